@@ -1,0 +1,69 @@
+# The one vocabulary of commands, for people, hooks and CI alike. Bare `make` lists it.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+HOME_FOLDER ?= var
+BIN := .venv/bin
+USER_JAVA_HOME := $(JAVA_HOME)
+
+# Libraries that report usage are told not to, whatever a user's own settings say.
+export DO_NOT_TRACK := 1
+export BENTOML_DO_NOT_TRACK := True
+export MLFLOW_DISABLE_TELEMETRY := true
+export FEAST_USAGE := False
+export SCARF_NO_ANALYTICS := true
+export JAVA_HOME := $(CURDIR)/.jdk
+
+.PHONY: help setup lock demo run test test-fast test-faults check format up down status bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## prepare this checkout: environments, Java, Delta jars (nothing to do: under a second)
+	@JAVA_HOME='$(USER_JAVA_HOME)' $(PYTHON) scripts/setup.py
+
+lock: ## compile requirements/*.in into pins again
+	@$(PYTHON) scripts/setup.py tools lock
+
+demo: setup ## start everything, load a history and two sessions, show the result (BARS=path: your own bars)
+	@$(BIN)/bellwether demo --home $(HOME_FOLDER) $(if $(BARS),--bars '$(BARS)') $(ARGS)
+
+run: setup ## run the daily chain in one process (ARGS="--source files --bars path --start … --end …")
+	@$(BIN)/bellwether run --home $(HOME_FOLDER) $(ARGS)
+
+up: setup ## start Airflow, MLflow, the service, Feast and the reports on loopback
+	@$(BIN)/bellwether up --home $(HOME_FOLDER) $(ARGS)
+
+down: setup ## stop exactly what `make up` started
+	@$(BIN)/bellwether down --home $(HOME_FOLDER) $(ARGS)
+
+status: setup ## show tables, last sessions, champion and last drift verdict
+	@$(BIN)/bellwether status --home $(HOME_FOLDER) $(ARGS)
+
+test: setup ## run every test: both environments, cluster, scheduler, a sample of the faults
+	@$(BIN)/python scripts/run_tests.py all $(ARGS)
+
+test-fast: setup ## run the tests that need neither a scheduler nor a cluster
+	@$(BIN)/python scripts/run_tests.py fast $(ARGS)
+
+test-faults: setup ## run the whole fault matrix: a kill at every commit
+	@$(BIN)/python scripts/run_tests.py faults $(ARGS)
+
+check: setup ## lint, format, types and the direction of imports
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: setup ## let ruff put the code into its form
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+bench: setup ## run the measurements (BENCH=benchmarks/name.py: one of them)
+	@for program in $(or $(BENCH),$(sort $(wildcard benchmarks/[a-z]*.py))); do \
+	  echo "--- $$program"; $(BIN)/python $$program $(ARGS) || exit 1; done
+
+clean: ## remove caches and reports of the tools (ALL=1: environments, jars and the Java link too); homes stay
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .test-reports build *.egg-info
+	@find . -name __pycache__ -type d -not -path './.venv*' -prune -exec rm -rf {} +
+	@$(if $(ALL),rm -rf .venv .venv-airflow .venv-tools .jars .jdk .setup.lock)

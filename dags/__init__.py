@@ -1,0 +1,1 @@
+"""When the platform's stages run: one file a DAG, no logic."""

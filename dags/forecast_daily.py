@@ -1,0 +1,28 @@
+"""Issue the champion's forecasts for the session's universe.
+
+**Purpose:** Scores the session with the model that is champion at its decision instant and keeps what was
+issued for ever.
+
+**Inputs:** gold.features_daily, gold.features_text, the champion in MLflow; started by the asset `features`
+of the same session.
+
+**Outputs:** gold.forecasts (only rows that are not there yet); the asset `forecasts`.
+
+**Parameters:** None. The session is the run's partition key.
+
+**Safe to clear:** Yes. What was issued stays as it was; a second run adds nothing.
+
+**When it is red:** Exit 65: the model has seen outcomes later than this session, or features are missing;
+the log says which. Skipped: there is no champion yet (start train_weekly), or the session was already
+forecast.
+"""
+
+from airflow.sdk import DAG
+
+from dags.lib.operators import stage
+from dags.lib.spec import load_spec
+
+spec = load_spec("forecast_daily")
+
+with DAG(doc_md=__doc__, **spec.dag_kwargs):
+    stage("forecast", spec=spec, emits=spec.asset)

@@ -1,0 +1,1 @@
+"""What every DAG file uses: its specification, its operators, its alerts."""

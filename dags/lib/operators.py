@@ -1,0 +1,279 @@
+"""Tasks of the DAGs: run stages as one command, start another DAG when a verdict says so, ask a person."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+from airflow.sdk import Asset, BaseOperator, BaseOperatorLink
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+
+from dags.lib.process import StageProcess
+from dags.lib.results import absolute_link, find_value, parse_result
+from dags.lib.spec import STAGES, DagSpec, load_executor, load_places
+
+if TYPE_CHECKING:
+    from airflow.sdk.definitions.context import Context
+    from airflow.sdk.types import TaskInstanceKey
+
+EXIT_DONE = 0
+EXIT_NOTHING_TO_DO = 99
+EXITS_WITHOUT_RETRY = {2: "a command line that the stages do not know", 65: "bad data", 78: "bad settings"}
+EXITS_WITH_RETRY = {69: "unavailable", 75: "transient"}
+
+
+class StageLink(BaseOperatorLink):
+    """Button on a task's page that opens the report or the run which the stage named as `link`."""
+
+    name = "Report or run"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:  # noqa: ARG002
+        """Return the address, or an empty text for a stage that named none."""
+        return getattr(operator, "link", "")
+
+
+class StageOperator(BaseOperator):
+    """Runs consecutive stages as one command of the work environment.
+
+    Standard error goes to the task's log line by line; the last line of standard output is the
+    stages' report, parsed as JSON into the task's XCom. Ending the task ends the command together
+    with every process that it started.
+
+    Parameters
+    ----------
+    command : list of str
+        The command; the element ``{window}`` stands for the options of `window`.
+    window : mapping of option to template
+        What the stages are told about time; an empty value leaves its option out.
+    environment : list of str
+        Variables of this process that the command may see.
+    links : mapping of str to address
+        Where the first part of a report's `link` lives, such as ``reports``.
+    asset : Asset, optional
+        Emitted when the command did something. A run without a partition key takes the key from
+        the report's ``as_of``.
+
+    Raises
+    ------
+    AirflowSkipException
+        Exit 99, nothing to do. On a later try of a task with an asset it counts as done instead:
+        the earlier try may have done the work and died before the event went out.
+    AirflowFailException
+        Exit 2 (unknown command line), 65 (bad data) or 78 (bad settings): a further try cannot help.
+    AirflowException
+        Any other exit: retried as the DAG says.
+    """
+
+    template_fields = ("window",)
+    operator_extra_links = (StageLink(),)
+    ui_color = "#e8f0ea"
+
+    def __init__(
+        self,
+        *,
+        command: list[str],
+        window: Mapping[str, str],
+        environment: list[str],
+        links: Mapping[str, str],
+        asset: Asset | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(outlets=[asset] if asset else [], **kwargs)
+        self.command = command
+        self.window = dict(window)
+        self.environment = environment
+        self.links = dict(links)
+        self.asset = asset
+        self.link = ""
+        self._process: StageProcess | None = None
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Run the command; see the class for what each exit code means."""
+        command = with_window(self.command, self.window)
+        self.log.info("Running %s", shlex.join(command))
+        self._process = StageProcess(command, self.environment, self.log.info)
+        exit_code, last_line = self._process.wait()
+        check_exit(exit_code, counts_as_done=self.asset is not None and context["ti"].try_number > 1)
+        result = parse_result(last_line)
+        self.link = absolute_link(result, self.links)
+        if self.asset:
+            set_partition(self.asset, context, result)
+        return result
+
+    def on_kill(self) -> None:
+        """End the command and everything it started."""
+        if self._process:
+            self._process.kill()
+
+
+class StartDag(TriggerDagRunOperator):
+    """Starts another DAG when the report of an earlier task says so, else skips.
+
+    Parameters
+    ----------
+    after : str
+        The task whose report decides.
+    verdict : str
+        The key of the report that must be true.
+    """
+
+    def __init__(self, *, after: str, verdict: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.after = after
+        self.verdict = verdict
+
+    def execute(self, context: Context) -> None:
+        """Start the DAG, or raise `AirflowSkipException`."""
+        report = context["ti"].xcom_pull(task_ids=self.after)
+        if not find_value(report, self.verdict):
+            raise AirflowSkipException(
+                f"{self.after} reported no {self.verdict}: {self.trigger_dag_id} stays as it is"
+            )
+        super().execute(context)
+
+
+def stage(*stages: str, spec: DagSpec, emits: Asset | None = None, **kwargs: Any) -> BaseOperator:
+    """Return the task that runs `stages` in one process, on the executor of `conf/dags.yaml`.
+
+    Parameters
+    ----------
+    stages : str
+        Consecutive stages; more than one where a process start costs more than it isolates.
+    spec : DagSpec
+        The DAG's specification.
+    emits : Asset, optional
+        Emitted when the task is done.
+
+    Raises
+    ------
+    ValueError
+        If a stage is unknown, or the stages are not in the order in which they feed one another.
+    """
+    executor, places = load_executor(), load_places()
+    command = fill_command(
+        executor.commands[executor.kind],
+        {"home": places.home, "bellwether": places.bellwether},
+        {"stages": stage_arguments(stages), "arguments": places.arguments},
+    )
+    common = {
+        "task_id": task_name(stages),
+        "window": spec.window,
+        "links": places.links,
+        "asset": emits,
+        **kwargs,
+    }
+    if executor.kind == "kubernetes":
+        from dags.lib.pods import StagePod
+
+        return StagePod(command=command, pod=executor.kubernetes, home=places.home, **common)
+    return StageOperator(command=command, environment=executor.environment, **common)
+
+
+def start_dag(dag_id: str, *, after: BaseOperator, verdict: str) -> BaseOperator:
+    """Return the task that starts `dag_id` for the same session if `after` reports that `verdict` is true."""
+    return StartDag(
+        task_id=f"start_{dag_id}",
+        after=after.task_id,
+        verdict=verdict,
+        trigger_dag_id=dag_id,
+        trigger_run_id=f"{verdict}__{{{{ dag_run.partition_key }}}}",
+        conf={"as_of": "{{ dag_run.partition_key }}"},
+        skip_when_already_exists=True,
+    )
+
+
+def promotion(spec: DagSpec) -> list[BaseOperator]:
+    """Return the tasks that promote a challenger: one that asks a person if the spec says so, then `promote`.
+
+    `promote` runs even when training found the model already there and was skipped: an earlier run
+    may have ended between the two. It never runs past a person's refusal or silence.
+    """
+    if not spec.require_approval:
+        return [stage("promote", spec=spec, emits=spec.asset, trigger_rule="none_failed")]
+    ask = ApprovalOperator(
+        task_id="approve",
+        subject="Promote the challenger?",
+        body="Beside the champion and the baselines: {{ ti.xcom_pull(task_ids='train_to_evaluate') }}",
+        defaults="Reject",
+        response_timeout=timedelta(hours=spec.approval_hours),
+        execution_timeout=None,
+        trigger_rule="none_failed",
+    )
+    return [ask, stage("promote", spec=spec, emits=spec.asset)]
+
+
+def task_name(stages: Sequence[str]) -> str:
+    """Return the task id: the stage, or ``first_to_last``. Raises `ValueError` for a list out of order."""
+    unknown = [name for name in stages if name not in STAGES]
+    if unknown or not stages:
+        raise ValueError(f"stages={stages!r} must be among {', '.join(STAGES)}")
+    if list(stages) != sorted(set(stages), key=STAGES.index):
+        raise ValueError(f"stages={stages!r} must follow the order {', '.join(STAGES)}")
+    return stages[0] if len(stages) == 1 else f"{stages[0]}_to_{stages[-1]}"
+
+
+def stage_arguments(stages: Sequence[str]) -> list[str]:
+    """Return the arguments that name `stages` to the command line."""
+    return [stages[0]] if len(stages) == 1 else ["run", "--stages", ",".join(stages)]
+
+
+def fill_command(
+    template: Sequence[str], words: Mapping[str, str], lists: Mapping[str, list[str]]
+) -> list[str]:
+    """Return `template` with ``{name}`` replaced: by whole elements of `lists`, or inside one by `words`."""
+    command: list[str] = []
+    for element in template:
+        name = element.strip("{}")
+        if name in lists:
+            command += lists[name]
+            continue
+        for word, value in words.items():
+            element = element.replace(f"{{{word}}}", value)  # noqa: PLW2901
+        command.append(element)
+    return command
+
+
+def with_window(command: Sequence[str], window: Mapping[str, str]) -> list[str]:
+    """Return `command` with its ``{window}`` replaced by options.
+
+    Raises
+    ------
+    AirflowFailException
+        If a value is ``None``: the run was started without a partition key.
+    """
+    if "None" in window.values():
+        raise AirflowFailException(
+            "This run has no partition key, so no session: start it with one, such as "
+            '{"logical_date": null, "partition_key": "2026-11-10"} to the dagRuns address of the API'
+        )
+    options = [part for option, value in window.items() if value for part in (f"--{option}", value)]
+    return fill_command(command, {}, {"window": options})
+
+
+def check_exit(exit_code: int, *, counts_as_done: bool = False) -> None:
+    """Raise what Airflow should do about `exit_code`; see `StageOperator`."""
+    if exit_code == EXIT_DONE or (exit_code == EXIT_NOTHING_TO_DO and counts_as_done):
+        return
+    if exit_code == EXIT_NOTHING_TO_DO:
+        raise AirflowSkipException("Nothing to do (exit 99)")
+    if exit_code in EXITS_WITHOUT_RETRY:
+        raise AirflowFailException(
+            f"Exit {exit_code}, {EXITS_WITHOUT_RETRY[exit_code]}: the log says what to correct"
+        )
+    reason = EXITS_WITH_RETRY.get(exit_code, "unexpected")
+    raise AirflowException(f"Exit {exit_code}, {reason}: the log says what happened; the task is tried again")
+
+
+def set_partition(asset: Asset, context: Context, result: Mapping[str, Any]) -> None:
+    """Key the event of a run without a partition key by its report's session, so that keyed DAGs see it."""
+    if context["dag_run"].partition_key is None:
+        as_of = find_value(result, "as_of")
+        if not as_of:
+            raise AirflowFailException(
+                f"The report names no as_of, so {asset.name} would reach no DAG: {result}"
+            )
+        context["outlet_events"][asset].add_partitions(str(as_of))

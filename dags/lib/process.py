@@ -1,0 +1,73 @@
+"""One command in a process group of its own, its output streamed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Sequence
+from typing import IO
+
+# Airflow follows its first signal with a harder one after five seconds.
+SECONDS_TO_END = 3
+
+
+class StageProcess:
+    """A running command.
+
+    Parameters
+    ----------
+    command : sequence of str
+        The command and its arguments; no shell reads them.
+    environment : sequence of str
+        Names of the variables of this process that the command may see.
+    write : callable
+        Receives each line of standard error.
+    """
+
+    def __init__(
+        self, command: Sequence[str], environment: Sequence[str], write: Callable[..., None]
+    ) -> None:
+        self._write = write
+        self._process = subprocess.Popen(
+            command,
+            env={name: os.environ[name] for name in environment if name in os.environ},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+
+    def wait(self) -> tuple[int, str]:
+        """Return exit code and last line of standard output, once the command has ended."""
+        reader = threading.Thread(target=self._forward, args=(self._process.stderr,), daemon=True)
+        reader.start()
+        last_line = ""
+        for line in self._process.stdout or ():
+            last_line = line.strip() or last_line
+        exit_code = self._process.wait()
+        reader.join(timeout=SECONDS_TO_END)
+        return exit_code, last_line
+
+    def kill(self) -> None:
+        """End the whole process group: asked first, made to after `SECONDS_TO_END`."""
+        self._signal(signal.SIGTERM)
+        try:
+            self._process.wait(timeout=SECONDS_TO_END)
+        except subprocess.TimeoutExpired:
+            self._write("The command did not end within %s s and is killed", SECONDS_TO_END)
+        self._signal(signal.SIGKILL)
+
+    def _forward(self, stream: IO[str]) -> None:
+        for line in stream:
+            if text := line.rstrip():
+                self._write("%s", text)
+
+    def _signal(self, number: signal.Signals) -> None:
+        try:
+            os.killpg(self._process.pid, number)
+        except ProcessLookupError:
+            self._write("The command's process group has ended")

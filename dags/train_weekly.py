@@ -1,0 +1,35 @@
+"""Train a challenger, judge it on unseen sessions, and promote it when it wins.
+
+**Purpose:** Fits the configured families walk-forward, compares them with the champion and the baselines on
+the very same held-out rows and moves the champion's alias only when the margin is met.
+
+**Inputs:** Feast's point-in-time join over the gold features and labels. Runs weekly, by hand, or when
+monitor_daily says so.
+
+**Outputs:** MLflow runs and versions, ops.model_ledger; the asset `champion` when a challenger was
+promoted.
+
+**Parameters:** as_of: the session as of which to train; empty for the last one that has been decided.
+
+**Safe to clear:** Yes. A model with the same identity is trained once; a run that was cut off resumes.
+
+**When it is red:** Exit 65: the frame breaks a rule, such as labels not known yet; the log names it.
+Promote skipped: the challenger did not win, which is the usual outcome; ops.model_ledger and the run's page
+say by how much. With require_approval, task `approve` waits for a person on the Airflow page, and silence
+is a no.
+"""
+
+from airflow.sdk import DAG, Param, chain
+
+from dags.lib.operators import promotion, stage
+from dags.lib.spec import load_spec
+
+spec = load_spec("train_weekly")
+PARAMS = {
+    "as_of": Param(
+        None, type=["null", "string"], format="date", description="Session; empty for the last one"
+    )
+}
+
+with DAG(doc_md=__doc__, params=PARAMS, **spec.dag_kwargs):
+    chain(stage("train", "evaluate", spec=spec), *promotion(spec))

@@ -1,0 +1,1 @@
+"""What is known: point-in-time features, labels and exchange sessions."""

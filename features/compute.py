@@ -1,0 +1,117 @@
+"""Compute the catalog's features over one dense block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+
+import polars as pl
+
+from features.catalog import daily_features, text_features
+from features.feature import Feature
+from features.panel import prepare_panel
+from features.session_calendar import calendar_frame
+from features.sessions import SessionCalendar
+from features.text import prepare_texts
+
+
+def compute_features(
+    panel: pl.DataFrame,
+    *,
+    calendar: SessionCalendar | None = None,
+    features: Sequence[Feature] | None = None,
+) -> pl.DataFrame:
+    """Compute the daily features of a dense block of bars.
+
+    Parameters
+    ----------
+    panel : polars.DataFrame, shape (n_symbols × n_sessions, 11)
+        Sorted by symbol and session, a row for every pair: symbol, session, open, high, low, close, volume,
+        dividend (currency a share), split (new shares for one), price_basis, valid. Without a bar: nulls
+        and valid=false. Rows before the first wanted session must reach back `max_lookback()` sessions.
+    calendar : SessionCalendar, optional
+        Calendar of the exchange; XNYS if left out.
+    features : sequence of Feature, optional
+        Which daily features, with all their `inputs`; all of them if left out.
+
+    Returns
+    -------
+    polars.DataFrame, shape (n_symbols × n_sessions, 2 + n_features)
+        symbol, session and one Float64 column a feature, known at the close of its session. Null means
+        unknown (too few samples, no bar at t); never NaN or infinite. The value at t is, bit for bit, a
+        function of the rows in (t − lookback, t].
+
+    Raises
+    ------
+    ValueError
+        If the panel lacks columns, is not dense, or holds days that are not sessions of the calendar.
+    """
+    chosen = daily_features() if features is None else tuple(features)
+    prepared = prepare_panel(panel)
+    if prepared.height:
+        days = calendar_frame(calendar or _default_calendar(), prepared)
+        prepared = prepared.join(days, on="session", how="left", maintain_order="left")
+        return evaluate(prepared, chosen, known=pl.col("valid"))
+    return prepared.select("symbol", "session", *(pl.lit(None, pl.Float64).alias(one.name) for one in chosen))
+
+
+@cache
+def _default_calendar() -> SessionCalendar:
+    return SessionCalendar()
+
+
+def compute_text_features(grid: pl.DataFrame, scored: pl.DataFrame) -> pl.DataFrame:
+    """Compute the daily sentiment features of a dense block.
+
+    Parameters
+    ----------
+    grid : polars.DataFrame
+        symbol and session (more columns are ignored), a row for every pair, sorted.
+    scored : polars.DataFrame
+        text_id, symbol, session, negative, neutral, positive: each item with the session it belongs to and
+        its class probabilities by one scorer.
+
+    Returns
+    -------
+    polars.DataFrame
+        symbol, session and one Float64 column a text feature; null when nothing was said in its window.
+
+    Raises
+    ------
+    ValueError
+        If columns are missing or the grid is not dense.
+    """
+    return evaluate(prepare_texts(grid, scored), text_features(), known=pl.lit(value=True))
+
+
+def evaluate(prepared: pl.DataFrame, features: Sequence[Feature], *, known: pl.Expr) -> pl.DataFrame:
+    """Evaluate `features` over a prepared panel, each after its inputs.
+
+    Raises
+    ------
+    ValueError
+        If an input is neither a base column nor among `features`.
+    """
+    for wave in _waves(features, prepared.columns):
+        values = prepared.with_columns(one.expression.cast(pl.Float64).alias(one.name) for one in wave)
+        prepared = values.with_columns(_finite(one.name, known) for one in wave)
+    return prepared.select("symbol", "session", *(feature.name for feature in features))
+
+
+def _finite(name: str, known: pl.Expr) -> pl.Expr:
+    return pl.when(known & pl.col(name).is_finite()).then(pl.col(name)).alias(name)
+
+
+def _waves(features: Iterable[Feature], columns: Iterable[str]) -> Iterable[list[Feature]]:
+    ready, waiting = set(columns), list(features)
+    while waiting:
+        wave = [feature for feature in waiting if ready.issuperset(feature.inputs)]
+        if not wave:
+            lacking = {one.name: sorted(set(one.inputs) - ready) for one in waiting}
+            msg = (
+                f"inputs are missing (or features read one another in a circle): {lacking}; compute them too"
+            )
+            raise ValueError(msg)
+        yield wave
+        ready.update(feature.name for feature in wave)
+        waiting = [feature for feature in waiting if feature.name not in ready]

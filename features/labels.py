@@ -1,0 +1,51 @@
+"""Labels: total returns over the sessions that a position would be held."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from features import windows
+from features.panel import mask_bars
+
+
+def compute_labels(panel: pl.DataFrame, horizons: Sequence[int]) -> pl.DataFrame:
+    """Compute the total return of the `horizon` sessions that end at each session.
+
+    Parameters
+    ----------
+    panel : polars.DataFrame
+        A dense block as for `features.compute.compute_features`.
+    horizons : sequence of int
+        Sessions held, each at least 1.
+
+    Returns
+    -------
+    polars.DataFrame, shape (n_symbols × n_sessions × n_horizons, 4)
+        symbol, session, horizon (Int32) and value (Float64), sorted by these. `session` is the END session
+        e: value = adjusted close(e) / adjusted close(e − h) − 1, known at the close of e. The label of a
+        forecast made at t and traded at the close of t + 1 is the value at e = t + 1 + h. Null where
+        either bar is missing or not valid.
+
+    Raises
+    ------
+    ValueError
+        If a horizon is below 1 or the panel is not dense.
+    """
+    if not horizons or min(horizons) < 1:
+        msg = f"horizons={list(horizons)} must name at least one number of sessions, each at least 1"
+        raise ValueError(msg)
+    bars = mask_bars(panel)
+    held = [_held(bars, horizon) for horizon in sorted(set(horizons))]
+    return pl.concat(held).sort("symbol", "session", "horizon")
+
+
+def _held(bars: pl.DataFrame, horizon: int) -> pl.DataFrame:
+    known = pl.col("valid") & pl.col("value").is_finite()
+    return bars.with_columns(value=windows.change(horizon)).select(
+        "symbol",
+        "session",
+        horizon=pl.lit(horizon, pl.Int32),
+        value=pl.when(known).then(pl.col("value")),
+    )

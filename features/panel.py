@@ -1,0 +1,152 @@
+"""The prepared panel: a checked dense block of bars with the columns that expressions build on."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from features import windows
+from features.adjust import PRICE_BASES, price_step, share_step
+
+BARS = ("open", "high", "low", "close", "volume")
+PANEL_COLUMNS = ("symbol", "session", *BARS, "dividend", "split", "price_basis", "valid")
+
+
+def check_columns(frame: pl.DataFrame, columns: tuple[str, ...], what: str) -> None:
+    """Refuse a frame that lacks one of `columns`.
+
+    Raises
+    ------
+    ValueError
+        Naming the missing columns.
+    """
+    missing = [column for column in columns if column not in frame.columns]
+    if missing:
+        msg = f"{what} lacks the columns {missing}; it needs {list(columns)}"
+        raise ValueError(msg)
+
+
+def check_dense(panel: pl.DataFrame) -> int:
+    """Check that every symbol has the same ascending sessions; return their number.
+
+    Raises
+    ------
+    ValueError
+        If rows are missing, doubled or out of order.
+    """
+    sessions = panel.get_column("session").n_unique()
+    symbols = panel.get_column("symbol").n_unique()
+    names = panel.get_column("symbol").rank("dense").to_numpy().astype(np.int64)
+    days = panel.get_column("session").to_numpy().astype("datetime64[D]").astype(np.int64)
+    if panel.height == symbols * sessions:
+        by_symbol = days.reshape(symbols, sessions)
+        dense = (by_symbol == by_symbol[:1]).all() and (np.diff(by_symbol[0]) > 0).all()
+        if dense and (names == np.repeat(np.arange(1, symbols + 1), sessions)).all():
+            return sessions
+    msg = (
+        f"the panel is not dense: {panel.height} rows for {symbols} symbols and {sessions} sessions; give "
+        "every symbol a row for every session (nulls and valid=false without a bar), sorted by both"
+    )
+    raise ValueError(msg)
+
+
+def with_position(panel: pl.DataFrame) -> pl.DataFrame:
+    """Add `position`, the row's index within its symbol, to a dense panel."""
+    sessions = check_dense(panel) if panel.height else 1
+    position = np.tile(np.arange(sessions), panel.height // sessions)
+    return panel.with_columns(pl.Series("position", position, dtype=pl.Int64))
+
+
+def check_basis(panel: pl.DataFrame) -> None:
+    """Refuse a price basis that is not one of `PRICE_BASES` (null is allowed on rows without a bar).
+
+    Raises
+    ------
+    ValueError
+        Naming the unknown bases.
+    """
+    unknown = set(panel.get_column("price_basis").drop_nulls().unique()) - set(PRICE_BASES)
+    if unknown:
+        msg = f"price_basis holds {sorted(unknown)}; allowed are {list(PRICE_BASES)}: correct the source"
+        raise ValueError(msg)
+
+
+def _known() -> pl.Expr:
+    return pl.col("valid").fill_null(value=False) & pl.col("close").is_not_null()
+
+
+def _masked(column: str) -> pl.Expr:
+    value = pl.col(column).cast(pl.Float64)
+    return pl.when(_known() & value.is_finite()).then(value).alias(column)
+
+
+def mask_bars(panel: pl.DataFrame) -> pl.DataFrame:
+    """Null the bar of every row that is not valid and add position, price_step and share_step."""
+    check_columns(panel, PANEL_COLUMNS, "the panel")
+    check_basis(panel)
+    masked = with_position(panel.select(PANEL_COLUMNS)).with_columns(_masked(name) for name in BARS)
+    actions = pl.col("dividend", "split").cast(pl.Float64)
+    return masked.with_columns(actions).with_columns(
+        price_step=price_step(), share_step=share_step(), valid=_known()
+    )
+
+
+def prepare_panel(panel: pl.DataFrame) -> pl.DataFrame:
+    """Check a dense panel and add the base columns of the daily features.
+
+    Parameters
+    ----------
+    panel : polars.DataFrame, shape (n_symbols × n_sessions, 11)
+        `PANEL_COLUMNS`, sorted by symbol and session, one row for every pair. Give `price_basis` on rows
+        without a bar too where an action may fall on them.
+
+    Returns
+    -------
+    polars.DataFrame
+        The same rows with bars nulled where not valid, plus position, price_step, share_step and the base
+        columns below. Row t is known at the close of t and uses t − 1 and t only.
+
+    Raises
+    ------
+    ValueError
+        If columns are missing, the panel is not dense or a price basis is unknown.
+    """
+    bars = mask_bars(panel)
+    previous = windows.lag("close") / pl.col("price_step")
+    based = bars.with_columns(previous_close=previous)
+    return based.with_columns(**_returns(), **_traded(), **_ranges()).with_columns(
+        market_return=windows.session_mean("simple_return")
+    )
+
+
+def _returns() -> dict[str, pl.Expr]:
+    """Fractions of one session: total, its logarithm, and its parts overnight and intraday."""
+    close, open_, previous = pl.col("close"), pl.col("open"), pl.col("previous_close")
+    return {
+        "simple_return": close / previous - 1.0,
+        "log_return": (close / previous).log(),
+        "overnight_log_return": (open_ / previous).log(),
+        "intraday_log_return": (close / open_).log(),
+    }
+
+
+def _traded() -> dict[str, pl.Expr]:
+    """Currency traded; `dollar_volume` is null where price levels hold later dividends."""
+    flow = pl.col("close") * pl.col("volume")
+    return {
+        "money_flow": flow,
+        "dollar_volume": pl.when(pl.col("price_basis") != "total_return").then(flow),
+    }
+
+
+def _ranges() -> dict[str, pl.Expr]:
+    """Prices of one session in its own units."""
+    previous = pl.col("previous_close")
+    moved = pl.col("close") - previous
+    reach = pl.max_horizontal("high", "previous_close") - pl.min_horizontal("low", "previous_close")
+    return {
+        "typical_price": (pl.col("high") + pl.col("low") + pl.col("close")) / 3.0,
+        "true_range": pl.when(previous.is_not_null() & pl.col("high").is_not_null()).then(reach),
+        "gain": pl.max_horizontal(moved, 0.0 * moved),
+        "loss": pl.max_horizontal(-moved, 0.0 * moved),
+    }

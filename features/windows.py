@@ -1,0 +1,213 @@
+"""Window and cross-section primitives as Polars expressions, backed by `features.kernels`.
+
+All of them read a prepared panel (`features.panel`): dense, sorted by symbol and session, with the column
+`position`. A window of n covers the sessions (t − n, t]; unknown values are skipped, and the result is null
+where fewer than `min_samples` are known: by default four fifths of the window.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import polars as pl
+
+from features import kernels
+from features.kernels import Fit, Floats, Integers, Statistic
+
+COVERAGE = 0.8
+"""Share of a window's sessions that must be known, unless a primitive is told otherwise."""
+
+TRUNCATION = 5
+"""An exponential mean of span n is cut after 5 n sessions, where e⁻¹⁰ of the weight is left."""
+
+Column = str | pl.Expr
+_NO_STEPS = np.empty(0)
+
+
+def required_samples(window: int) -> int:
+    """Return how many of a window's sessions must be known."""
+    return max(1, math.ceil(COVERAGE * window))
+
+
+def as_expression(column: Column) -> pl.Expr:
+    """Return `column` as an expression."""
+    return pl.col(column) if isinstance(column, str) else column
+
+
+def _floats(series: pl.Series) -> Floats:
+    return series.cast(pl.Float64).fill_null(np.nan).to_numpy()
+
+
+def _integers(series: pl.Series) -> Integers:
+    return series.to_numpy()
+
+
+def _map(inputs: Sequence[Column], function: Callable[[Sequence[pl.Series]], Floats]) -> pl.Expr:
+    def apply(series: Sequence[pl.Series]) -> pl.Series:
+        return pl.Series(function(series), dtype=pl.Float64).fill_nan(None)
+
+    return pl.map_batches([as_expression(column) for column in inputs], apply, return_dtype=pl.Float64)
+
+
+def _windowed(
+    statistic: Statistic, column: Column, window: int, steps: str | None, min_samples: int | None
+) -> pl.Expr:
+    required = required_samples(window) if min_samples is None else min_samples
+
+    def function(series: Sequence[pl.Series]) -> Floats:
+        scales = _floats(series[2]) if len(series) > 2 else _NO_STEPS
+        return kernels.window_statistic(
+            _floats(series[0]), scales, _integers(series[1]), (window, required), int(statistic)
+        )
+
+    return _map([column, "position", *([steps] if steps else [])], function)
+
+
+def lag(column: Column, sessions: int = 1) -> pl.Expr:
+    """Return the value `sessions` sessions earlier of the same symbol, as it stood (no adjustment)."""
+    return pl.when(pl.col("position") >= sessions).then(as_expression(column).shift(sessions))
+
+
+def total(
+    column: Column, window: int, *, steps: str | None = None, min_samples: int | None = None
+) -> pl.Expr:
+    """Return the sum of the known values."""
+    return _windowed(Statistic.SUM, column, window, steps, min_samples)
+
+
+def mean(column: Column, window: int, *, steps: str | None = None, min_samples: int | None = None) -> pl.Expr:
+    """Return the arithmetic mean; with `steps`, in units of the last session."""
+    return _windowed(Statistic.MEAN, column, window, steps, min_samples)
+
+
+def std(column: Column, window: int, *, steps: str | None = None, population: bool = False) -> pl.Expr:
+    """Return the standard deviation, with n − 1 in the denominator unless `population`."""
+    statistic = Statistic.POPULATION_STD if population else Statistic.STD
+    return _windowed(statistic, column, window, steps, None)
+
+
+def minimum(column: Column, window: int, *, steps: str | None = None) -> pl.Expr:
+    """Return the smallest value."""
+    return _windowed(Statistic.MINIMUM, column, window, steps, None)
+
+
+def maximum(column: Column, window: int, *, steps: str | None = None) -> pl.Expr:
+    """Return the largest value."""
+    return _windowed(Statistic.MAXIMUM, column, window, steps, None)
+
+
+def since_minimum(column: Column, window: int, *, steps: str | None = None) -> pl.Expr:
+    """Return the sessions since the smallest value (of equals, the latest)."""
+    return _windowed(Statistic.SINCE_MINIMUM, column, window, steps, None)
+
+
+def since_maximum(column: Column, window: int, *, steps: str | None = None) -> pl.Expr:
+    """Return the sessions since the largest value (of equals, the latest)."""
+    return _windowed(Statistic.SINCE_MAXIMUM, column, window, steps, None)
+
+
+def skew(column: Column, window: int) -> pl.Expr:
+    """Return the adjusted Fisher–Pearson skewness, as `pandas.Series.skew`."""
+    return _windowed(Statistic.SKEW, column, window, None, None)
+
+
+def kurtosis(column: Column, window: int) -> pl.Expr:
+    """Return the unbiased excess kurtosis, as `pandas.Series.kurt`."""
+    return _windowed(Statistic.KURTOSIS, column, window, None, None)
+
+
+def mean_absolute_deviation(column: Column, window: int, *, steps: str | None = None) -> pl.Expr:
+    """Return the mean distance from the window's mean."""
+    return _windowed(Statistic.MEAN_ABSOLUTE_DEVIATION, column, window, steps, None)
+
+
+def exponential_length(span: float) -> int:
+    """Return after how many sessions an exponential mean of `span` is cut."""
+    return math.ceil(TRUNCATION * span)
+
+
+def exponential_mean(
+    column: Column, span: float, *, steps: str | None = None, min_samples: int | None = None
+) -> pl.Expr:
+    """Return the exponential mean with α = 2 / (span + 1), cut after `exponential_length(span)` sessions.
+
+    Notes
+    -----
+    The weights of known values are normalised to one: `pandas.Series.ewm(span=span)` on the last
+    `exponential_length(span)` rows. By default `span` values (rounded up) must be known.
+    """
+    kept = 1.0 - 2.0 / (span + 1.0)
+    weights = np.power(kept, np.arange(exponential_length(span)), dtype=np.float64)
+    required = math.ceil(span) if min_samples is None else min_samples
+
+    def function(series: Sequence[pl.Series]) -> Floats:
+        scales = _floats(series[2]) if len(series) > 2 else _NO_STEPS
+        return kernels.weighted_mean(_floats(series[0]), scales, _integers(series[1]), weights, required)
+
+    return _map([column, "position", *([steps] if steps else [])], function)
+
+
+def wilder_span(window: int) -> float:
+    """Return the span whose α is Wilder's 1 / window."""
+    return 2.0 * window - 1.0
+
+
+def change(
+    window: int, *, skip: int = 0, column: Column = "close", steps: str | None = "price_step"
+) -> pl.Expr:
+    """Return value(t − skip) / value(t − window) − 1; null when either end is unknown."""
+
+    def function(series: Sequence[pl.Series]) -> Floats:
+        scales = _floats(series[2]) if len(series) > 2 else _NO_STEPS
+        return kernels.gross_change(_floats(series[0]), scales, _integers(series[1]), skip, window) - 1.0
+
+    return _map([column, "position", *([steps] if steps else [])], function)
+
+
+def fit(kind: Fit, y: Column, x: Column, window: int) -> pl.Expr:
+    """Return a statistic of the least-squares line of y on x over the sessions where both are known."""
+    required = required_samples(window)
+
+    def function(series: Sequence[pl.Series]) -> Floats:
+        return kernels.window_fit(
+            _floats(series[0]), _floats(series[1]), _integers(series[2]), (window, required), int(kind)
+        )
+
+    return _map([y, x, "position"], function)
+
+
+def _sessions(position: pl.Series) -> int:
+    return int(position[-1]) + 1 if position.len() else 1
+
+
+def _across(statistic: Statistic, column: Column) -> pl.Expr:
+    def function(series: Sequence[pl.Series]) -> Floats:
+        return kernels.session_statistic(_floats(series[0]), _sessions(series[1]), int(statistic))
+
+    return _map([column, "position"], function)
+
+
+def session_mean(column: Column) -> pl.Expr:
+    """Return the mean over the session's symbols, on each of its rows; null for fewer than two."""
+    return _across(Statistic.MEAN, column)
+
+
+def session_std(column: Column) -> pl.Expr:
+    """Return the standard deviation (n − 1) over the session's symbols; null for fewer than two."""
+    return _across(Statistic.STD, column)
+
+
+def session_zscore(column: Column) -> pl.Expr:
+    """Return the value less the session's mean, over its standard deviation."""
+    return (as_expression(column) - session_mean(column)) / session_std(column)
+
+
+def session_rank(column: Column) -> pl.Expr:
+    """Return (mean rank − ½) / n − ½ among the session's n known values: median 0, within (−½, ½)."""
+
+    def function(series: Sequence[pl.Series]) -> Floats:
+        return kernels.session_rank(_floats(series[0]), _sessions(series[1]))
+
+    return _map([column, "position"], function)

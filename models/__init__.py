@@ -1,0 +1,1 @@
+"""What is predicted: forecasters, splits, metrics and selection; no input or output."""

@@ -1,0 +1,173 @@
+"""Whether a challenger takes over, decided from one table of results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal
+
+import polars as pl
+
+from models.params import PromotionParams
+
+Verdict = Literal["bootstrap", "promotion", "rejection", "insufficient"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """The challenger against one rival.
+
+    Attributes
+    ----------
+    rival : str
+    lead : float
+        Mean rank IC of the challenger less the rival's, on the same rows.
+    lead_t : float
+        Newey–West t of that difference.
+    required : float
+        Lead that was asked for.
+    won : bool
+    """
+
+    rival: str
+    lead: float
+    lead_t: float
+    required: float
+    won: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What happens to the challenger, and why.
+
+    Attributes
+    ----------
+    verdict : {"bootstrap", "promotion", "rejection", "insufficient"}
+        ``bootstrap``: there was no champion, so it is installed whatever it lost. ``insufficient``: too
+        few held-out sessions to say.
+    why : str
+        One sentence with the numbers.
+    comparisons : tuple of Comparison
+        All of them, lost ones included; the champion first.
+    sessions : int
+        Held-out sessions compared on.
+    """
+
+    verdict: Verdict
+    why: str
+    comparisons: tuple[Comparison, ...]
+    sessions: int
+
+    @property
+    def installs(self) -> bool:
+        """Whether the challenger takes the alias."""
+        return self.verdict in {"bootstrap", "promotion"}
+
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """Rivals that the challenger did not beat by the margin."""
+        return tuple(item.rival for item in self.comparisons if not item.won)
+
+
+def decide(
+    table: pl.DataFrame,
+    *,
+    challenger: str,
+    champion: str | None,
+    params: PromotionParams,
+    min_sessions: int,
+) -> Decision:
+    """Decide from an evaluation table whose `reference` was the challenger.
+
+    Parameters
+    ----------
+    table : polars.DataFrame
+        From `models.evaluation.evaluate`; rows other than challenger and champion are baselines.
+    challenger, champion : str
+        Names in the table's `forecaster`; champion None when there is none yet.
+    params : PromotionParams
+        Margin over champion and baselines, least paired t against the champion.
+    min_sessions : int
+        Fewest held-out sessions on which a champion may be challenged.
+
+    Raises
+    ------
+    ValueError
+        If a named forecaster is not in the table.
+    """
+    missing = {challenger, champion or challenger} - set(table["forecaster"])
+    if missing:
+        msg = f"{sorted(missing)} are not in the table, which holds {sorted(table['forecaster'])}"
+        raise ValueError(msg)
+    sessions = int(table.filter(pl.col("forecaster") == challenger)["sessions"][0])
+    rivals = table.filter(pl.col("forecaster") != challenger).select("forecaster", "lead", "lead_t")
+    compared = [_compare(*row, champion=champion, params=params) for row in rivals.iter_rows()]
+    comparisons = tuple(sorted(compared, key=lambda item: (item.rival != champion, item.rival)))
+    verdict = _judge(comparisons, champion, sessions, params=params, min_sessions=min_sessions)
+    why = _explain(verdict, comparisons, sessions, min_sessions)
+    return Decision(verdict=verdict, why=why, comparisons=comparisons, sessions=sessions)
+
+
+def comparable_sessions(
+    spine: pl.DataFrame, fitted_until: Sequence[datetime], *, embargo_sessions: int
+) -> list[date]:
+    """Return the sessions that no compared model has seen.
+
+    Parameters
+    ----------
+    spine : polars.DataFrame
+        `session` and `decision_at` of consecutive sessions (repeats are dropped).
+    fitted_until : sequence of datetime
+        Last `label_end` that entered each model.
+    embargo_sessions : int
+        Sessions to leave out beyond it, as between folds.
+
+    Returns
+    -------
+    list of date
+        Sessions s for which the `decision_at` of the session `embargo_sessions` before s is not earlier
+        than the latest `fitted_until`: the hold-out's own rule, so a model's whole hold-out counts.
+    """
+    sessions = spine.select("session", "decision_at").unique("session", keep="first").sort("session")
+    shifted = sessions.with_columns(pl.col("decision_at").shift(embargo_sessions))
+    return shifted.filter(pl.col("decision_at") >= max(fitted_until))["session"].to_list()
+
+
+def _compare(
+    rival: str, lead: float, lead_t: float, *, champion: str | None, params: PromotionParams
+) -> Comparison:
+    beaten = lead >= params.margin_rank_ic and lead > 0
+    if rival == champion:
+        beaten = beaten and lead_t >= params.min_paired_t
+    return Comparison(rival=rival, lead=lead, lead_t=lead_t, required=params.margin_rank_ic, won=beaten)
+
+
+def _judge(
+    comparisons: Sequence[Comparison],
+    champion: str | None,
+    sessions: int,
+    *,
+    params: PromotionParams,
+    min_sessions: int,
+) -> Verdict:
+    if champion is None:
+        return "bootstrap"
+    if sessions < min_sessions:
+        return "insufficient"
+    needed = [item for item in comparisons if params.require_baselines or item.rival == champion]
+    return "promotion" if all(item.won for item in needed) else "rejection"
+
+
+def _explain(verdict: Verdict, comparisons: Sequence[Comparison], sessions: int, min_sessions: int) -> str:
+    if verdict == "insufficient":
+        return f"{sessions} held-out sessions unseen by both are fewer than {min_sessions}; wait for more"
+    leads = ", ".join(f"{item.rival} {item.lead:+.4f}" for item in comparisons)
+    lost = ", ".join(item.rival for item in comparisons if not item.won)
+    start = {
+        "bootstrap": "installed because there was no champion",
+        "promotion": "beats champion and baselines by the margin",
+        "rejection": "does not beat every rival by the margin",
+    }[verdict]
+    tail = f"; not beaten: {lost}" if lost else ""
+    return f"{start}: lead in mean rank IC over {sessions} sessions: {leads or 'no rival'}{tail}"

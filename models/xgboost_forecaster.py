@@ -1,0 +1,249 @@
+"""The daily default: boosted trees on the residual of a strongly shrunken linear score."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import polars as pl
+import xgboost
+
+from models.device import resolve_device
+from models.frames import (
+    KEY,
+    check_columns,
+    check_feature_names,
+    check_fit_frame,
+    feature_matrix,
+    forecast_frame,
+    rows_to_forecast,
+)
+from models.linear import LinearScorer
+from models.params import ModelsParams, XGBoostParams
+from models.payoffs import fit_payoff_scorer
+from models.records import read_record, write_record
+
+BOOSTER_FILE = "booster.ubj"
+IMPORTANCE_ROWS = 20_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """Rows to fit on, by session: features (float32, NaN unknown), target and session number."""
+
+    matrix: np.ndarray
+    target: np.ndarray
+    sessions: np.ndarray
+
+
+class XGBoostForecaster:
+    """Histogram trees with squared error, started from a linear score.
+
+    A weak signal drowns in what trees can fit by chance, so most of the ordering is left to the
+    strongly shrunken linear part of `models.payoffs`, and the trees, shallow, slow and
+    column-sampled, may only add what the validation rows confirm: with no such round the forecast
+    is the linear part alone.
+
+    Parameters
+    ----------
+    params : XGBoostParams
+    feature_names : tuple of str
+        Feature columns; nulls are XGBoost's missing values.
+    seed : int
+        Seed of row and column sampling. Equal frames, seed, device and library give equal bits.
+
+    Notes
+    -----
+    Chen and Guestrin, *XGBoost: A Scalable Tree Boosting System* (KDD 2016), with the linear score
+    as ``base_margin``. Each row is scored by itself, so a live answer equals the batch's.
+    """
+
+    family = "xgboost"
+    history_sessions = 1
+
+    def __init__(self, params: XGBoostParams, feature_names: tuple[str, ...], *, seed: int) -> None:
+        self.params = params
+        self.feature_names = check_feature_names(feature_names)
+        self.seed = seed
+        self.rounds = 0
+        self._linear: LinearScorer | None = None
+        self._booster: xgboost.Booster | None = None
+        self._importance: dict[str, float] = {}
+
+    @classmethod
+    def from_params(
+        cls, params: ModelsParams, feature_names: tuple[str, ...], *, seed: int, workspace: Path | None = None
+    ) -> Self:
+        """Build from the settings' section; fits are short, so `workspace` is not used."""
+        del workspace
+        return cls(params.xgboost, feature_names, seed=seed)
+
+    def fit(self, train: pl.DataFrame, validation: pl.DataFrame) -> Self:
+        """Fit on `train`, choose the rounds on `validation`, then refit on both if so configured.
+
+        Parameters
+        ----------
+        train, validation : polars.DataFrame
+            Purged parts of one training window; rows without a target are left out.
+
+        Raises
+        ------
+        ValueError
+            If a part lacks columns, repeats a key or holds no target.
+        """
+        fitted, held = self._prepare(train, "fit"), self._prepare(validation, "validation")
+        self._linear, booster = self._boost(fitted, self.params.max_rounds, held)
+        self.rounds = _count_useful_rounds(booster, self._linear, held)
+        if self.params.refit:
+            fitted = _stack(fitted, held)
+            self._linear, booster = self._boost(fitted, self.rounds, None)
+        self._booster = booster[: self.rounds] if self.rounds else None
+        self._importance = self._measure_importance(fitted.matrix)
+        return self
+
+    def predict(self, frame: pl.DataFrame, *, first_session: date | None = None) -> pl.DataFrame:
+        """Forecast each row from `first_session` on; see `Forecaster.predict`."""
+        check_columns(frame, [*KEY, *self.feature_names])
+        rows = rows_to_forecast(frame, first_session)
+        return forecast_frame(rows, self._score(feature_matrix(rows, self.feature_names)))
+
+    def importance(self) -> dict[str, float]:
+        """Return each feature's share of the mean absolute contribution (linear part and TreeSHAP)."""
+        return dict(self._importance)
+
+    def save(self, folder: Path) -> None:
+        """Write ``forecaster.json`` and, when there are trees, ``booster.ubj``."""
+        content = {
+            "params": asdict(self.params),
+            "feature_names": list(self.feature_names),
+            "seed": self.seed,
+            "rounds": self.rounds,
+            "linear": self._linear.as_record() if self._linear else None,
+            "importance": self._importance,
+        }
+        write_record(folder, self.family, content)
+        if self._booster is not None:
+            self._booster.save_model(folder / BOOSTER_FILE)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote."""
+        record = read_record(folder)
+        made = cls(XGBoostParams(**record["params"]), tuple(record["feature_names"]), seed=record["seed"])
+        made.rounds = record["rounds"]
+        made._linear = LinearScorer.from_record(record["linear"]) if record["linear"] else None
+        made._importance = record["importance"]
+        if made.rounds:
+            made._booster = xgboost.Booster(
+                {"nthread": made.params.threads}, model_file=folder / BOOSTER_FILE
+            )
+        return made
+
+    def _prepare(self, frame: pl.DataFrame, part: str) -> Rows:
+        check_fit_frame(frame, self.feature_names, part=part)
+        rows = frame.filter(pl.col("target").is_not_null()).sort("session", "symbol")
+        return Rows(
+            matrix=feature_matrix(rows, self.feature_names),
+            target=rows["target"].to_numpy(),
+            sessions=rows["session"].cast(pl.Int32).to_numpy(),
+        )
+
+    def _boost(
+        self, fitted: Rows, rounds: int, held: Rows | None
+    ) -> tuple[LinearScorer | None, xgboost.Booster]:
+        """Fit the linear part, then up to `rounds` trees on top of it."""
+        linear = self._fit_linear(fitted) if self.params.linear_part else None
+        train = self._dmatrix(fitted, linear)
+        watched = [] if held is None else [(self._dmatrix(held, linear, reference=train), "validation")]
+        booster = xgboost.train(
+            self._options(len(fitted.target)),
+            train,
+            num_boost_round=rounds,
+            evals=watched,
+            early_stopping_rounds=self.params.early_stopping_rounds if watched else None,
+            verbose_eval=False,
+        )
+        return linear, booster
+
+    def _fit_linear(self, rows: Rows) -> LinearScorer:
+        lag = self.params.payoff_lag_sessions
+        return fit_payoff_scorer(rows.matrix, rows.target, rows.sessions, lag=lag)
+
+    def _options(self, rows: int) -> Mapping[str, Any]:
+        chosen = self.params
+        return {
+            "objective": "reg:squarederror",
+            "base_score": 0.0,
+            "tree_method": "hist",
+            "device": resolve_device(chosen.device),
+            "nthread": chosen.threads,
+            "seed": self.seed,
+            "learning_rate": chosen.learning_rate,
+            "max_depth": chosen.max_depth,
+            "max_bin": chosen.max_bin,
+            "min_child_weight": chosen.min_leaf_share * rows,
+            "subsample": chosen.subsample,
+            "colsample_bytree": chosen.colsample,
+            "reg_lambda": chosen.reg_lambda,
+        }
+
+    def _dmatrix(
+        self, rows: Rows, linear: LinearScorer | None, *, reference: xgboost.DMatrix | None = None
+    ) -> xgboost.DMatrix:
+        return xgboost.QuantileDMatrix(
+            rows.matrix,
+            label=rows.target,
+            base_margin=_margin(rows.matrix, linear),
+            feature_names=list(self.feature_names),
+            max_bin=self.params.max_bin,
+            nthread=self.params.threads,
+            ref=reference,
+        )
+
+    def _score(self, matrix: np.ndarray) -> np.ndarray:
+        if self._linear is None and self._booster is None and not self._importance:
+            msg = "this forecaster is not fitted; call fit or load one"
+            raise ValueError(msg)
+        margin = _margin(matrix, self._linear)
+        if self._booster is None or not len(matrix):
+            return margin
+        scores: np.ndarray = self._booster.inplace_predict(matrix, base_margin=margin, missing=np.nan)
+        return scores
+
+    def _measure_importance(self, matrix: np.ndarray) -> dict[str, float]:
+        sample = matrix[:: max(1, len(matrix) // IMPORTANCE_ROWS)]
+        total = np.zeros(len(self.feature_names))
+        if self._linear is not None:
+            total += self._linear.contributions(sample)
+        if self._booster is not None:
+            dmatrix = xgboost.DMatrix(sample, feature_names=list(self.feature_names))
+            total += np.abs(self._booster.predict(dmatrix, pred_contribs=True)[:, :-1]).mean(axis=0)
+        share = total / total.sum() if total.sum() > 0 else total
+        return dict(zip(self.feature_names, share.tolist(), strict=True))
+
+
+def _count_useful_rounds(booster: xgboost.Booster, linear: LinearScorer | None, held: Rows) -> int:
+    """Rounds up to the best validation error; 0 when none improved on the linear part alone."""
+    rounds = int(booster.best_iteration) + 1
+    if linear is None:
+        return rounds
+    alone = np.sqrt(np.mean((held.target - linear.score(held.matrix)) ** 2))
+    return rounds if booster.best_score < alone else 0
+
+
+def _margin(matrix: np.ndarray, linear: LinearScorer | None) -> np.ndarray:
+    """Linear score of each row, 0 without a linear part, in float32 as XGBoost keeps it."""
+    scores = np.zeros(len(matrix)) if linear is None else linear.score(matrix)
+    return scores.astype(np.float32)
+
+
+def _stack(first: Rows, second: Rows) -> Rows:
+    return Rows(
+        matrix=np.concatenate([first.matrix, second.matrix]),
+        target=np.concatenate([first.target, second.target]),
+        sessions=np.concatenate([first.sessions, second.sessions]),
+    )

@@ -1,0 +1,1 @@
+"""How the platform works: the stages, their runner and the rim to the outside."""

@@ -1,0 +1,149 @@
+"""What a model was made from: written before it is fitted, kept beside its weights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from models.params import ModelsParams, SplitParams
+
+ANCESTRY_FILE = "ancestry.json"
+UNIVERSE_RULE = (
+    "every symbol with a valid feature row of the session known at its decision instant; "
+    "to train, with a valid label known at the as-of's"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ancestry:
+    """Everything needed to make a model again, and to know which sessions it has seen.
+
+    Attributes
+    ----------
+    model_key : str
+        Digest of what follows, table versions aside.
+    family : str
+    as_of : date
+        Session at whose decision instant the tables were read.
+    decision_at : datetime
+        That instant, in UTC.
+    horizon : int
+        Sessions over which the label's return runs.
+    feature_names : tuple of str
+        Columns the model reads, in its order.
+    history_sessions : int
+        Sessions of features that one forecast needs.
+    rows : int
+        Rows of the training frame.
+    frame_digest : str
+        Digest of the sorted training frame.
+    table_versions : mapping of table to Delta version
+    feature_service, feature_digest : str
+        Feast's name of the feature set, and the digest of its definitions.
+    code_revision, git_commit : str
+        Digest of the source that makes the model; the commit, where there is a repository.
+    settings_hash : str
+        Digest of `model_settings`.
+    model_settings : mapping
+        The ``models`` section of the settings as it was.
+    universe_rule : str
+    splits : mapping
+        Boundaries of every fold and of the final fit.
+    seed : int
+    fitted_until : datetime
+        Last `label_end` among the rows of the final fit, validation included.
+    embargo_sessions : int
+        Sessions kept apart beyond it.
+    """
+
+    model_key: str
+    family: str
+    as_of: date
+    decision_at: datetime
+    horizon: int
+    feature_names: tuple[str, ...]
+    history_sessions: int
+    rows: int
+    frame_digest: str
+    table_versions: Mapping[str, int | None]
+    feature_service: str
+    feature_digest: str
+    code_revision: str
+    git_commit: str
+    settings_hash: str
+    model_settings: Mapping[str, Any]
+    universe_rule: str
+    splits: Mapping[str, Any]
+    seed: int
+    fitted_until: datetime
+    embargo_sessions: int
+
+    def to_json(self) -> str:
+        """Return the record as JSON text with sorted keys."""
+        return json.dumps(asdict(self), default=_text, sort_keys=True, indent=1)
+
+    def as_tags(self) -> dict[str, str]:
+        """Return the record as short texts, for a run's tags; the long parts stay in the file."""
+        short = {
+            field.name: getattr(self, field.name)
+            for field in fields(self)
+            if field.name not in {"feature_names", "model_settings", "splits"}
+        }
+        return {
+            name: json.dumps(value, sort_keys=True) if isinstance(value, Mapping) else _text(value)
+            for name, value in short.items()
+        } | {"features": str(len(self.feature_names))}
+
+
+def _text(value: Any) -> str:
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def parse_ancestry(text: str) -> Ancestry:
+    """Return the record that `Ancestry.to_json` wrote.
+
+    Raises
+    ------
+    ValueError
+        If a field is missing or unknown: the model was written by another release.
+    """
+    found: dict[str, Any] = json.loads(text)
+    expected = {field.name for field in fields(Ancestry)}
+    if set(found) != expected:
+        msg = (
+            f"ancestry lacks {sorted(expected - set(found))}, unknown are {sorted(set(found) - expected)}; "
+            "another release wrote it: train the model again"
+        )
+        raise ValueError(msg)
+    for name in ("decision_at", "fitted_until"):
+        found[name] = datetime.fromisoformat(found[name])
+    found["as_of"] = date.fromisoformat(found["as_of"])
+    found["feature_names"] = tuple(found["feature_names"])
+    return Ancestry(**found)
+
+
+def restore_params(ancestry: Ancestry, current: ModelsParams) -> ModelsParams:
+    """Return the settings the model was fitted with; what did not shape its fit stays as it is now."""
+    kept = ancestry.model_settings
+    family = ancestry.family
+    kind = type(getattr(current, family))
+    values = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in kept[family].items()
+    }
+    restored = {"split": SplitParams(**kept["split"]), family: kind(**values)}
+    return replace(current, family=kept["family"], seed=kept["seed"], **restored)
+
+
+def read_ancestry(model_folder: Path) -> Ancestry:
+    """Return the record that stands in a registered model's folder."""
+    return parse_ancestry((model_folder / ANCESTRY_FILE).read_text(encoding="utf-8"))
+
+
+def write_ancestry(ancestry: Ancestry, folder: Path) -> None:
+    """Write the record into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / ANCESTRY_FILE).write_text(ancestry.to_json(), encoding="utf-8")

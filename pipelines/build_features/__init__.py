@@ -1,0 +1,1 @@
+"""Build features and labels: every value as it was known at each decision instant."""

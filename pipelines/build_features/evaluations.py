@@ -1,0 +1,143 @@
+"""When a session's values have to be evaluated, and with which view of the past.
+
+A session t is evaluated at its own decision instant and again at every later decision before which
+something in its look-back changed. Sessions whose past was complete at their own decision share one
+view, so a healthy history is evaluated in one go.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+Evaluate = Callable[[pl.DataFrame, int, int], pl.DataFrame]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Days:
+    """The exchange's sessions.
+
+    Attributes
+    ----------
+    frame : polars.DataFrame
+        `session`, `event_timestamp`, `decision_at` and `position`, ascending, up to a session whose
+        decision follows everything known.
+    """
+
+    frame: pl.DataFrame
+
+    def placed(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Return `rows` with `position`, `event_timestamp` and `decision_at` of their session."""
+        return rows.join(self.frame, on="session", how="inner")
+
+    def between(self, first: int, last: int) -> pl.DataFrame:
+        """Return the sessions of positions `first` to `last`."""
+        return self.frame.filter(pl.col("position").is_between(first, last))
+
+
+def late_events(rows: pl.DataFrame, days: Days) -> list[tuple[int, datetime]]:
+    """Return (position, decision) of everything that came after its own session's decision.
+
+    Parameters
+    ----------
+    rows : polars.DataFrame
+        Placed rows with `known_at`.
+
+    Returns
+    -------
+    list of (position of the session, first decision instant at which it was known)
+    """
+    decisions = days.frame.select(pl.col("decision_at").alias("decided_at")).sort("decided_at")
+    late = rows.filter(pl.col("known_at") > pl.col("decision_at")).select("position", "known_at").sort("known_at")
+    decided = late.join_asof(decisions, left_on="known_at", right_on="decided_at", strategy="forward")
+    return decided.select("position", "decided_at").unique().sort("position", "decided_at").rows()
+
+
+def plan_evaluations(
+    touched: Mapping[int, datetime], late: Sequence[tuple[int, datetime]], *, lookback: int
+) -> list[tuple[datetime, dict[int, datetime]]]:
+    """Return which sessions are evaluated with the view of which instant.
+
+    Parameters
+    ----------
+    touched : mapping of position to decision instant
+        The sessions whose chains are wanted.
+    late : sequence of (position, decision)
+        See `late_events`.
+    lookback : int
+        Sessions that a value reads, its own included.
+
+    Returns
+    -------
+    list of (view instant, {position: instant that the values stand for})
+    """
+    plan: dict[datetime, dict[int, datetime]] = defaultdict(dict)
+    if not touched:
+        return []
+    shared = max(touched.values())
+    for position, decision in touched.items():
+        pending = [at for place, at in late if position - lookback < place <= position and at > decision]
+        complete = all(at > shared for at in pending)
+        plan[shared if complete else decision].setdefault(position, decision)
+        for at in set(pending):
+            plan[at][position] = at
+    return sorted(plan.items())
+
+
+def as_of(rows: pl.DataFrame, key: Sequence[str], instant: datetime) -> pl.DataFrame:
+    """Return the newest version of each key known at `instant`. `rows` are sorted by key and known_at."""
+    known = rows.filter(pl.col("known_at") <= instant)
+    return known.unique(list(key), keep="last", maintain_order=True)
+
+
+def evaluate_chains(
+    rows: pl.DataFrame,
+    *,
+    key: Sequence[str],
+    touched: Mapping[int, datetime],
+    days: Days,
+    lookback: int,
+    evaluate: Evaluate,
+) -> pl.DataFrame | None:
+    """Return every evaluation of the touched sessions, with the `decided_at` that each stands for.
+
+    Parameters
+    ----------
+    rows : polars.DataFrame
+        Placed versions of all sessions that the touched ones look back to.
+    evaluate : callable
+        ``evaluate(view, first, last)`` returns rows with `position` for the sessions `first` to
+        `last`, computed from a view that starts `lookback` - 1 sessions before `first`.
+
+    Returns
+    -------
+    polars.DataFrame or None
+        None where nothing is to be evaluated.
+    """
+    ordered = rows.sort(*key, "known_at")
+    results = []
+    for instant, members in plan_evaluations(touched, late_events(ordered, days), lookback=lookback):
+        first, last = min(members), max(members)
+        near = ordered.filter(pl.col("position").is_between(first - lookback + 1, last))
+        values = evaluate(as_of(near, key, instant), first, last)
+        stands_for = pl.DataFrame(
+            {"position": list(members), "decided_at": list(members.values())},
+            schema={"position": pl.Int64, "decided_at": days.frame.schema["decision_at"]},
+        )
+        results.append(values.join(stands_for, on="position", how="inner"))
+    return pl.concat(results) if results else None
+
+
+def latest_known(view: pl.DataFrame, days: Days, first: int, last: int, *, lookback: int) -> pl.DataFrame:
+    """Return `position` and `inputs_known_at`: when the last input of each session's values was known."""
+    newest = view.group_by("position").agg(pl.col("known_at").max())
+    span = days.between(first - lookback + 1, last).select("position")
+    filled = span.join(newest, on="position", how="left").sort("position")
+    rolled = pl.col("known_at").to_physical().rolling_max(lookback, min_samples=1)
+    return filled.select(
+        "position", rolled.cast(view.schema["known_at"]).alias("inputs_known_at")
+    ).filter(pl.col("position") >= first)

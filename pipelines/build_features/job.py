@@ -1,0 +1,209 @@
+"""Rebuild features and labels of every session that depends on a change in silver."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from features.catalog import catalog_digest, max_lookback
+from pipelines.build_features import contract, steps
+from pipelines.build_features.evaluations import Days
+from pipelines.context import Context
+from pipelines.contracts import (
+    GOLD_FEATURES_DAILY,
+    GOLD_FEATURES_TEXT,
+    GOLD_LABELS,
+    SILVER_BARS,
+    SILVER_TEXT,
+    SILVER_TEXT_SCORES,
+    TableContract,
+)
+from pipelines.digest import digest_of
+from pipelines.io.text_models import scorer_version
+from pipelines.report import StageReport, Window, standing
+from pipelines.scope import MOST_TOUCHED, dates_condition, positions
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+NOTHING = {"rows_in": 0, "rows_out": 0, "sessions_touched": 0}
+
+
+def run(context: Context, window: Window) -> StageReport:
+    """Bring gold up to what silver holds. The as-of bounds what later stages see, never the build."""
+    del window
+    lake, settings = context.lake, context.settings
+    definition = digest_of(
+        catalog_digest(), settings.labels, settings.calendar, scorer_version(settings.text)
+    )
+    before, inputs = lake.versions(contract.WRITES), standing(lake.versions(contract.READS))
+    parts = {"labels": NOTHING, "daily": NOTHING, "text": NOTHING}
+    if lake.exists(SILVER_BARS):
+        changed = changed_sessions(context, (SILVER_BARS,), definition)
+        parts |= build_daily(context, changed)
+        parts["text"] = build_text(context, changed, definition)
+    rows_out = sum(part["rows_out"] for part in parts.values())
+    return StageReport(
+        stage="build_features",
+        status="done" if rows_out else "nothing_to_do",
+        rows_in=parts["daily"]["rows_in"],
+        rows_out=rows_out,
+        sessions_touched=max(part["sessions_touched"] for part in parts.values()) if rows_out else 0,
+        inputs=inputs,
+        versions_before=before,
+        outputs=standing(lake.versions(contract.WRITES)),
+        definition=definition,
+        details=parts,
+    )
+
+
+def changed_sessions(
+    context: Context, tables: Iterable[TableContract], definition: str
+) -> list[date] | None:
+    """Return the sessions of which rows changed since the last run, None for all."""
+    last = context.journal.last("build_features")
+    found: set[date] = set()
+    for table in tables:
+        if not context.lake.exists(table):
+            continue
+        changes = context.lake.changes_since(table, last.version_of(table.name, definition))
+        if changes is None:
+            return None
+        found |= {row[0] for row in changes.select("session").distinct().collect()}
+    return sorted(found)
+
+
+def following(
+    context: Context, changed: list[date] | None, last: date, *, lookback: int
+) -> list[date] | None:
+    """Return the sessions up to `last` whose look-back holds a changed one, None for all."""
+    if changed is None:
+        return None
+    frame = positions(context.calendar, changed[0] - timedelta(days=7), last) if changed else None
+    if frame is None:
+        return []
+    place = dict(frame.select("session", "position").rows())
+    touched = {place[day] + step for day in changed if day in place for step in range(lookback)}
+    wanted = frame.filter(pl.col("position").is_in(sorted(touched)))["session"].to_list()
+    return wanted if len(wanted) <= MOST_TOUCHED else None
+
+
+def last_session(context: Context) -> date:
+    """Return the newest session that silver has bars of."""
+    newest: date = context.lake.read(SILVER_BARS).selectExpr("max(session)").collect()[0][0]
+    return newest
+
+
+def build_daily(context: Context, changed: list[date] | None) -> dict[str, dict[str, Any]]:
+    """Rebuild `gold.features_daily` and `gold.labels` of the sessions that depend on the changes."""
+    touched = following(context, changed, last_session(context), lookback=max_lookback())
+    if touched == []:
+        return {"daily": NOTHING, "labels": NOTHING}
+    settings = context.settings
+    step = partial(
+        steps.build_block,
+        days=all_days(context),
+        touched=touched,
+        block_sessions=settings.features.block_sessions,
+        calendar=context.calendar,
+        horizons=tuple(sorted(settings.labels.horizons)),
+        label_lag=timedelta(minutes=settings.labels.lag_minutes),
+    )
+    bars = context.lake.read(SILVER_BARS).select(*steps.BAR_INPUTS)
+    rows = in_blocks(context, bars, touched, lookback=max_lookback())
+    built = context.lake.map_groups(rows, ["block"], step, steps.BLOCK_OUTPUT).persist()
+    try:
+        features = context.lake.replace(
+            GOLD_FEATURES_DAILY, built.where("kind = 'features'"), scope=dates_condition(touched)
+        )
+        labels = context.lake.replace(
+            GOLD_LABELS, built.where("kind = 'labels'"), scope=labels_condition(context, touched)
+        )
+    finally:
+        built.unpersist()
+    size = len(touched) if touched is not None else context.lake.read(SILVER_BARS).select("session").distinct().count()
+    daily = {"rows_in": features.total, "rows_out": features.total, "sessions_touched": size}
+    return {"daily": daily, "labels": {"rows_in": labels.total, "rows_out": labels.total, "sessions_touched": 0}}
+
+
+def labels_condition(context: Context, touched: list[date] | None) -> str:
+    """Return the condition of the labels that END in a touched session."""
+    if touched is None:
+        return "true"
+    parts = []
+    for horizon in context.settings.labels.horizons:
+        signals = [context.calendar.shift(day, -1 - horizon) for day in touched]
+        parts.append(f"(horizon = {horizon} and {dates_condition(signals)})")
+    return " or ".join(parts)
+
+
+def build_text(context: Context, changed_bars: list[date] | None, definition: str) -> dict[str, Any]:
+    """Rebuild `gold.features_text` of the sessions that depend on new texts, scores or sessions."""
+    lake = context.lake
+    if not lake.exists(SILVER_TEXT_SCORES):
+        return NOTHING
+    changed = changed_sessions(context, (SILVER_TEXT, SILVER_TEXT_SCORES), definition)
+    last = last_session(context)
+    touched = following(context, changed, last, lookback=steps.TEXT_LOOKBACK)
+    if touched is not None and changed_bars is not None:
+        touched = sorted({*touched, *changed_bars})
+    else:
+        touched = None
+    if touched == []:
+        return NOTHING
+    step = partial(
+        steps.build_text_block,
+        days=all_days(context),
+        touched=touched,
+        last=last,
+        block_sessions=context.settings.features.block_sessions,
+    )
+    rows = in_blocks(context, scored_texts(context), touched, lookback=steps.TEXT_LOOKBACK)
+    built = lake.map_groups(rows, ["block"], step, GOLD_FEATURES_TEXT.schema)
+    changes = lake.replace(GOLD_FEATURES_TEXT, built, scope=dates_condition(touched))
+    return {"rows_in": changes.total, "rows_out": changes.total, "sessions_touched": len(touched or [])}
+
+
+def scored_texts(context: Context) -> DataFrame:
+    """Return the texts with their probabilities by the scorer in use; unscored ones are left out."""
+    version = scorer_version(context.settings.text)
+    scores = context.lake.read(SILVER_TEXT_SCORES).where(f"model_version = '{version}'")
+    texts = context.lake.read(SILVER_TEXT).select("text_id", "symbol", "session", "known_at")
+    joined = texts.join(
+        scores.select("text_id", "negative", "neutral", "positive"), on="text_id", how="inner"
+    )
+    return joined.select(*steps.TEXT_INPUTS)
+
+
+def all_days(context: Context) -> Days:
+    """Return every session of the calendar that has a decision instant."""
+    first, last = date(1990, 1, 1), context.calendar.last_on_or_before(date.max)
+    full = context.calendar.frame(first, context.calendar.shift(last, -1))
+    start = context.calendar.position(full["session"][0])
+    return Days(frame=full.with_columns(pl.int_range(start, start + pl.len(), dtype=pl.Int64).alias("position")))
+
+
+def in_blocks(
+    context: Context, rows: DataFrame, touched: list[date] | None, *, lookback: int
+) -> DataFrame:
+    """Return `rows` once for every block that needs them, marked in ``block``.
+
+    A block is `block_sessions` consecutive sessions of the calendar; it needs its own rows and
+    those of `lookback` - 1 sessions before.
+    """
+    size = context.settings.features.block_sessions
+    days = all_days(context).frame.select("session", "position")
+    if touched is not None:
+        first = context.calendar.position(min(touched)) - lookback + 1
+        days = days.filter(pl.col("position").is_between(first, context.calendar.position(max(touched))))
+    placed = context.lake.from_polars(days, {"session": pl.Date, "position": pl.Int64})
+    blocks = f"explode(sequence(position div {size}, (position + {lookback - 1}) div {size})) as block"
+    marked = rows.join(placed.hint("broadcast"), on="session", how="inner").selectExpr(*rows.columns, blocks)
+    if touched is None:
+        return marked
+    wanted = sorted({context.calendar.position(day) // size for day in touched})
+    return marked.where(f"block in ({', '.join(map(str, wanted))})")

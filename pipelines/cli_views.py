@@ -1,0 +1,123 @@
+"""The commands that look and never write a business row."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipelines.options import Request, common, open_request, parse_instant, parse_session
+
+
+def register(main: click.Group) -> None:
+    """Add the viewing commands to the command group."""
+    for command in (show, sql, status, settings, doctor, audit, rollback, serve):
+        main.add_command(command)
+
+
+@click.command()
+@click.argument("table")
+@click.option("--session", callback=parse_session, help="Only rows of this session.")
+@click.option("--known-at", callback=parse_instant, help="Only the newest versions known at this instant.")
+@click.option("--symbol", help="Only rows of this symbol.")
+@click.option("--limit", default=50, show_default=True, help="Rows shown; 0 for all.")
+@click.option("--format", "form", type=click.Choice(["table", "csv", "parquet"]), default="table")
+@click.option("--to", type=click.Path(path_type=Path), help="File to write instead of stdout.")
+@common
+def show(request: Request, table: str, form: str, to: Path | None, **filters: Any) -> None:
+    """Show rows of TABLE, such as silver.bars."""
+    from pipelines.views import render, select_rows
+
+    rows = select_rows(open_request(request), table, **filters)
+    click.echo(render(rows, form, to))
+
+
+@click.command()
+@click.argument("query")
+@click.option("--limit", default=200, show_default=True, help="Rows shown.")
+@click.option("--format", "form", type=click.Choice(["table", "csv", "parquet"]), default="table")
+@click.option("--to", type=click.Path(path_type=Path), help="File to write instead of stdout.")
+@common
+def sql(request: Request, query: str, limit: int, form: str, to: Path | None) -> None:
+    """Run a Spark SQL QUERY over the lake; tables are named layer_noun, such as silver_bars."""
+    from pipelines.views import query_rows, render
+
+    click.echo(render(query_rows(open_request(request), query, limit=limit), form, to))
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@common
+def status(request: Request, as_json: bool) -> None:
+    """Show tables, last sessions, the champion and the last drift verdict."""
+    from pipelines.views import describe, render_status
+
+    click.echo(render_status(describe(open_request(request)), as_json=as_json))
+
+
+@click.command()
+@common
+def settings(request: Request) -> None:
+    """Print the effective settings, each with its origin."""
+    from pipelines.settings import load_settings, print_settings
+
+    click.echo(print_settings(*load_settings(request.env, overrides=request.overrides)))
+
+
+@click.command()
+@common
+def doctor(request: Request) -> None:
+    """Check the machine: one line a prerequisite, with the fix."""
+    from pipelines.doctor import run_checks
+    from pipelines.settings import load_settings
+
+    checks = run_checks(load_settings(request.env, overrides=request.overrides)[0], request.home)
+    for check in checks:
+        click.echo(check.line())
+    if not all(check.ok for check in checks):
+        raise SystemExit(1)
+
+
+@click.command()
+@click.option("--session", "session", required=True, callback=parse_session, help="The session to look up.")
+@common
+def audit(request: Request, session: date) -> None:
+    """Show what was forecast for a session, by which model, from which data and when."""
+    from pipelines.io.tracking import audit_session
+
+    click.echo(audit_session(open_request(request), session))
+
+
+@click.command()
+@click.option("--to", "version", required=True, help="Model version to go back to.")
+@click.option("--why", required=True, help="The reason, kept in the ledger.")
+@click.option("--as-of", callback=parse_session, help="Session from which it holds (default: the last decided).")
+@common
+def rollback(request: Request, version: str, why: str, as_of: date | None) -> None:
+    """Make an earlier model version the champion again."""
+    from pipelines.options import resolve_window
+    from pipelines.promote.job import roll_back
+    from pipelines.runner import one_writer
+
+    context = open_request(request)
+    window = resolve_window(context, as_of, None, None)
+    with one_writer(context):
+        click.echo(roll_back(context, window, version=version, why=why))
+
+
+@click.command()
+@click.option("--port", type=int, help="Port on loopback (default: from settings).")
+@common
+def serve(request: Request, port: int | None) -> None:
+    """Start the prediction service in the foreground."""
+    from pipelines.settings import load_settings
+    from serving.launch import serve as launch
+
+    launch(load_settings(request.env, overrides=request.overrides)[0], request.home, port=port)
+
+
+def show_instant(moment: datetime | None) -> str:
+    """Return an instant for people, a dash where there is none."""
+    return "-" if moment is None else moment.isoformat(timespec="seconds")

@@ -1,0 +1,163 @@
+"""The contract of every table: columns, key and partition, declared once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from features.catalog import daily_features, text_features
+from features.sessions import INSTANT
+
+TEXT = pl.String
+NUMBER = pl.Float64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableContract:
+    """What one table holds.
+
+    Attributes
+    ----------
+    name : str
+        ``layer.noun``.
+    schema : mapping of column to Polars dtype
+    key : tuple of str
+        Columns that identify one row.
+    partition_by : str or None
+        Column by whose value the files are laid out.
+    """
+
+    name: str
+    schema: Mapping[str, pl.DataType | type[pl.DataType]]
+    key: tuple[str, ...]
+    partition_by: str | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Column names in their declared order."""
+        return tuple(self.schema)
+
+
+_ARRIVAL = {
+    "source": TEXT,
+    "batch_id": TEXT,
+    "received_at": INSTANT,
+    "record_hash": TEXT,
+    "session_date": pl.Date,
+    "ingest_date": pl.Date,
+}
+AS_SENT_BAR = (
+    "symbol", "session", "open", "high", "low", "close", "volume", "adjusted_close", "dividend", "split",
+)  # fmt: skip
+AS_SENT_TEXT = ("symbol", "published_at", "text", "origin")
+
+BRONZE_BARS = TableContract(
+    name="bronze.bars",
+    schema=_ARRIVAL | dict.fromkeys(AS_SENT_BAR, TEXT),
+    key=("batch_id", "record_hash"),
+    partition_by="ingest_date",
+)
+BRONZE_TEXTS = TableContract(
+    name="bronze.texts",
+    schema=_ARRIVAL | dict.fromkeys(AS_SENT_TEXT, TEXT),
+    key=("batch_id", "record_hash"),
+    partition_by="ingest_date",
+)
+
+_VERSION = {"symbol": TEXT, "session": pl.Date, "event_timestamp": INSTANT, "known_at": INSTANT}
+_ORIGIN = {"source": TEXT, "record_hash": TEXT, "month": TEXT}
+
+SILVER_BARS = TableContract(
+    name="silver.bars",
+    schema=_VERSION
+    | dict.fromkeys(("open", "high", "low", "close", "volume", "dividend", "split"), NUMBER)
+    | {"price_basis": TEXT, "suspect": pl.Boolean, "valid": pl.Boolean}
+    | _ORIGIN,
+    key=("symbol", "session", "known_at"),
+    partition_by="month",
+)
+SILVER_ACTIONS = TableContract(
+    name="silver.actions",
+    schema=_VERSION | {"kind": TEXT, "value": NUMBER, "valid": pl.Boolean} | _ORIGIN,
+    key=("symbol", "session", "kind", "known_at"),
+    partition_by="month",
+)
+SILVER_TEXT = TableContract(
+    name="silver.text",
+    schema={"text_id": TEXT} | _VERSION | {"published_at": INSTANT, "text": TEXT, "origin": TEXT} | _ORIGIN,
+    key=("text_id", "symbol"),
+    partition_by="month",
+)
+SILVER_TEXT_SCORES = TableContract(
+    name="silver.text_scores",
+    schema={"text_id": TEXT, "model_version": TEXT, "session": pl.Date}
+    | dict.fromkeys(("negative", "neutral", "positive"), NUMBER)
+    | {"month": TEXT},
+    key=("text_id", "model_version"),
+    partition_by="month",
+)
+GOLD_FEATURES_DAILY = TableContract(
+    name="gold.features_daily",
+    schema=_VERSION
+    | {"valid": pl.Boolean}
+    | {feature.name: NUMBER for feature in daily_features()}
+    | {"month": TEXT},
+    key=("symbol", "session", "known_at"),
+    partition_by="month",
+)
+GOLD_FEATURES_TEXT = TableContract(
+    name="gold.features_text",
+    schema=_VERSION
+    | {"valid": pl.Boolean}
+    | {feature.name: NUMBER for feature in text_features()}
+    | {"month": TEXT},
+    key=("symbol", "session", "known_at"),
+    partition_by="month",
+)
+GOLD_LABELS = TableContract(
+    name="gold.labels",
+    schema={"symbol": TEXT, "session": pl.Date, "horizon": pl.Int32}
+    | {"event_timestamp": INSTANT, "label_end": INSTANT, "known_at": INSTANT}
+    | {"valid": pl.Boolean, "value": NUMBER, "month": TEXT},
+    key=("symbol", "session", "horizon", "known_at"),
+    partition_by="month",
+)
+GOLD_FORECASTS = TableContract(
+    name="gold.forecasts",
+    schema={"symbol": TEXT, "session": pl.Date, "horizon": pl.Int32}
+    | {"model_key": TEXT, "model_version": TEXT, "family": TEXT}
+    | dict.fromkeys(("value", "rank", "q10", "q50", "q90"), NUMBER)
+    | {"universe": pl.Int32, "decision_at": INSTANT, "issued_at": INSTANT, "event_timestamp": INSTANT}
+    | {"in_sample": pl.Boolean, "month": TEXT},
+    key=("symbol", "session", "horizon", "model_key"),
+    partition_by="month",
+)
+OPS_QUARANTINE = TableContract(
+    name="ops.quarantine",
+    schema={"batch_id": TEXT, "record_hash": TEXT, "rule": TEXT, "kind": TEXT, "source": TEXT}
+    | {"symbol": TEXT, "session": TEXT, "place": TEXT, "payload": TEXT, "received_at": INSTANT},
+    key=("batch_id", "record_hash", "rule"),
+)
+OPS_STAGE_RUNS = TableContract(
+    name="ops.stage_runs",
+    schema={"run_id": TEXT, "stage": TEXT, "as_of": pl.Date, "window_start": pl.Date, "status": TEXT}
+    | {"started_at": INSTANT, "finished_at": INSTANT, "seconds": NUMBER}
+    | dict.fromkeys(("rows_in", "rows_out", "rows_refused", "sessions_touched"), pl.Int64)
+    | {"inputs": TEXT, "outputs": TEXT, "definition": TEXT, "details": TEXT},
+    key=("run_id",),
+)
+OPS_MODEL_LEDGER = TableContract(
+    name="ops.model_ledger",
+    schema={"entry_id": TEXT, "kind": TEXT, "as_of": pl.Date, "model_key": TEXT, "model_version": TEXT}
+    | {"previous_version": TEXT, "who": TEXT, "why": TEXT, "numbers": TEXT, "decided_at": INSTANT},
+    key=("entry_id",),
+)
+
+TABLES: tuple[TableContract, ...] = (
+    BRONZE_BARS, BRONZE_TEXTS,
+    SILVER_BARS, SILVER_ACTIONS, SILVER_TEXT, SILVER_TEXT_SCORES,
+    GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT, GOLD_LABELS, GOLD_FORECASTS,
+    OPS_QUARANTINE, OPS_STAGE_RUNS, OPS_MODEL_LEDGER,
+)  # fmt: skip

@@ -1,0 +1,1 @@
+"""Curate: turn records as sent into clean tables whose every version says when it was known."""

@@ -1,0 +1,1 @@
+"""Evaluate: the candidate beside its baselines on the very same rows."""

@@ -1,0 +1,92 @@
+"""The baselines through the very same folds, and the tables that stand them beside a candidate; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from models.base import Forecaster, build_forecaster
+from models.evaluation import evaluate
+from models.params import BASELINES, ModelsParams
+from models.training import fit_final, forecast_part, walk_forward
+
+KEY = ("symbol", "session")
+SHOWN = (
+    "forecaster", "sessions", "rows", "ic", "rank_ic", "rank_ic_low", "rank_ic_high", "icir", "t_newey_west",
+    "hit_rate", "decile_spread", "turnover", "lead", "lead_low", "lead_high", "lead_t",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rivals:
+    """Forecasts of all baselines, one under another: `forecaster`, `symbol`, `session`, `value`."""
+
+    out_of_fold: pl.DataFrame
+    holdout: pl.DataFrame
+
+
+def forecast_rivals(frame: pl.DataFrame, params: ModelsParams, features: Sequence[str]) -> Rivals:
+    """Fit each baseline on the candidate's own folds and forecast the same rows.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        The candidate's training frame.
+    params : ModelsParams
+        With the candidate's splits and seed.
+    """
+    out_of_fold, holdout = [], []
+    for family in BASELINES:
+
+        def build(_name: str, family: str = family) -> Forecaster:
+            return build_forecaster(family, params, features)
+
+        name = pl.lit(family).alias("forecaster")
+        walked = walk_forward(frame, params.split, build).forecasts
+        final = fit_final(frame, params.split, build)
+        held = forecast_part(final.forecaster, frame, final.fold.test)
+        out_of_fold.append(walked.select(name, *KEY, "value"))
+        holdout.append(held.select(name, *KEY, "value"))
+    return Rivals(out_of_fold=pl.concat(out_of_fold), holdout=pl.concat(holdout))
+
+
+def judge(name: str, forecasts: pl.DataFrame, rivals: pl.DataFrame, params: ModelsParams) -> pl.DataFrame:
+    """Return one table of the candidate and all rivals on the rows that all of them forecast.
+
+    Parameters
+    ----------
+    name : str
+        The candidate's name in the table.
+    forecasts : polars.DataFrame
+        Its forecasts, `label` included.
+    rivals : polars.DataFrame
+        `forecaster`, `symbol`, `session`, `value`.
+    """
+    names = rivals["forecaster"].unique().sort().to_list()
+    others = {rival: rivals.filter(pl.col("forecaster") == rival).drop("forecaster") for rival in names}
+    return evaluate(
+        {name: forecasts, **others},
+        forecasts.select(*KEY, "label"),
+        reference=name,
+        horizon_sessions=params.split.horizon_sessions,
+        seed=params.seed,
+    )
+
+
+def as_metrics(table: pl.DataFrame, *, prefix: str, reference: str) -> dict[str, float]:
+    """Return the table's main numbers under names that MLflow takes."""
+    metrics: dict[str, float] = {}
+    for row in table.iter_rows(named=True):
+        who = "candidate" if row["forecaster"] == reference else str(row["forecaster"]).replace(" ", "_")
+        metrics |= {
+            f"{prefix}_{who}_{name}": float(row[name]) for name in ("rank_ic", "t_newey_west", "lead")
+        }
+    return metrics
+
+
+def as_rows(table: pl.DataFrame) -> list[dict[str, Any]]:
+    """Return the table for a report: NaN becomes None, so that it stays valid JSON."""
+    return table.select(SHOWN).with_columns(pl.col(pl.Float64).fill_nan(None).round(6)).to_dicts()

@@ -1,0 +1,1 @@
+"""Forecast: a session's universe scored with the champion of that moment."""

@@ -1,0 +1,119 @@
+"""Score the sessions of the window with the champion of the as-of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from pipelines.champion import Champion, champion_at, load_champion
+from pipelines.context import Context
+from pipelines.contracts import GOLD_FORECASTS
+from pipelines.errors import LookAheadError
+from pipelines.forecast.contract import READS, WRITES
+from pipelines.forecast.publish import publish_issued
+from pipelines.forecast.steps import Choice, Stamp, choose_sessions, forecast_group, plan_history
+from pipelines.forecast.universe import read_universe
+from pipelines.io.model_folder import PackedForecaster, pack_forecaster
+from pipelines.report import StageReport, Window, standing
+from pipelines.scope import dates_condition
+
+
+def run(context: Context, window: Window) -> StageReport:
+    """Issue forecasts for the window's sessions; what was issued before stays as it is."""
+    entry = champion_at(context, window.end)
+    if entry is None:
+        why = f"no champion as of {window.end}: run train, evaluate and promote first"
+        return StageReport(stage="forecast", status="nothing_to_do", details={"why": why})
+    champion = load_champion(context, entry)
+    choice = choose(context, window, champion)
+    inputs, before = standing(context.lake.versions(READS)), context.lake.versions(WRITES)
+    inserted = issue(context, champion, choice)
+    published = publish_issued(context, champion, window.end)
+    return StageReport(
+        stage="forecast",
+        rows_out=inserted,
+        sessions_touched=len(choice.sessions) if inserted else 0,
+        inputs=inputs,
+        versions_before=before,
+        outputs=standing(context.lake.versions(WRITES)),
+        details=describe(champion, choice) | {"published": published},
+    )
+
+
+def choose(context: Context, window: Window, champion: Champion) -> Choice:
+    """Return the sessions that the champion may forecast.
+
+    Raises
+    ------
+    LookAheadError
+        If it has seen the outcomes of all of them.
+    """
+    decisions = {
+        day: context.calendar.decision_at(day) for day in context.calendar.sessions(window.start, window.end)
+    }
+    fitted_until = champion.ancestry.fitted_until
+    choice = choose_sessions(decisions, fitted_until, allow_in_sample=context.settings.forecast.in_sample)
+    if not choice.sessions:
+        msg = (
+            f"sessions {window.start} to {window.end} are in-sample: {champion.entry.headline()} was "
+            f"fitted on outcomes up to {fitted_until.isoformat()}; forecast later sessions, or add "
+            "--set forecast.in_sample=true to get marked rows"
+        )
+        raise LookAheadError(msg)
+    return choice
+
+
+def issue(context: Context, champion: Champion, choice: Choice) -> int:
+    """Score the chosen sessions in Spark and add the rows that do not stand yet; return how many."""
+    ancestry, calendar = champion.ancestry, context.calendar
+    first = calendar.shift(choice.sessions[0], 1 - ancestry.history_sessions)
+    plan = plan_history(
+        choice.sessions, calendar.frame(first, choice.sessions[-1]), ancestry.history_sessions
+    )
+    step = GroupStep(
+        model=pack_forecaster(champion.folder, f"{ancestry.model_key}-v{champion.entry.model_version}"),
+        stamp=stamp_of(context, champion, choice),
+    )
+    rows = read_universe(context.lake, plan, ancestry.feature_names)
+    forecasts = context.lake.map_groups(rows, ["forecast_session"], step, GOLD_FORECASTS.schema)
+    return context.lake.insert_absent(GOLD_FORECASTS, forecasts, scope=dates_condition(choice.sessions))
+
+
+def stamp_of(context: Context, champion: Champion, choice: Choice) -> Stamp:
+    """Return what is the same for every forecast of this run."""
+    return Stamp(
+        horizon=champion.ancestry.horizon,
+        model_key=champion.ancestry.model_key,
+        model_version=champion.entry.model_version,
+        family=champion.ancestry.family,
+        issued_at=context.clock(),
+        in_sample=choice.in_sample,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupStep:
+    """What a Spark worker does with one session; the model is loaded once a worker."""
+
+    model: PackedForecaster
+    stamp: Stamp
+
+    def __call__(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Forecast one session's universe."""
+        return forecast_group(rows, self.model.load(), self.stamp)
+
+
+def describe(champion: Champion, choice: Choice) -> dict[str, Any]:
+    """Return which model spoke, what it lost when it was installed, and what was refused."""
+    return {
+        "champion": champion.entry.headline(),
+        "model_version": champion.entry.model_version,
+        "model_key": champion.ancestry.model_key,
+        "family": champion.ancestry.family,
+        "lost": list(champion.entry.lost),
+        "sessions": len(choice.sessions),
+        "in_sample_marked": len(choice.in_sample),
+        "in_sample_refused": choice.refused,
+    }

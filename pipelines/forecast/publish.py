@@ -1,0 +1,1 @@
+"""Show the as-of session's forecasts in the online store."""

@@ -1,0 +1,1 @@
+"""Ingest: land what a source sent, as it was sent."""

@@ -1,0 +1,79 @@
+"""Feast's configuration, in code and as the file that Feast's own commands read."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+from feast import RepoConfig
+
+from feature_repo.definitions import PROJECT
+from pipelines.io.feature_params import FeatureStoreParams
+
+REGISTRY_FILE = "registry.db"
+ONLINE_FILE = "online.db"
+APPLIED_FILE = "applied.json"
+PUBLISHED_FILE = "published.json"
+OFFLINE_STORE = "pipelines.io.point_in_time.DeltaOfflineStore"
+CONNECTION_VARIABLE = "FEAST_REDIS_CONNECTION"
+
+
+def build_config(params: FeatureStoreParams, folder: Path, *, registry: str = REGISTRY_FILE) -> RepoConfig:
+    """Return the configuration of the feature store whose files lie in `folder`."""
+    connection = params.connection.get_secret_value()
+    return RepoConfig(**_fields(params, folder, registry=registry, connection=connection))
+
+
+def write_command_files(params: FeatureStoreParams, folder: Path) -> None:
+    """Write what ``feast -c FOLDER …`` reads: the configuration, without its secret, and the definitions."""
+    fields = _fields(params, folder, registry=REGISTRY_FILE, connection=f"${{{CONNECTION_VARIABLE}}}")
+    replace_text(folder / "feature_store.yaml", yaml.safe_dump(fields, sort_keys=False))
+    replace_text(folder / "definitions.py", _DEFINITIONS.format(days=params.ttl_days))
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a file so that a reader sees the old text or the new one, never a part."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Return a JSON record, empty where there is none yet."""
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    return content
+
+
+def _fields(
+    params: FeatureStoreParams, folder: Path, *, registry: str, connection: str
+) -> dict[str, Any]:
+    online = {"type": "sqlite", "path": str(folder / ONLINE_FILE)}
+    if params.online == "redis":
+        online = {"type": "redis", "connection_string": connection}
+    return {
+        "project": PROJECT,
+        "provider": "local",
+        "registry": {"path": str(folder / registry), "cache_ttl_seconds": 0},
+        "online_store": online,
+        "offline_store": {"type": OFFLINE_STORE},
+        "entity_key_serialization_version": 3,
+    }
+
+
+_DEFINITIONS = '''"""Written by the platform; `feast -c FOLDER apply` reads it."""
+
+from datetime import timedelta
+
+from feature_repo.definitions import build_definitions
+
+_definitions = build_definitions(timedelta(days={days}))
+symbol = _definitions.entity
+features_daily, features_text, issued_forecasts = _definitions.views
+daily_model, issued = _definitions.services
+'''

@@ -1,0 +1,28 @@
+"""Parameters of the feature store, as the settings nest them (section ``feature_store``)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import SecretStr
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureStoreParams:
+    """Where Feast keeps what it serves. See `conf/base/feature_store.yaml` for each key."""
+
+    ttl_days: int
+    online: Literal["sqlite", "redis"]
+    connection: SecretStr
+
+    def __post_init__(self) -> None:
+        if not 4 <= self.ttl_days <= 30:
+            msg = (
+                f"ttl_days={self.ttl_days} must lie in 4..30: a long weekend takes four days, and every further "
+                f"day makes the point-in-time join slower"
+            )
+            raise ValueError(msg)
+        if self.online == "redis" and not self.connection.get_secret_value():
+            msg = "connection is empty but online=redis needs one, such as host:6379,password=…"
+            raise ValueError(msg)

@@ -1,0 +1,334 @@
+"""The Delta tables: read by contract, append, replace what a run owns, follow the change feed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import pyarrow as pa
+from delta.tables import DeltaTable
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+from pyspark.sql.pandas.types import to_arrow_schema
+
+from pipelines.contracts import TableContract
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Step = Callable[[pl.DataFrame], pl.DataFrame]
+
+_SPARK_TYPES: dict[Any, T.DataType] = {
+    pl.String: T.StringType(),
+    pl.Float64: T.DoubleType(),
+    pl.Int32: T.IntegerType(),
+    pl.Int64: T.LongType(),
+    pl.Boolean: T.BooleanType(),
+    pl.Date: T.DateType(),
+}
+
+
+def spark_type(dtype: Any) -> T.DataType:
+    """Return the Spark type of a Polars dtype; every Datetime is an instant in UTC."""
+    if isinstance(dtype, pl.Datetime):
+        return T.TimestampType()
+    return _SPARK_TYPES[dtype]
+
+
+def spark_schema(schema: Mapping[str, Any]) -> T.StructType:
+    """Return the Spark schema of a mapping of column to Polars dtype; all columns nullable."""
+    return T.StructType([T.StructField(name, spark_type(dtype)) for name, dtype in schema.items()])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """Rows that a write inserted, updated and deleted."""
+
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+
+    @property
+    def total(self) -> int:
+        """All rows touched."""
+        return self.inserted + self.updated + self.deleted
+
+
+class Lake:
+    """Delta tables under one root.
+
+    Parameters
+    ----------
+    root : str
+        A folder or any Hadoop path.
+    session : callable
+        Returns the Spark session; called at the first use, so that opening a lake costs nothing.
+    """
+
+    def __init__(self, root: str, session: Callable[[], SparkSession]) -> None:
+        self.root = root.rstrip("/")
+        self._session = session
+
+    @cached_property
+    def spark(self) -> SparkSession:
+        """The Spark session, started when first needed."""
+        return self._session()
+
+    def path(self, name: str) -> str:
+        """Return the place of table `name` (``layer.noun``)."""
+        return f"{self.root}/{name.replace('.', '/')}"
+
+    def exists(self, contract: TableContract) -> bool:
+        """Tell whether the table has been created."""
+        return self.version(contract) is not None
+
+    def version(self, contract: TableContract) -> int | None:
+        """Return the table's latest Delta version, None where there is no table yet."""
+        log = self.spark._jvm.org.apache.spark.sql.delta.DeltaLog.forTable(
+            self.spark._jsparkSession, self.path(contract.name)
+        )
+        nothing = self.spark._jvm.scala.Option.empty()
+        version = int(log.update(False, nothing, nothing).version())
+        return version if version >= 0 else None
+
+    def versions(self, contracts: Sequence[TableContract]) -> dict[str, int | None]:
+        """Return the latest version of each table."""
+        return {contract.name: self.version(contract) for contract in contracts}
+
+    def ensure(self, contract: TableContract) -> None:
+        """Create the table, empty and with its change feed on, if there is none."""
+        if self.exists(contract):
+            return
+        builder = (
+            DeltaTable.createIfNotExists(self.spark)
+            .location(self.path(contract.name))
+            .addColumns(spark_schema(contract.schema))
+            .property("delta.enableChangeDataFeed", "true")
+        )
+        if contract.partition_by:
+            builder = builder.partitionedBy(contract.partition_by)
+        builder.execute()
+
+    def read(self, contract: TableContract, *, at_version: int | None = None) -> DataFrame:
+        """Return the table's columns in contract order; an absent table reads as empty.
+
+        Columns that the contract names and the table lacks (a feature added since) read as null.
+        """
+        if not self.exists(contract):
+            return self.spark.createDataFrame([], spark_schema(contract.schema))
+        reader = self.spark.read.format("delta")
+        if at_version is not None:
+            reader = reader.option("versionAsOf", at_version)
+        table = reader.load(self.path(contract.name))
+        present = set(table.columns)
+        return table.select(
+            *(
+                F.col(name) if name in present else F.lit(None).cast(spark_type(dtype)).alias(name)
+                for name, dtype in contract.schema.items()
+            )
+        )
+
+    def changes_since(self, contract: TableContract, version: int | None) -> DataFrame | None:
+        """Return the rows that changed after `version`, None where only a full comparison helps.
+
+        The frame has the contract's columns and Delta's ``_change_type`` and ``_commit_version``.
+        """
+        latest = self.version(contract)
+        if version is None or latest is None or not self._feed_reaches(contract, version):
+            return None
+        if latest <= version:
+            return self.spark.createDataFrame([], self._feed_schema(contract))
+        return (
+            self.spark.read.format("delta")
+            .option("readChangeFeed", "true")
+            .option("startingVersion", version + 1)
+            .load(self.path(contract.name))
+            .select(*contract.columns, "_change_type", "_commit_version")
+        )
+
+    def _feed_schema(self, contract: TableContract) -> T.StructType:
+        fields = spark_schema(contract.schema).fields
+        return T.StructType(
+            [
+                *fields,
+                T.StructField("_change_type", T.StringType()),
+                T.StructField("_commit_version", T.LongType()),
+            ]
+        )
+
+    def _feed_reaches(self, contract: TableContract, version: int) -> bool:
+        """Tell whether every commit after `version` still has its log entry."""
+        table = self.path(contract.name)
+        first = self.spark._jvm.org.apache.hadoop.fs.Path(f"{table}/_delta_log/{version + 1:020d}.json")
+        latest = self.version(contract)
+        if latest is None or latest <= version:
+            return True
+        return bool(first.getFileSystem(self.spark._jsparkSession.sessionState().newHadoopConf()).exists(first))
+
+    def append(self, contract: TableContract, frame: DataFrame, *, txn: str | None = None) -> int:
+        """Append rows in one commit and return the rows written.
+
+        Parameters
+        ----------
+        txn : str, optional
+            Identity of the write. A second write under the same identity is skipped by Delta.
+        """
+        self.ensure(contract)
+        before = self.version(contract)
+        writer = self._laid_out(contract, frame).write.format("delta").mode("append")
+        writer = writer.option("mergeSchema", "true")
+        if txn is not None:
+            writer = writer.option("txnAppId", txn).option("txnVersion", 1)
+        writer.save(self.path(contract.name))
+        return self._rows_written(contract) if self.version(contract) != before else 0
+
+    def replace(self, contract: TableContract, frame: DataFrame, *, scope: str) -> Changes:
+        """Make the rows of `scope` equal to `frame`, writing only what differs.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            All rows that should stand in the scope, unique by the contract's key.
+        scope : str
+            SQL condition over the table's columns that delimits what the run owns.
+
+        Returns
+        -------
+        Changes
+            Zero everywhere when nothing differs; then nothing is committed.
+        """
+        wanted = frame.select(*contract.columns)
+        if not self.exists(contract):
+            return Changes(inserted=self.append(contract, wanted))
+        standing = self.read(contract).where(scope)
+        if standing.isEmpty():
+            wanted = wanted.persist()
+            try:
+                return Changes(inserted=0 if wanted.isEmpty() else self.append(contract, wanted))
+            finally:
+                wanted.unpersist()
+        return self._apply_difference(contract, wanted, standing)
+
+    def _apply_difference(self, contract: TableContract, wanted: DataFrame, standing: DataFrame) -> Changes:
+        difference = _difference(contract, wanted, standing).persist()
+        try:
+            counts = {row["_change"]: row["count"] for row in difference.groupBy("_change").count().collect()}
+            changes = Changes(
+                inserted=counts.get("insert", 0),
+                updated=counts.get("update", 0),
+                deleted=counts.get("delete", 0),
+            )
+            if changes.total == changes.inserted > 0:
+                self.append(contract, difference.drop("_change"))
+            elif changes.total:
+                self._merge(contract, difference)
+            return changes
+        finally:
+            difference.unpersist()
+
+    def _merge(self, contract: TableContract, difference: DataFrame) -> None:
+        values = {name: f"s.`{name}`" for name in contract.columns}
+        target = DeltaTable.forPath(self.spark, self.path(contract.name)).alias("t")
+        (
+            target.merge(difference.alias("s"), self._match(contract, difference))
+            .whenMatchedDelete("s._change = 'delete'")
+            .whenMatchedUpdate("s._change = 'update'", set=values)
+            .whenNotMatchedInsert("s._change = 'insert'", values=values)
+            .execute()
+        )
+
+    def _match(self, contract: TableContract, difference: DataFrame) -> str:
+        keys = [f"t.`{key}` = s.`{key}`" for key in contract.key]
+        if contract.partition_by and contract.partition_by not in contract.key:
+            touched = difference.select(contract.partition_by).distinct().collect()
+            values = ", ".join(f"'{row[0]}'" for row in touched)
+            keys.insert(0, f"t.`{contract.partition_by}` IN ({values})")
+        return " AND ".join(keys)
+
+    def insert_absent(self, contract: TableContract, frame: DataFrame, *, scope: str = "true") -> int:
+        """Append the rows whose key does not stand in the table yet; return how many."""
+        wanted = frame.select(*contract.columns)
+        if self.exists(contract):
+            standing = self.read(contract).where(scope).select(*contract.key)
+            wanted = wanted.join(standing, on=list(contract.key), how="left_anti")
+            wanted = wanted.select(*contract.columns)
+        wanted = wanted.persist()
+        try:
+            return 0 if wanted.isEmpty() else self.append(contract, wanted)
+        finally:
+            wanted.unpersist()
+
+    def _laid_out(self, contract: TableContract, frame: DataFrame) -> DataFrame:
+        columns = frame.select(*contract.columns)
+        return columns.repartition(contract.partition_by) if contract.partition_by else columns.coalesce(1)
+
+    def _rows_written(self, contract: TableContract) -> int:
+        last = DeltaTable.forPath(self.spark, self.path(contract.name)).history(1).select("operationMetrics")
+        return int(last.collect()[0][0].get("numOutputRows", 0))
+
+    def from_polars(self, frame: pl.DataFrame, schema: Mapping[str, Any]) -> DataFrame:
+        """Return a driver-side Polars frame as a Spark frame of the given schema."""
+        target = spark_schema(schema)
+        return self.spark.createDataFrame(_to_arrow(frame, target), schema=target)
+
+    def to_polars(self, frame: DataFrame) -> pl.DataFrame:
+        """Collect a frame whose size the caller has bounded."""
+        collected: pl.DataFrame = pl.from_arrow(frame.toArrow())  # type: ignore[assignment]
+        return collected
+
+    def map_groups(
+        self, frame: DataFrame, by: Sequence[str], step: Step, schema: Mapping[str, Any]
+    ) -> DataFrame:
+        """Run a Polars step on every group of `frame` in the Spark workers.
+
+        A group is handed over whole, so it must fit a worker's memory.
+        """
+        target = spark_schema(schema)
+
+        def run(table: pa.Table) -> pa.Table:
+            return _to_arrow(step(pl.from_arrow(table)), target)  # type: ignore[arg-type]
+
+        return frame.groupBy(*by).applyInArrow(run, target)
+
+    def map_batches(self, frame: DataFrame, step: Step, schema: Mapping[str, Any]) -> DataFrame:
+        """Run a row-wise Polars step on batches of `frame` in the Spark workers."""
+        target = spark_schema(schema)
+
+        def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            for batch in batches:
+                yield from _to_arrow(step(pl.from_arrow(batch)), target).to_batches()  # type: ignore[arg-type]
+
+        return frame.mapInArrow(run, target)
+
+
+def _to_arrow(frame: pl.DataFrame, target: T.StructType) -> pa.Table:
+    return frame.select(target.fieldNames()).to_arrow().cast(to_arrow_schema(target, timezone="UTC"))
+
+
+def _difference(contract: TableContract, wanted: DataFrame, standing: DataFrame) -> DataFrame:
+    """Return the rows to insert, update or delete, marked in ``_change``."""
+    keys = list(contract.key)
+    rest = [name for name in contract.columns if name not in contract.key]
+    new = wanted.select(*keys, F.struct(*rest).alias("_new"))
+    old = standing.select(*keys, F.struct(*rest).alias("_old"))
+    change = (
+        F.when(F.col("_old").isNull(), "insert")
+        .when(F.col("_new").isNull(), "delete")
+        .when(~F.col("_new").eqNullSafe(F.col("_old")), "update")
+    )
+    marked = new.join(old, on=keys, how="full_outer").withColumn("_change", change)
+    kept = F.coalesce("_new", "_old")
+    return marked.where("_change IS NOT NULL").select(
+        *keys, *(kept[name].alias(name) for name in rest), "_change"
+    )
+
+
+def decode_versions(text: str | None) -> dict[str, int]:
+    """Return the table versions that a stage run recorded as JSON."""
+    versions: dict[str, int] = json.loads(text) if text else {}
+    return versions

@@ -1,0 +1,139 @@
+"""Parameters of the sources, as the settings nest them. `conf/base/source.yaml` explains each key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Literal
+
+PriceBasis = Literal["raw", "split", "total_return"]
+SourceName = Literal["simulated", "files"]
+
+RATES = (
+    "nulls",
+    "bad_ticks",
+    "duplicates",
+    "corrections",
+    "missing_symbols",
+    "late_arrivals",
+    "ohlc_violations",
+    "negative_prices",
+    "off_calendar",
+)
+"""The kinds of feed fault, in the order in which symbols are drawn for them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultParams:
+    """Injected feed faults: for each kind the share of a session's symbols that it hits.
+
+    With `fault_sessions` only those sessions are hit, and every kind with a positive rate hits at
+    least one symbol there; without, every session is drawn by the rates alone.
+    """
+
+    enabled: bool = False
+    fault_sessions: tuple[date, ...] = ()
+    nulls: float = 0.0
+    bad_ticks: float = 0.0
+    duplicates: float = 0.0
+    corrections: float = 0.0
+    missing_symbols: float = 0.0
+    late_arrivals: float = 0.0
+    ohlc_violations: float = 0.0
+    negative_prices: float = 0.0
+    off_calendar: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in RATES:
+            _check_range(name, getattr(self, name), 0, 1)
+        total = sum(getattr(self, name) for name in RATES)
+        if total > 1:
+            msg = (
+                f"fault rates add up to {total:.3f}; keep the sum at most 1: a symbol has one fault a session"
+            )
+            raise ValueError(msg)
+
+    def hit(self, session: date) -> bool:
+        """Tell whether faults are injected on `session`."""
+        return self.enabled and (not self.fault_sessions or session in self.fault_sessions)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegimeBreak:
+    """From `session` on every shock is multiplied by `volatility_multiplier`."""
+
+    session: date
+    volatility_multiplier: float
+
+    def __post_init__(self) -> None:
+        _check_range("volatility_multiplier", self.volatility_multiplier, 0.1, 10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatedParams:
+    """The simulated market. `alpha_rank_ic` is the rank IC that an all-knowing forecaster reaches."""
+
+    symbols: int
+    seed: int
+    start: date
+    sectors: int
+    alpha_rank_ic: float
+    annual_turnover: float
+    headline_rate: float
+    post_rate: float
+    calendar: str
+    timezone: str
+    regime_break: RegimeBreak | None = None
+    faults: FaultParams = field(default_factory=FaultParams)
+
+    def __post_init__(self) -> None:
+        _check_range("symbols", self.symbols, 2, 20_000)
+        _check_range("seed", self.seed, 0, 2**63 - 1)
+        _check_range("sectors", self.sectors, 1, 11)
+        _check_range("alpha_rank_ic", self.alpha_rank_ic, 0, 0.3)
+        _check_range("annual_turnover", self.annual_turnover, 0, 1)
+        _check_range("headline_rate", self.headline_rate, 0, 20)
+        _check_range("post_rate", self.post_rate, 0, 20)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilesParams:
+    """Where the user's own files lie and how they are written.
+
+    `columns` and `text_columns` map the file's names to ours. `price_basis` has to be true: with
+    ``raw`` the splits and dividends of the file are applied, with the others they are not applied again.
+    """
+
+    bars: str
+    texts: str
+    columns: Mapping[str, str]
+    text_columns: Mapping[str, str]
+    separator: str
+    date_formats: tuple[str, ...]
+    price_basis: PriceBasis
+    calendar: str
+    timezone: str
+
+    def __post_init__(self) -> None:
+        if len(self.separator) != 1:
+            msg = f"separator={self.separator!r} must be one character, such as ',' or ';' or a tab"
+            raise ValueError(msg)
+        if not self.date_formats:
+            msg = "date_formats=() must name at least one pattern, such as yyyy-MM-dd"
+            raise ValueError(msg)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceParams:
+    """Which source is read, and the parameters of each."""
+
+    name: SourceName
+    files: FilesParams
+    simulated: SimulatedParams
+
+
+def _check_range(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        msg = f"{name}={value} must lie in {low}..{high}"
+        raise ValueError(msg)

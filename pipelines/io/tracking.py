@@ -1,0 +1,340 @@
+"""MLflow: tagged runs with artefacts, one registered model for all families, one alias.
+
+The order of a training run is fixed: a tagged run, its artefacts, the tag ``complete``, the registered
+version. Whatever is interrupted on the way is found by its `model_key`: a complete run is registered, an
+incomplete one removed.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlparse
+from urllib.request import url2pathname
+
+from pipelines.errors import BadDataError, UnavailableError
+from pipelines.io.tracking_params import TrackingParams
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+    from mlflow.entities.model_registry import ModelVersion as RegistryEntry
+
+log = logging.getLogger(__name__)
+
+CHAMPION = "champion"
+COMPLETE = "complete"
+MODEL_FOLDER = "model"
+_QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "1",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelVersion:
+    """One registered model.
+
+    Attributes
+    ----------
+    version : str
+        MLflow's counter: a label, not an identity.
+    run_id : str
+        The run that made it.
+    model_key : str
+        Digest of everything the model was made from.
+    family : str
+        Which `Forecaster` it is.
+    as_of : date
+        Session at whose decision instant it was trained.
+    tags : mapping of str to str
+        All tags of the version.
+    """
+
+    version: str
+    run_id: str
+    model_key: str
+    family: str
+    as_of: date
+    tags: Mapping[str, str]
+
+
+class Tracking:
+    """Runs, artefacts and registered versions of one home.
+
+    Parameters
+    ----------
+    params : TrackingParams
+        Where MLflow is; an empty address means SQLite under `folder`.
+    folder : Path
+        The home's MLflow folder: database, artefacts and the shelf of fetched models.
+    """
+
+    def __init__(self, params: TrackingParams, folder: Path) -> None:
+        self.params = params
+        self.folder = folder
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file used when settings name no address."""
+        return self.folder / "mlflow.db"
+
+    @property
+    def uri(self) -> str:
+        """Address of the tracking store."""
+        return self.params.uri or f"sqlite:///{self.database}"
+
+    @cached_property
+    def client(self) -> MlflowClient:
+        """MLflow's client; importing it takes seconds, so only who needs it pays."""
+        _silence()
+        from mlflow import MlflowClient
+
+        if not self.params.uri:
+            _create_database(self.database)
+        return MlflowClient(tracking_uri=self.uri, registry_uri=self.params.registry_uri or self.uri)
+
+    @cached_property
+    def experiment_id(self) -> str:
+        """The experiment's id, created with the home's artefact folder when there is none."""
+        found = self.client.get_experiment_by_name(self.params.experiment)
+        if found is not None:
+            return str(found.experiment_id)
+        place = None if self.params.uri else (self.folder / "artifacts").as_uri()
+        return str(self.client.create_experiment(self.params.experiment, artifact_location=place))
+
+    def begin_run(self, model_key: str, *, name: str, tags: Mapping[str, str], started_at: datetime) -> str:
+        """Create a run that names its ancestry, in one commit, and return its id."""
+        run = self.client.create_run(
+            self.experiment_id,
+            start_time=int(started_at.timestamp() * 1000),
+            run_name=name,
+            tags={**tags, "model_key": model_key, COMPLETE: "false"},
+        )
+        return str(run.info.run_id)
+
+    def log_metrics(self, run_id: str, metrics: Mapping[str, float], *, at: datetime, step: int = 0) -> None:
+        """Log numbers in one commit; those that are not finite are left out."""
+        from math import isfinite
+
+        from mlflow.entities import Metric
+
+        millis = int(at.timestamp() * 1000)
+        logged = [Metric(name, value, millis, step) for name, value in metrics.items() if isfinite(value)]
+        self.client.log_batch(run_id, metrics=logged)
+
+    def log_folder(self, run_id: str, folder: Path, *, below: str | None = None) -> None:
+        """Copy the files under `folder` to the run's artefacts; what stands there is overwritten."""
+        self.client.log_artifacts(run_id, str(folder), below)
+
+    def tag_run(self, run_id: str, tags: Mapping[str, str]) -> None:
+        """Set tags of a run in one commit."""
+        from mlflow.entities import RunTag
+
+        self.client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
+
+    def run_tags(self, run_id: str) -> dict[str, str]:
+        """Return all tags of a run."""
+        return dict(self.client.get_run(run_id).data.tags)
+
+    def complete_run(self, run_id: str, *, finished_at: datetime) -> None:
+        """Mark the run as complete: from here on it is registered, never repeated."""
+        self.client.set_tag(run_id, COMPLETE, "true")
+        self.client.set_terminated(run_id, end_time=int(finished_at.timestamp() * 1000))
+
+    def find_complete_run(self, model_key: str) -> str | None:
+        """Return the complete run of a key, or None."""
+        runs = self._runs(model_key, complete=True)
+        return str(runs[0].info.run_id) if runs else None
+
+    def discard_incomplete_runs(self, model_key: str) -> int:
+        """Remove the interrupted runs of a key with their artefacts and return how many there were."""
+        runs = self._runs(model_key, complete=False)
+        for run in runs:
+            _delete_artifacts(run.info.artifact_uri)
+            self.client.delete_run(run.info.run_id)
+            log.info("removed incomplete run %s of model %s", run.info.run_id, model_key)
+        return len(runs)
+
+    def _runs(self, model_key: str, *, complete: bool) -> list[Run]:
+        operator = "=" if complete else "!="
+        condition = f"tags.model_key = '{model_key}' and tags.{COMPLETE} {operator} 'true'"
+        return list(self.client.search_runs([self.experiment_id], condition, max_results=100))
+
+    def register(self, run_id: str, tags: Mapping[str, str], *, description: str = "") -> ModelVersion:
+        """Register the run's model folder as a version; a second call returns the first one's."""
+        name = self.params.registered_model
+        self._ensure_registered_model()
+        standing = self.client.search_model_versions(f"run_id = '{run_id}'")
+        if standing:
+            return _described(standing[0])
+        source = f"{self.client.get_run(run_id).info.artifact_uri}/{MODEL_FOLDER}"
+        entry = self.client.create_model_version(
+            name, source, run_id=run_id, tags=dict(tags), description=description
+        )
+        return _described(entry)
+
+    def _ensure_registered_model(self) -> None:
+        name = self.params.registered_model
+        if not self.client.search_registered_models(f"name = '{name}'"):
+            self.client.create_registered_model(name, description="Forecasters of all families.")
+
+    def versions(self, condition: str = "") -> list[ModelVersion]:
+        """Return the registered versions, oldest first.
+
+        Parameters
+        ----------
+        condition : str
+            Further MLflow filter, such as ``tags.family = 'tft'``.
+        """
+        parts = [f"name = '{self.params.registered_model}'", *([condition] if condition else [])]
+        found = self.client.search_model_versions(" and ".join(parts), max_results=10_000)
+        return sorted((_described(entry) for entry in found), key=lambda entry: int(entry.version))
+
+    def find_version(self, model_key: str) -> ModelVersion | None:
+        """Return the version that was registered for a key, or None."""
+        found = self.versions(f"tags.model_key = '{model_key}'")
+        return found[0] if found else None
+
+    def version(self, version: str) -> ModelVersion:
+        """Return one registered version.
+
+        Raises
+        ------
+        BadDataError
+            If there is none of that number; the message lists those there are.
+        """
+        known = {entry.version: entry for entry in self.versions()}
+        if version not in known:
+            names = ", ".join(known) or "none: train first"
+            msg = f"version={version!r} of {self.params.registered_model} is not registered; known: {names}"
+            raise BadDataError(msg)
+        return known[version]
+
+    def tag_version(self, version: str, name: str, value: str) -> None:
+        """Set one tag of a version."""
+        self.client.set_model_version_tag(self.params.registered_model, version, name, value)
+
+    def describe_version(self, version: str, text: str) -> None:
+        """Set the text that MLflow's page shows for a version."""
+        self.client.update_model_version(self.params.registered_model, version, text)
+
+    def set_champion(self, version: str) -> None:
+        """Point the alias `champion` at a version; the same version again commits nothing."""
+        if self.champion() != version:
+            self.client.set_registered_model_alias(self.params.registered_model, CHAMPION, version)
+
+    def champion(self) -> str | None:
+        """Return the version that the alias names, or None."""
+        found = self.client.search_registered_models(f"name = '{self.params.registered_model}'")
+        aliases = found[0].aliases if found else {}
+        return str(aliases[CHAMPION]) if CHAMPION in aliases else None
+
+    def fetch(self, run_id: str, path: str) -> Path:
+        """Return a local path of a run's artefact; local artefacts are not copied.
+
+        Raises
+        ------
+        UnavailableError
+            If it is not there, or the store does not answer.
+        """
+        uri = f"{self.client.get_run(run_id).info.artifact_uri}/{path}"
+        local = _local_path(uri)
+        if local is None:
+            return self._download(run_id, path)
+        if not local.exists():
+            msg = f"no {path} of run {run_id} at {local}; was the home moved or cleaned? Train again"
+            raise UnavailableError(msg)
+        return local
+
+    def _download(self, run_id: str, path: str) -> Path:
+        from mlflow.exceptions import MlflowException
+
+        target = self.folder / "fetched" / run_id
+        target.mkdir(parents=True, exist_ok=True)
+        try:
+            return Path(self.client.download_artifacts(run_id, path, dst_path=str(target)))
+        except (MlflowException, OSError) as error:
+            msg = f"{path} of run {run_id} cannot be fetched ({error}); is {self.uri} up?"
+            raise UnavailableError(msg) from error
+
+    def model_folder(self, version: str, model_key: str) -> Path:
+        """Return a local folder with the model of a version, fetched once.
+
+        The shelf spares the daily path MLflow's import: what is registered under a version never
+        changes, so a copy stays right.
+        """
+        shelf = self.folder / "models" / f"{model_key}-v{version}"
+        if not shelf.exists():
+            source = self.fetch(self.version(version).run_id, MODEL_FOLDER)
+            partial = shelf.with_name(f"{shelf.name}.partial-{os.getpid()}")
+            shutil.rmtree(partial, ignore_errors=True)
+            shutil.copytree(source, partial)
+            partial.rename(shelf)
+        return shelf
+
+
+@lru_cache(maxsize=8)
+def open_tracking(params: TrackingParams, folder: Path) -> Tracking:
+    """Return the MLflow of a home; the stages of one process share its client."""
+    return Tracking(params, folder)
+
+
+def _silence() -> None:
+    """Keep MLflow from phoning home and from drawing on the terminal."""
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+
+
+def _create_database(path: Path) -> None:
+    """Create the database beside its place and move it there whole: MLflow's migrations are not atomic."""
+    if path.exists():
+        return
+    from mlflow import MlflowClient
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name("mlflow.db.new")
+    fresh.unlink(missing_ok=True)
+    address = f"sqlite:///{fresh}"
+    MlflowClient(tracking_uri=address, registry_uri=address).search_registered_models()
+    fresh.rename(path)
+
+
+def _described(entry: RegistryEntry) -> ModelVersion:
+    tags: dict[str, Any] = dict(entry.tags)
+    return ModelVersion(
+        version=str(entry.version),
+        run_id=str(entry.run_id),
+        model_key=tags["model_key"],
+        family=tags["family"],
+        as_of=date.fromisoformat(tags["as_of"]),
+        tags=tags,
+    )
+
+
+def _local_path(uri: str) -> Path | None:
+    parsed = urlparse(uri)
+    return Path(url2pathname(parsed.path)) if parsed.scheme in {"", "file"} else None
+
+
+def _delete_artifacts(uri: str) -> None:
+    local = _local_path(uri)
+    if local is not None:
+        shutil.rmtree(local, ignore_errors=True)
+        return
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    try:
+        get_artifact_repository(uri).delete_artifacts()
+    except NotImplementedError:
+        log.warning("the artefact store at %s deletes nothing; run `mlflow gc` there", uri)

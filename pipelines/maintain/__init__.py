@@ -1,0 +1,1 @@
+"""Keeps the lake quick and the disk free."""

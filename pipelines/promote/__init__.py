@@ -1,0 +1,1 @@
+"""Promote: whether the candidate takes over, and why, in the ledger."""

@@ -1,0 +1,107 @@
+"""From forecasts of the same held-out rows to a decision with its numbers; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import date
+from typing import Any
+
+import polars as pl
+
+from models.evaluation import evaluate
+from models.params import ModelsParams
+from models.selection import Decision, decide
+
+KEY = ("symbol", "session")
+SHOWN = (
+    "forecaster",
+    "sessions",
+    "rows",
+    "rank_ic",
+    "rank_ic_low",
+    "rank_ic_high",
+    "t_newey_west",
+    "lead",
+    "lead_t",
+)
+
+
+def compare(
+    forecasts: Mapping[str, pl.DataFrame],
+    sessions: Sequence[date],
+    *,
+    candidate: str,
+    champion: str | None,
+    params: ModelsParams,
+) -> tuple[Decision, pl.DataFrame]:
+    """Decide on the sessions that nobody compared has seen.
+
+    Parameters
+    ----------
+    forecasts : mapping of name to polars.DataFrame
+        `symbol`, `session`, `value`; the candidate's also `label`.
+    sessions : sequence of date
+        Sessions that count.
+    candidate, champion : str
+        Names in `forecasts`; champion None where there is none to beat.
+    params : ModelsParams
+        With the candidate's horizon and seed.
+
+    Returns
+    -------
+    decision : Decision
+    table : polars.DataFrame
+        The numbers; empty where there were too few sessions to compute any.
+    """
+    kept = {name: rows.filter(pl.col("session").is_in(list(sessions))) for name, rows in forecasts.items()}
+    least = params.split.min_holdout_sessions
+    shared = kept[candidate]["session"].n_unique()
+    if champion is not None and shared < least:
+        return too_few(shared, least), pl.DataFrame()
+    table = evaluate(
+        kept,
+        kept[candidate].select(*KEY, "label"),
+        reference=candidate,
+        horizon_sessions=params.split.horizon_sessions,
+        seed=params.seed,
+    )
+    decision = decide(
+        table, challenger=candidate, champion=champion, params=params.promotion, min_sessions=least
+    )
+    return decision, table
+
+
+def too_few(sessions: int, least: int) -> Decision:
+    """Return the decision that there is nothing to decide on yet."""
+    why = f"{sessions} held-out sessions unseen by both are fewer than min_holdout_sessions={least}"
+    return Decision(verdict="insufficient", why=f"{why}; wait for more", comparisons=(), sessions=sessions)
+
+
+def explain_unusable(decision: Decision, why_not: str) -> Decision:
+    """Return the decision with the reason why the champion was not compared."""
+    return replace(decision, why=f"{why_not}; {decision.why}") if why_not else decision
+
+
+def refuse_withdrawn(decision: Decision, why: str) -> Decision:
+    """Return a rejection: what a person has rolled back does not come back by itself."""
+    reason = (
+        f"it was rolled back ({why}); roll back to it by hand, or train a new one; otherwise: {decision.why}"
+    )
+    return replace(decision, verdict="rejection", why=reason)
+
+
+def as_numbers(decision: Decision, table: pl.DataFrame) -> dict[str, Any]:
+    """Return what was compared, for the ledger; NaN becomes None, so that it stays valid JSON."""
+    shown = table.select(SHOWN).with_columns(pl.col(pl.Float64).fill_nan(None)) if table.height else table
+    return {
+        "verdict": decision.verdict,
+        "sessions": decision.sessions,
+        "lost": list(decision.lost),
+        "comparisons": [_finite(asdict(item)) for item in decision.comparisons],
+        "table": shown.to_dicts(),
+    }
+
+
+def _finite(record: dict[str, Any]) -> dict[str, Any]:
+    return {name: None if value != value else value for name, value in record.items()}  # noqa: PLR0124

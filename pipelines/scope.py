@@ -1,0 +1,63 @@
+"""Which rows a run owns: conditions over sessions, and buckets of symbols."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from features.sessions import SessionCalendar
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+SYMBOL_BUCKETS = 8
+MOST_TOUCHED = 1_000
+"""With more touched sessions than this a full comparison is cheaper than a long condition."""
+
+
+def dates_condition(sessions: Sequence[date] | None) -> str:
+    """Return the SQL condition that a row's session is one of `sessions`; all rows for None.
+
+    The month is named too, so that only its partitions are read.
+    """
+    if sessions is None:
+        return "true"
+    if not sessions:
+        return "false"
+    months = ", ".join(f"'{month}'" for month in sorted({f"{day:%Y-%m}" for day in sessions}))
+    days = ", ".join(f"date'{day}'" for day in sorted(set(sessions)))
+    return f"month in ({months}) and session in ({days})"
+
+
+def months_between(first: date, last: date) -> str:
+    """Return the SQL condition that a row's session lies in ``first..last``, months named for pruning."""
+    return (
+        f"month between '{first:%Y-%m}' and '{last:%Y-%m}' and session between date'{first}' and date'{last}'"
+    )
+
+
+def around(
+    calendar: SessionCalendar, sessions: Iterable[date], *, before: int, after: int
+) -> list[date] | None:
+    """Return `sessions` with their neighbours, None where they are too many to name.
+
+    Days that are no sessions are left out: nothing of theirs reaches silver.
+    """
+    real = [day for day in sessions if calendar.is_session(day)]
+    near = {calendar.shift(day, step) for day in real for step in range(-before, after + 1)}
+    return sorted(near) if len(near) <= MOST_TOUCHED else None
+
+
+def positions(calendar: SessionCalendar, first: date, last: date) -> pl.DataFrame:
+    """Return `session`, `event_timestamp` and `position` (index in the calendar) of a range."""
+    frame = calendar.frame(first, last).drop("decision_at")
+    start = calendar.position(frame["session"][0]) if frame.height else 0
+    return frame.with_columns(pl.int_range(start, start + pl.len(), dtype=pl.Int64).alias("position"))
+
+
+def bucketed(frame: DataFrame, *, by: str = "symbol") -> DataFrame:
+    """Return `frame` with ``bucket``, a fixed hash of its symbols, to be grouped by."""
+    return frame.selectExpr("*", f"pmod(xxhash64(`{by}`), {SYMBOL_BUCKETS}) as bucket")

@@ -1,0 +1,1 @@
+"""Score texts: class probabilities of each text by the active model."""

@@ -1,0 +1,77 @@
+"""Score the texts that the active model has not scored yet."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from pipelines.context import Context
+from pipelines.contracts import SILVER_TEXT, SILVER_TEXT_SCORES
+from pipelines.digest import digest_of
+from pipelines.io.text_models import scorer_version
+from pipelines.report import StageReport, Window, standing
+from pipelines.scope import dates_condition
+from pipelines.score_text import contract, steps
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from pyspark.sql import DataFrame
+
+CANONICAL_TEXT = "lower(regexp_replace(trim(text), '[[:space:]]+', ' '))"
+"""The form by which curate tells texts apart: what is scored must not depend on which spelling came first."""
+
+
+def run(context: Context, window: Window) -> StageReport:
+    """Score what silver holds and the active version has not scored, whatever the as-of."""
+    del window
+    lake, version = context.lake, scorer_version(context.settings.text)
+    definition = digest_of(version)
+    before, inputs = lake.versions(contract.WRITES), standing(lake.versions(contract.READS))
+    changed = changed_sessions(context, definition)
+    rows = 0 if changed == [] else score_sessions(context, changed, version)
+    return StageReport(
+        stage="score_text",
+        status="done" if rows else "nothing_to_do",
+        rows_in=rows,
+        rows_out=rows,
+        sessions_touched=len(changed or []),
+        inputs=inputs,
+        versions_before=before,
+        outputs=standing(lake.versions(contract.WRITES)),
+        definition=definition,
+        details={"model_version": version},
+    )
+
+
+def changed_sessions(context: Context, definition: str) -> list[date] | None:
+    """Return the sessions whose texts changed since the last run of this version, None for all."""
+    if not context.lake.exists(SILVER_TEXT):
+        return []
+    last = context.journal.last("score_text").version_of(SILVER_TEXT.name, definition)
+    changes = context.lake.changes_since(SILVER_TEXT, last)
+    if changes is None:
+        return None
+    return sorted(row[0] for row in changes.select("session").distinct().collect())
+
+
+def score_sessions(context: Context, sessions: list[date] | None, version: str) -> int:
+    """Insert the missing scores of the sessions' texts and return how many they are."""
+    lake, scope = context.lake, dates_condition(sessions)
+    pending = unscored(context, scope, version)
+    step = partial(steps.score_in_worker, params=context.settings.text)
+    scored = lake.map_batches(pending, step, SILVER_TEXT_SCORES.schema)
+    return lake.insert_absent(SILVER_TEXT_SCORES, scored, scope=f"({scope}) and model_version = '{version}'")
+
+
+def unscored(context: Context, scope: str, version: str) -> DataFrame:
+    """Return `text_id`, `session` and `text` of the texts without a score, one row a text."""
+    texts = context.lake.read(SILVER_TEXT).where(scope)
+    spelled = texts.selectExpr("text_id", "session", f"{CANONICAL_TEXT} as text")
+    each = (
+        spelled.groupBy("text_id").agg({"session": "min", "text": "min"}).toDF("text_id", "session", "text")
+    )
+    scores = context.lake.read(SILVER_TEXT_SCORES).where(f"({scope}) and model_version = '{version}'")
+    return each.join(scores.select("text_id"), on="text_id", how="left_anti").select(
+        "text_id", "session", "text"
+    )

@@ -1,0 +1,63 @@
+"""`ops.stage_runs` as Prometheus metrics: freshness, refusals, durations."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time
+from typing import Any
+
+import polars as pl
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+
+GAUGES = {
+    "finished": ("bellwether_stage_last_finished_timestamp_seconds", "When the stage last finished"),
+    "session": (
+        "bellwether_stage_last_session_timestamp_seconds",
+        "Midnight UTC of the newest session it ran for",
+    ),
+    "seconds": ("bellwether_stage_last_duration_seconds", "How long the last run took"),
+    "runs": ("bellwether_stage_runs", "Runs recorded"),
+    "rows_in": ("bellwether_stage_rows_in", "Rows read, all recorded runs together"),
+    "rows_out": ("bellwether_stage_rows_out", "Rows written, all recorded runs together"),
+    "rows_refused": ("bellwether_stage_rows_refused", "Rows sent to quarantine, all recorded runs together"),
+}
+
+
+def render_metrics(stage_runs: pl.DataFrame | None) -> bytes:
+    """Return the metrics in Prometheus' text format, one series a stage.
+
+    Parameters
+    ----------
+    stage_runs : pl.DataFrame or None
+        Rows of `ops.stage_runs` [run]; None or empty gives the names without values.
+    """
+    registry = CollectorRegistry()
+    gauges = {key: Gauge(name, text, ["stage"], registry=registry) for key, (name, text) in GAUGES.items()}
+    for row in _by_stage(stage_runs):
+        for key, gauge in gauges.items():
+            gauge.labels(row["stage"]).set(_number(row[key]))
+    return generate_latest(registry)
+
+
+def _by_stage(stage_runs: pl.DataFrame | None) -> list[dict[str, object]]:
+    if stage_runs is None:
+        return []
+    return (
+        stage_runs.sort("finished_at")
+        .group_by("stage", maintain_order=True)
+        .agg(
+            pl.col("finished_at").last().alias("finished"),
+            pl.col("as_of").max().alias("session"),
+            pl.col("seconds").last(),
+            pl.len().alias("runs"),
+            pl.col("rows_in", "rows_out", "rows_refused").sum(),
+        )
+        .to_dicts()
+    )
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=value.tzinfo or UTC).timestamp()
+    if isinstance(value, date):
+        return datetime.combine(value, time(), tzinfo=UTC).timestamp()
+    return float(value)

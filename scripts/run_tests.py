@@ -1,0 +1,140 @@
+"""Run the test suites, each in the environment it belongs to, and close with one line over all of them.
+
+Usage: python3 scripts/run_tests.py {fast,all,faults} [PYTEST OPTION …]
+
+A skip is allowed only for a reason in ALLOWED_SKIPS; with CI=true any other one fails the run.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+REPORTS = ROOT / ".test-reports"
+NO_TESTS_COLLECTED = 5
+ALLOWED_SKIPS = (r"\bGPU\b", r"\bCUDA\b", r"\bdocker\b")
+OUTCOMES = ("passed", "failed", "errors", "skipped")
+
+
+@dataclass(frozen=True)
+class Suite:
+    """One call of pytest.
+
+    Attributes
+    ----------
+    name : str
+        Names the report file.
+    environment : str
+        Folder of the virtual environment.
+    options : tuple of str
+        What pytest is told.
+    """
+
+    name: str
+    environment: str
+    options: tuple[str, ...]
+
+    @property
+    def report(self) -> Path:
+        """JUnit file that the call writes."""
+        return REPORTS / f"{self.name}.xml"
+
+
+WORK = Suite(
+    "work",
+    ".venv",
+    ("tests", "--ignore=tests/dags", "-m", "not scheduler and not cluster and not faults"),
+)
+DAGS = Suite("dags", ".venv-airflow", ("tests/dags", "--confcutdir=tests/dags"))
+WHOLE = Suite(
+    "whole",
+    ".venv",
+    ("tests", "--ignore=tests/dags", "-m", "scheduler or cluster or faults"),
+)
+FAULTS = Suite("faults", ".venv", ("tests", "--ignore=tests/dags", "-m", "faults"))
+PLANS = {"fast": (WORK, DAGS), "all": (WORK, DAGS, WHOLE), "faults": (FAULTS,)}
+
+
+def run_suite(suite: Suite, extra: list[str], environ: dict[str, str]) -> int:
+    """Run one suite with its output shown as it comes and return pytest's exit status.
+
+    A suite without a test fails, unless options of the caller have left none.
+    """
+    python = str(ROOT / suite.environment / "bin" / "python")
+    command = [python, "-m", "pytest", *suite.options, f"--junitxml={suite.report}", *extra]
+    print(f"\n--- {suite.name}: {suite.environment} ---", flush=True)
+    done = subprocess.run(command, cwd=ROOT, env=environ, stdin=subprocess.DEVNULL, check=False)
+    return 0 if extra and done.returncode == NO_TESTS_COLLECTED else done.returncode
+
+
+def count_outcomes(report: str) -> tuple[Counter[str], float]:
+    """Return the number of tests by outcome, and the seconds, of one JUnit report."""
+    counts: Counter[str] = Counter()
+    seconds = 0.0
+    for suite in ET.fromstring(report).iter("testsuite"):  # noqa: S314 - our own file of a moment ago
+        failed, errors, skipped = (int(suite.get(key, 0)) for key in ("failures", "errors", "skipped"))
+        counts.update(failed=failed, errors=errors, skipped=skipped)
+        counts.update(passed=int(suite.get("tests", 0)) - failed - errors - skipped)
+        seconds += float(suite.get("time", 0))
+    return counts, seconds
+
+
+def list_skips(report: str) -> Iterator[tuple[str, str]]:
+    """Yield test and reason of each skip of one JUnit report."""
+    for case in ET.fromstring(report).iter("testcase"):  # noqa: S314 - our own file of a moment ago
+        for skip in case.findall("skipped"):
+            yield f"{case.get('classname')}::{case.get('name')}", skip.get("message", "")
+
+
+def unexpected_skips(skips: Iterable[tuple[str, str]]) -> list[str]:
+    """Return, one line each, the skips whose reason is not an allowed one."""
+    allowed = re.compile("|".join(ALLOWED_SKIPS), re.IGNORECASE)
+    return [f"{test}: {reason}" for test, reason in skips if not allowed.search(reason)]
+
+
+def closing_line(counts: Counter[str], seconds: float) -> str:
+    """Return the sum of all suites in pytest's own words."""
+    parts = [f"{counts[outcome]} {outcome}" for outcome in OUTCOMES if counts[outcome] or outcome == "passed"]
+    return f" {', '.join(parts)} in {seconds:.2f}s ".center(80, "=")
+
+
+def judge(suites: Iterable[Suite], *, strict: bool) -> tuple[str, list[str]]:
+    """Return the closing line and the skips that fail the run."""
+    counts: Counter[str] = Counter()
+    seconds, refused = 0.0, []
+    for report in (suite.report.read_text(encoding="utf-8") for suite in suites if suite.report.is_file()):
+        part, took = count_outcomes(report)
+        counts.update(part)
+        seconds += took
+        refused += unexpected_skips(list_skips(report))
+    return closing_line(counts, seconds), refused if strict else []
+
+
+def main(arguments: list[str]) -> int:
+    """Run one plan to its end and return 0 only if every suite passed."""
+    if not arguments or arguments[0] not in PLANS:
+        print(f"usage: run_tests.py {{{','.join(PLANS)}}} [PYTEST OPTION …]", file=sys.stderr)
+        return 2
+    suites = PLANS[arguments[0]]
+    REPORTS.mkdir(exist_ok=True)
+    for suite in suites:
+        suite.report.unlink(missing_ok=True)
+    environ = dict(os.environ, BELLWETHER_FAULTS="all" if arguments[0] == "faults" else "sample")
+    statuses = [run_suite(suite, arguments[1:], environ) for suite in suites]
+    line, refused = judge(suites, strict=os.environ.get("CI") == "true")
+    for skip in refused:
+        print(f"unexpected skip: {skip}")
+    print(line, flush=True)
+    return 1 if any(statuses) or refused else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,195 @@
+"""Turns online rows into answers: which symbols get a number, and why the others get none. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import polars as pl
+
+from serving.champion import Champion, Manifest
+from serving.online import OnlineRows
+from serving.schemas import FeatureTimestamps, Quantiles, Status, SymbolForecast
+
+CountSessions = Callable[[date, date], int]
+Row = Mapping[str, Any]
+QUANTILES = ("q10", "q50", "q90")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clock:
+    """What "now" means to an answer: the published session, not the wall.
+
+    Attributes
+    ----------
+    session : date
+        Newest published session.
+    count : callable
+        Sessions between an earlier and a later session.
+    max_staleness : int
+        Sessions by which features may trail `session`.
+    overdue : str or None
+        Why everything is stale, where the publication itself is too old.
+    """
+
+    session: date
+    count: CountSessions
+    max_staleness: int
+    overdue: str | None = None
+
+
+def answer_symbols(
+    symbols: Sequence[str], rows: OnlineRows, champion: Champion, clock: Clock
+) -> list[SymbolForecast]:
+    """Answer every symbol, in the given order.
+
+    Parameters
+    ----------
+    symbols : sequence of str
+        Distinct.
+    rows : OnlineRows
+        What the store knows of them.
+
+    Returns
+    -------
+    list of SymbolForecast
+        `ok` with a number, or a status with its reason and no number: `unknown_symbol` (no row),
+        `other_session` (row later than the published session), `stale` (row too old), `invalid` (bar
+        missing or retracted), `not_issued` (a sequence model's forecast is not there).
+    """
+    daily = _by_symbol(rows.daily, ("session", "event_timestamp", "valid"))
+    refused = {symbol: _refusal(daily.get(symbol), symbol, clock) for symbol in symbols}
+    fit = [symbol for symbol in symbols if refused[symbol] is None]
+    numbers = _numbers(fit, rows, champion)
+    text = _by_symbol(rows.text, ("session", "event_timestamp"))
+    answers = []
+    for symbol in symbols:
+        facts = _facts(daily.get(symbol), text.get(symbol), clock)
+        problem = refused[symbol] or _not_issued(symbol, numbers, champion.manifest)
+        status, reason = problem or ("ok", None)
+        given = {} if problem else numbers[symbol]
+        answers.append(SymbolForecast(symbol=symbol, status=status, reason=reason, **facts, **given))
+    return answers
+
+
+def _by_symbol(frame: pl.DataFrame, columns: Sequence[str]) -> dict[str, Row]:
+    return {row["symbol"]: row for row in frame.select("symbol", *columns).iter_rows(named=True)}
+
+
+def _refusal(row: Row | None, symbol: str, clock: Clock) -> tuple[Status, str] | None:
+    if row is None:
+        return "unknown_symbol", f"{symbol} has no features in the online store; check its spelling"
+    session = row["session"]
+    if session is None or session > clock.session:
+        return "other_session", (
+            f"the features are of session {session}, not of the published session {clock.session}; "
+            "a publication may be under way, ask again"
+        )
+    if clock.overdue:
+        return "stale", clock.overdue
+    behind = clock.count(session, clock.session)
+    if behind > clock.max_staleness:
+        return "stale", (
+            f"the newest features are of session {session}, {behind} sessions behind {clock.session}; "
+            f"at most {clock.max_staleness} are allowed"
+        )
+    if not row["valid"]:
+        return (
+            "invalid",
+            f"the bar of session {session} is missing or was retracted; there is nothing to forecast from",
+        )
+    return None
+
+
+def _facts(row: Row | None, text: Row | None, clock: Clock) -> dict[str, Any]:
+    if row is None or row["session"] is None:
+        return {}
+    same = text is not None and text["session"] == row["session"]
+    return {
+        "session": row["session"],
+        "staleness_sessions": max(0, clock.count(row["session"], clock.session)),
+        "feature_timestamps": FeatureTimestamps(
+            features_daily=row["event_timestamp"],
+            features_text=text["event_timestamp"] if text is not None and same else None,
+        ),
+    }
+
+
+def _numbers(symbols: Sequence[str], rows: OnlineRows, champion: Champion) -> dict[str, dict[str, Any]]:
+    """Return value, rank, quantiles and origin of each symbol that has a number."""
+    if not symbols:
+        return {}
+    issued = issued_by(champion.manifest, rows)
+    if not champion.manifest.is_row_model:
+        return {symbol: _shown(issued[symbol], "issued") for symbol in symbols if symbol in issued}
+    frame = feature_frame(rows, champion.manifest.feature_names)
+    forecasts = champion.predict(frame.filter(pl.col("symbol").is_in(list(symbols))))
+    return {
+        row["symbol"]: {**_shown(row, "live"), "rank": _rank(row, issued.get(row["symbol"]))}
+        for row in forecasts.iter_rows(named=True)
+    }
+
+
+def feature_frame(rows: OnlineRows, names: Sequence[str]) -> pl.DataFrame:
+    """Join the views to one feature row a symbol.
+
+    Returns
+    -------
+    polars.DataFrame
+        `symbol`, `session` and `names`, one row for each row of `rows.daily`. Text features are null
+        unless they are valid and of the very session of the bar: yesterday's headlines are not today's.
+
+    Raises
+    ------
+    ValueError
+        If no view has one of the names.
+    """
+    daily, text = rows.daily, rows.text
+    from_text = [name for name in names if name not in daily.columns]
+    missing = [name for name in from_text if name not in text.columns]
+    if missing:
+        msg = f"the online store lacks features {missing[:5]}; run `bellwether materialize` with this version"
+        raise ValueError(msg)
+    said = text.filter(pl.col("valid")).select("symbol", "session", *from_text)
+    return daily.join(said, on=["symbol", "session"], how="left").select("symbol", "session", *names)
+
+
+def issued_by(manifest: Manifest, rows: OnlineRows) -> dict[str, Row]:
+    """Return the forecasts that this very model issued for the session of each symbol's features."""
+    current = rows.daily.select("symbol", "session")
+    same = rows.issued.join(current, on=["symbol", "session"], how="inner")
+    same = same.filter(pl.col("model_key") == manifest.model_key)
+    return {row["symbol"]: row for row in same.iter_rows(named=True)}
+
+
+def _shown(row: Row, served_from: str) -> dict[str, Any]:
+    return {
+        "value": row["value"],
+        "rank": row.get("rank"),
+        "quantiles": quantiles_of(row),
+        "served_from": served_from,
+    }
+
+
+def quantiles_of(row: Row) -> Quantiles | None:
+    """Return the quantiles of a forecast, None where its family has none."""
+    levels: dict[str, float] = {name: row[name] for name in QUANTILES if row.get(name) is not None}
+    return Quantiles(**levels) if len(levels) == len(QUANTILES) else None
+
+
+def _rank(live: Row, issued: Row | None) -> float | None:
+    """Return the issued rank, if it was issued for this value: corrected features make it void."""
+    if issued is None or abs(issued["value"] - live["value"]) > 1e-6:
+        return None
+    return issued["rank"]  # type: ignore[no-any-return]
+
+
+def _not_issued(symbol: str, numbers: Mapping[str, Any], manifest: Manifest) -> tuple[Status, str] | None:
+    if symbol in numbers:
+        return None
+    return "not_issued", (
+        f"{manifest.family} needs {manifest.history_sessions} sessions of history, so its issued forecasts "
+        f"are served; version {manifest.model_version} issued none for {symbol} in this session"
+    )

@@ -1,0 +1,176 @@
+"""The door of the service: identity, limits and media types of every request, and its one log line.
+
+BentoML would answer a body that it cannot read with a trace in its log and, now and then, a 500; here
+a message is read and judged before BentoML sees the request.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio.to_thread
+from pydantic import BaseModel
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serving.batch import ParquetRows
+from serving.params import ServingParams
+from serving.parsing import JSON, MULTIPART, check_headers, parse_batch, parse_forecast, parse_parquet
+from serving.refusals import Refusal
+from serving.schemas import Problem
+
+VISIT = "bellwether.visit"
+FORECAST = "/forecast"
+FORECAST_BATCH = "/forecast_batch"
+_LARGE = 64 * 1024
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+# The Swagger page that BentoML ships loads a tag manager; the browser is told not to.
+_PAGE_POLICY = "default-src 'self' data: 'unsafe-inline'; frame-src 'none'; object-src 'none'"
+
+
+@dataclass(slots=True)
+class Visit:
+    """One request on its way through: its message, and what is to be logged of it."""
+
+    request_id: str
+    route: str
+    message: BaseModel | ParquetRows | None = None
+    status: int = 500
+    seconds: float = 0.0
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+OnVisit = Callable[[Visit], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What the gate needs to know: limits, the callers' token (empty for none) and who is told."""
+
+    params: ServingParams
+    token: str
+    on_visit: OnVisit
+
+
+class Gate:
+    """ASGI middleware around the service.
+
+    Parameters
+    ----------
+    app : ASGI application
+    door : callable
+        Returns the `Door`; called at each request, because the service is set up after its middleware.
+    """
+
+    def __init__(self, app: ASGIApp, *, door: Callable[[], Door]) -> None:
+        self._app = app
+        self._door = door
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer refusals here; pass everything else on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+        elif scope["method"] == "POST" and scope["path"] in {FORECAST, FORECAST_BATCH}:
+            await self._visit(scope, receive, send)
+        else:
+            await self._app(scope, receive, _with_headers(send, {"Content-Security-Policy": _PAGE_POLICY}))
+
+    async def _visit(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began = time.perf_counter()
+        headers, door = Headers(scope=scope), self._door()
+        visit = Visit(request_id=_request_id(headers), route=scope["path"])
+        scope[VISIT] = visit
+        seen = _watching(_with_headers(send, {"X-Request-ID": visit.request_id}), visit)
+        try:
+            visit.message = await _admit(scope, headers, receive, door)
+        except Refusal as refusal:
+            visit.notes["error"] = refusal.error
+            await problem(refusal, visit.request_id)(scope, receive, seen)
+        else:
+            await self._app(scope, receive, seen)
+        finally:
+            visit.seconds = time.perf_counter() - began
+            door.on_visit(visit)
+
+
+async def _admit(scope: Scope, headers: Headers, receive: Receive, door: Door) -> BaseModel | ParquetRows:
+    _check_token(headers, door.token)
+    allowed = (JSON,) if scope["path"] == FORECAST else (JSON, MULTIPART)
+    given = check_headers(headers, allowed)
+    body = await _read_body(headers, receive, door.params.max_body_bytes)
+    if given == MULTIPART:
+        return await parse_parquet(scope, body, max_bytes=door.params.max_body_bytes)
+    if scope["path"] == FORECAST:
+        return parse_forecast(body, max_symbols=door.params.max_symbols)
+    if len(body) > _LARGE:  # seconds of parsing must not hold up the other requests
+        return await anyio.to_thread.run_sync(parse_batch, body)
+    return parse_batch(body)
+
+
+def _check_token(headers: Headers, token: str) -> None:
+    given = headers.get("authorization", "")
+    if token and not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
+        raise Refusal(401, "unauthorized", "send the header Authorization: Bearer with this service's token")
+
+
+async def _read_body(headers: Headers, receive: Receive, limit: int) -> bytes:
+    """Return the body; stop as soon as it proves too large."""
+    announced = headers.get("content-length", "")
+    if announced.isascii() and announced.isdigit() and len(announced) < 20 and int(announced) > limit:
+        raise _too_large(limit)
+    chunks, size = [], 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Refusal(400, "disconnected", "the caller left before the body was complete; send it again")
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > limit:
+            raise _too_large(limit)
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return b"".join(chunks)
+
+
+def _too_large(limit: int) -> Refusal:
+    return Refusal(413, "body_too_large", f"the body is larger than {limit} bytes; split the request")
+
+
+def problem(refusal: Refusal, request_id: str) -> Response:
+    """Return the JSON answer of a refusal."""
+    content = Problem(
+        error=refusal.error, message=refusal.message, request_id=request_id, details=refusal.details
+    )
+    headers = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "2"}}.get(refusal.status)
+    return Response(content.model_dump_json(), refusal.status, headers, media_type=JSON)
+
+
+def _request_id(headers: Headers) -> str:
+    """Return the caller's own id if it is short and plain, else a new one."""
+    given = headers.get("x-request-id", "")
+    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def _with_headers(send: Send, extra: dict[str, str]) -> Send:
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message).update(extra)
+        await send(message)
+
+    return sending
+
+
+def _watching(send: Send, visit: Visit) -> Send:
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            visit.status = message["status"]
+        await send(message)
+
+    return sending

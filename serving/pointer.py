@@ -1,0 +1,64 @@
+"""The pointer to the current Bento: one small file, replaced in one step."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+POINTER_FILE = "current.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pointer:
+    """Which Bento is current.
+
+    Attributes
+    ----------
+    tag : str
+        Bento tag, ``name:version``.
+    champion : str
+        Folder of its champion, relative to the folder that holds the pointer.
+    model_version, model_key : str
+        The model in it.
+    digest : str
+        Digest of the champion folder's files.
+    """
+
+    tag: str
+    champion: str
+    model_version: str
+    model_key: str
+    digest: str
+
+
+def read_pointer(folder: Path) -> Pointer | None:
+    """Return the pointer under `folder`, None where nothing was packaged yet.
+
+    Raises
+    ------
+    ValueError
+        If the file is not a pointer of ours.
+    """
+    path = folder / POINTER_FILE
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    try:
+        return Pointer(**json.loads(text))
+    except (TypeError, ValueError) as error:
+        msg = f"{path} is not a pointer to a Bento ({error}); run `bellwether package` again"
+        raise ValueError(msg) from error
+
+
+def write_pointer(folder: Path, pointer: Pointer) -> None:
+    """Replace the pointer under `folder` in one step: a reader sees the old one or the new one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    fresh = folder / f".{POINTER_FILE}.{os.getpid()}"
+    with fresh.open("w", encoding="utf-8") as file:
+        json.dump(asdict(pointer), file, indent=1, sort_keys=True)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(folder / POINTER_FILE)

@@ -1,0 +1,233 @@
+"""Operators against real commands: small shell scripts that print and end as a stage would."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG, Asset
+from airflow.sdk.exceptions import (
+    AirflowException,
+    AirflowFailException,
+    AirflowSkipException,
+    DagRunTriggerException,
+)
+
+from dags.lib.operators import (
+    StageOperator,
+    fill_command,
+    promotion,
+    stage,
+    stage_arguments,
+    start_dag,
+    task_name,
+    with_window,
+)
+from dags.lib.spec import DagSpec, load_spec
+
+SILVER = Asset("silver")
+REPORT = '{"stage": "curate", "as_of": "2026-11-10", "details": {"link": "reports/2026-11-10/index.html"}}'
+
+
+def operator(script: str, **changes: Any) -> StageOperator:
+    values: dict[str, Any] = {
+        "task_id": "curate",
+        "command": ["bash", "-c", script, "stage", "{window}"],
+        "window": {"as-of": "2026-11-10"},
+        "environment": ["PATH"],
+        "links": {"reports": "http://127.0.0.1:8800/"},
+    }
+    return StageOperator(**{**values, **changes})
+
+
+def test_the_last_line_is_the_result_and_names_the_link(context: dict[str, Any]) -> None:
+    task = operator(f"echo progress; echo '{REPORT}'")
+    assert task.execute(context)["stage"] == "curate"
+    link = task.operator_extra_links[0].get_link(task, ti_key=None)
+    assert link == "http://127.0.0.1:8800/2026-11-10/index.html"
+
+
+def test_the_session_reaches_the_command(context: dict[str, Any]) -> None:
+    result = operator("""printf '{"arguments": "%s %s"}' "$1" "$2" """).execute(context)
+    assert result == {"arguments": "--as-of 2026-11-10"}
+
+
+def test_only_listed_variables_reach_the_command(
+    context: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__API_AUTH__JWT_SECRET", "secret")
+    monkeypatch.setenv("JAVA_HOME", "/opt/java")
+    task = operator("""printf '{"seen": "%s|%s"}' "$AIRFLOW__API_AUTH__JWT_SECRET" "$JAVA_HOME" """,
+                    environment=["PATH", "JAVA_HOME"])  # fmt: skip
+    assert task.execute(context) == {"seen": "|/opt/java"}
+
+
+def test_standard_error_goes_to_the_log(context: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    operator(f"echo reading $((1 + 2)) batches >&2; echo '{REPORT}'").execute(context)
+    assert "reading 3 batches" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "message"),
+    [
+        (65, AirflowFailException, "Exit 65, bad data"),
+        (78, AirflowFailException, "Exit 78, bad settings"),
+        (2, AirflowFailException, "Exit 2, a command line"),
+        (69, AirflowException, "Exit 69, unavailable"),
+        (75, AirflowException, "Exit 75, transient"),
+        (1, AirflowException, "Exit 1, unexpected"),
+        (99, AirflowSkipException, "Nothing to do"),
+    ],
+)
+def test_exit_codes(context: dict[str, Any], code: int, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message) as raised:
+        operator(f"exit {code}").execute(context)
+    assert raised.type is error
+
+
+def test_a_killed_command_is_tried_again(context: dict[str, Any]) -> None:
+    with pytest.raises(AirflowException, match="Exit -9, unexpected") as raised:
+        operator("kill -9 $$").execute(context)
+    assert raised.type is AirflowException
+
+
+def test_nothing_to_do_on_a_later_try_still_emits(context: dict[str, Any]) -> None:
+    context["ti"].try_number = 2
+    task = operator(f"echo '{REPORT}'; exit 99", asset=SILVER)
+    assert task.execute(context)["stage"] == "curate"
+
+
+def test_nothing_to_do_on_a_later_try_without_an_asset_skips(context: dict[str, Any]) -> None:
+    context["ti"].try_number = 2
+    with pytest.raises(AirflowSkipException, match="Nothing to do"):
+        operator("exit 99").execute(context)
+
+
+def test_a_keyed_run_leaves_the_key_to_airflow(context: dict[str, Any]) -> None:
+    operator(f"echo '{REPORT}'", asset=SILVER).execute(context)
+    assert context["outlet_events"] == {}
+
+
+def test_a_run_without_a_key_takes_it_from_the_report(context: dict[str, Any]) -> None:
+    context["dag_run"].partition_key = None
+    operator(f"echo '{REPORT}'", asset=SILVER).execute(context)
+    assert context["outlet_events"] == {SILVER: {"2026-11-10"}}
+
+
+def test_a_run_without_a_key_needs_an_as_of(context: dict[str, Any]) -> None:
+    context["dag_run"].partition_key = None
+    with pytest.raises(AirflowFailException, match="names no as_of, so silver would reach no DAG"):
+        operator("""echo '{"stage": "curate"}'""", asset=SILVER).execute(context)
+
+
+@pytest.mark.parametrize("output", ["done", "[1, 2]", ""])
+def test_a_command_without_a_report_fails(context: dict[str, Any], output: str) -> None:
+    with pytest.raises(AirflowFailException, match="last line is not"):
+        operator(f"echo '{output}'").execute(context)
+
+
+def test_a_daily_run_without_a_session_says_how_to_start_it() -> None:
+    with pytest.raises(AirflowFailException, match='"partition_key": "2026-11-10"'):
+        with_window(["bellwether", "{window}"], {"as-of": "None"})
+
+
+def test_an_empty_option_is_left_out() -> None:
+    assert with_window(["bellwether", "train", "{window}", "--json"], {"as-of": ""}) == [
+        "bellwether",
+        "train",
+        "--json",
+    ]
+
+
+def test_commands_are_filled() -> None:
+    template = ["{bellwether}", "{stages}", "--home", "{home}/x", "{window}"]
+    words, lists = {"bellwether": "b", "home": "/h"}, {"stages": ["run", "--stages", "a,b"]}
+    filled = fill_command(template, words, lists)
+    assert filled == ["b", "run", "--stages", "a,b", "--home", "/h/x", "{window}"]
+
+
+def test_one_stage_is_its_own_command_and_several_are_a_run() -> None:
+    assert stage_arguments(["ingest"]) == ["ingest"]
+    assert stage_arguments(["ingest", "curate"]) == ["run", "--stages", "ingest,curate"]
+    assert task_name(["ingest"]) == "ingest"
+    assert task_name(["ingest", "curate"]) == "ingest_to_curate"
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["load"], "must be among ingest"),
+        ([], "must be among ingest"),
+        (["curate", "ingest"], "follow the order"),
+    ],
+)
+def test_task_names_are_checked(names: list[str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        task_name(names)
+
+
+def spec(**changes: Any) -> DagSpec:
+    base = load_spec("train_weekly")
+    return DagSpec(**{**{name: getattr(base, name) for name in base.__slots__}, **changes})
+
+
+def test_the_command_of_a_task_is_that_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BELLWETHER_HOME", "/h")
+    monkeypatch.setenv("BELLWETHER_COMMAND", "/bin/bellwether")
+    monkeypatch.setenv("BELLWETHER_ARGUMENTS", '["--env", "local"]')
+    with DAG(dag_id="probe", schedule=None):
+        task = stage("ingest", "curate", spec=load_spec("ingest_daily"))
+    words = ["run", "--stages", "ingest,curate", "{window}", "--home", "/h", "--env", "local"]
+    assert task.command == ["/bin/bellwether", *words]
+
+
+def test_promotion_without_a_person_runs_after_a_skip() -> None:
+    with DAG(dag_id="probe", schedule=None):
+        (promote,) = promotion(spec(require_approval=False))
+    assert (promote.task_id, promote.trigger_rule, promote.outlets) == (
+        "promote",
+        "none_failed",
+        [Asset("champion")],
+    )
+
+
+def test_promotion_with_a_person_needs_the_consent() -> None:
+    with DAG(dag_id="probe", schedule=None):
+        ask, promote = promotion(spec(require_approval=True, approval_hours=1))
+    assert (ask.task_id, ask.defaults, ask.response_timeout.total_seconds()) == ("approve", ["Reject"], 3600)
+    assert promote.trigger_rule == "all_success"
+
+
+@pytest.mark.parametrize("report", [{"details": {"retrain": False}}, {}, None])
+def test_another_dag_is_left_alone_without_the_verdict(context: dict[str, Any], report: Any) -> None:
+    context["ti"] = SimpleNamespace(try_number=1, xcom_pull=lambda task_ids: report)
+    with DAG(dag_id="probe", schedule=None):
+        task = start_dag("train_weekly", after=operator("true", task_id="monitor"), verdict="retrain")
+    with pytest.raises(AirflowSkipException, match="monitor reported no retrain: train_weekly stays"):
+        task.execute(context)
+
+
+def test_another_dag_is_started_with_the_session(context: dict[str, Any]) -> None:
+    context["ti"] = SimpleNamespace(try_number=1, xcom_pull=lambda task_ids: {"details": {"retrain": True}})
+    with DAG(dag_id="probe", schedule=None):
+        task = start_dag("train_weekly", after=operator("true", task_id="monitor"), verdict="retrain")
+    with pytest.raises(DagRunTriggerException) as raised:
+        task.execute(context)
+    assert raised.value.trigger_dag_id == "train_weekly"
+    assert raised.value.conf == {"as_of": "{{ dag_run.partition_key }}"}
+
+
+def test_a_script_of_the_settings_runs_end_to_end(
+    context: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = tmp_path / "bellwether"
+    command.write_text("""#!/bin/sh\nprintf '{"said": "%s"}' "$*"\n""", encoding="utf-8")
+    command.chmod(0o755)
+    monkeypatch.setenv("BELLWETHER_COMMAND", str(command))
+    monkeypatch.setenv("BELLWETHER_HOME", "/h")
+    with DAG(dag_id="probe", schedule=None):
+        task = stage("forecast", spec=load_spec("forecast_daily"))
+    task.window = {"as-of": "2026-11-10"}
+    assert task.execute(context) == {"said": "forecast --as-of 2026-11-10 --home /h"}
