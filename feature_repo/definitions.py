@@ -6,6 +6,7 @@ Nothing is written by hand: a feature that enters `features/catalog.py` enters i
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -33,7 +34,9 @@ SYMBOL = Entity(
 VERSION_FIELDS = (
     Field(name="session", dtype=String, description="Exchange date that the row is about, ISO 8601."),
     Field(name="event_at_us", dtype=Int64, description="Official close of the session, µs since 1970 UTC."),
-    Field(name="known_at_us", dtype=Int64, description="When this version could be known, µs since 1970 UTC."),
+    Field(
+        name="known_at_us", dtype=Int64, description="When this version could be known, µs since 1970 UTC."
+    ),
 )
 """Say which version of which session a row is; `session` orders like the date it names."""
 
@@ -48,7 +51,9 @@ _ISSUED_FIELDS = (
     Field(name="q10", dtype=Float64),
     Field(name="q50", dtype=Float64),
     Field(name="q90", dtype=Float64),
-    Field(name="decision_at_us", dtype=Int64, description="When the forecast had to exist, µs since 1970 UTC."),
+    Field(
+        name="decision_at_us", dtype=Int64, description="When the forecast had to exist, µs since 1970 UTC."
+    ),
     Field(name="universe", dtype=Int64, description="Symbols that were forecast together."),
     Field(name="in_sample", dtype=Bool),
 )
@@ -69,8 +74,20 @@ class Definitions:
 
     def digest(self) -> str:
         """Return 16 hexadecimal digits that change with any definition."""
-        texts = (item.to_proto().SerializeToString(deterministic=True) for item in self.objects)
-        return hashlib.sha256(b"\n".join(texts)).hexdigest()[:16]
+        views = [_describe(view) for view in self.views]
+        services = [
+            [service.name, *(projection.name for projection in service.feature_view_projections)]
+            for service in self.services
+        ]
+        text = json.dumps([self.entity.name, views, services], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _describe(view: FeatureView) -> list[object]:
+    fields = [[field.name, str(field.dtype), field.description, field.tags] for field in view.schema]
+    source = view.batch_source
+    columns = [source.table, source.timestamp_field, source.created_timestamp_column]
+    return [view.name, view.ttl.total_seconds(), fields, columns, view.description]
 
 
 def build_definitions(ttl: timedelta) -> Definitions:

@@ -92,11 +92,26 @@ def _mean(sample: Floats) -> float:
 
 
 @_compiled
-def _moment(sample: Floats, centre: float, power: int) -> float:
+def _moments(sample: Floats) -> tuple[float, float, float]:
+    """Return the second, third and fourth central moment."""
+    centre = _mean(sample)
+    second, third, fourth = 0.0, 0.0, 0.0
+    for value in sample:
+        square = (value - centre) * (value - centre)
+        second += square
+        third += square * (value - centre)
+        fourth += square * square
+    return second / sample.size, third / sample.size, fourth / sample.size
+
+
+@_compiled
+def _variation(sample: Floats) -> float:
+    """Return the sum of squared distances from the mean."""
+    centre = _mean(sample)
     total = 0.0
     for value in sample:
-        total += (value - centre) ** power
-    return total / sample.size
+        total += (value - centre) * (value - centre)
+    return total
 
 
 @_compiled
@@ -114,8 +129,7 @@ def _spread(sample: Floats, lost_degrees: int) -> float:
         return np.nan
     if _is_constant(sample):
         return 0.0
-    variance = _moment(sample, _mean(sample), 2) * sample.size / (sample.size - lost_degrees)
-    return float(np.sqrt(variance))
+    return float(np.sqrt(_variation(sample) / (sample.size - lost_degrees)))
 
 
 @_compiled
@@ -124,8 +138,8 @@ def _skew(sample: Floats) -> float:
     size = sample.size
     if size < 3 or _is_constant(sample):
         return np.nan
-    centre = _mean(sample)
-    raw = _moment(sample, centre, 3) / _moment(sample, centre, 2) ** 1.5
+    second, third, _ = _moments(sample)
+    raw = third / second**1.5
     return float(raw * np.sqrt(size * (size - 1.0)) / (size - 2.0))
 
 
@@ -135,8 +149,8 @@ def _kurtosis(sample: Floats) -> float:
     size = sample.size
     if size < 4 or _is_constant(sample):
         return np.nan
-    centre = _mean(sample)
-    raw = _moment(sample, centre, 4) / _moment(sample, centre, 2) ** 2
+    second, _, fourth = _moments(sample)
+    raw = fourth / (second * second)
     return float((size - 1.0) / ((size - 2.0) * (size - 3.0)) * ((size + 1.0) * raw - 3.0 * (size - 1.0)))
 
 

@@ -44,16 +44,18 @@ class SessionCalendar:
 
     @cached_property
     def _days(self) -> np.ndarray:
-        return self._exchange.sessions.values.astype("datetime64[D]")
+        days: np.ndarray = self._exchange.sessions.values.astype("datetime64[D]")
+        return days
 
     @cached_property
     def _closes(self) -> np.ndarray:
-        return pd.DatetimeIndex(self._exchange.closes).tz_convert(None).values.astype("datetime64[us]")
+        return _naive_instants(self._exchange.closes)
 
     @cached_property
     def _decisions(self) -> np.ndarray:
-        opens = pd.DatetimeIndex(self._exchange.opens).tz_convert(None).values.astype("datetime64[us]")
-        return opens[1:] - np.timedelta64(int(self.decision_lead.total_seconds()), "s")
+        opens = _naive_instants(self._exchange.opens)
+        decisions: np.ndarray = opens[1:] - np.timedelta64(int(self.decision_lead.total_seconds()), "s")
+        return decisions
 
     def position(self, session: date) -> int:
         """Return the index of `session` in the calendar.
@@ -157,6 +159,11 @@ def _exchange_calendar(name: str) -> exchange_calendars.ExchangeCalendar:
 @cache
 def _rebuild(name: str, decision_lead_minutes: int) -> SessionCalendar:
     return SessionCalendar(name, decision_lead_minutes=decision_lead_minutes)
+
+
+def _naive_instants(instants: pd.Series) -> np.ndarray:
+    naive: np.ndarray = pd.DatetimeIndex(instants).tz_convert(None).values.astype("datetime64[us]")
+    return naive
 
 
 def _utc(instants: np.ndarray) -> pl.Series:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from features import kernels
 from features.kernels import Fit, Floats, Integers, Statistic
@@ -23,7 +25,16 @@ TRUNCATION = 5
 """An exponential mean of span n is cut after 5 n sessions, where e⁻¹⁰ of the weight is left."""
 
 Column = str | pl.Expr
-_NO_STEPS = np.empty(0)
+Number = TypeVar("Number", bound=np.generic)
+
+
+def _read_only(array: NDArray[Number]) -> NDArray[Number]:
+    """Mark `array` as read-only: numba compiles a kernel once more for each mix of writable inputs."""
+    array.flags.writeable = False
+    return array
+
+
+_NO_STEPS = _read_only(np.empty(0))
 
 
 def required_samples(window: int) -> int:
@@ -37,11 +48,11 @@ def as_expression(column: Column) -> pl.Expr:
 
 
 def _floats(series: pl.Series) -> Floats:
-    return series.cast(pl.Float64).fill_null(np.nan).to_numpy()
+    return _read_only(series.cast(pl.Float64).fill_null(np.nan).to_numpy())
 
 
 def _integers(series: pl.Series) -> Integers:
-    return series.to_numpy()
+    return _read_only(series.cast(pl.Int64).to_numpy())
 
 
 def _map(inputs: Sequence[Column], function: Callable[[Sequence[pl.Series]], Floats]) -> pl.Expr:
@@ -139,7 +150,7 @@ def exponential_mean(
     `exponential_length(span)` rows. By default `span` values (rounded up) must be known.
     """
     kept = 1.0 - 2.0 / (span + 1.0)
-    weights = np.power(kept, np.arange(exponential_length(span)), dtype=np.float64)
+    weights = _read_only(np.power(kept, np.arange(exponential_length(span)), dtype=np.float64))
     required = math.ceil(span) if min_samples is None else min_samples
 
     def function(series: Sequence[pl.Series]) -> Floats:

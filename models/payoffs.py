@@ -85,6 +85,36 @@ def compute_long_run_variance(series: np.ndarray, *, lag: int) -> np.ndarray:
     return kept
 
 
+def weigh_addition(addition: np.ndarray, residual: np.ndarray, sessions: np.ndarray, *, lag: int) -> float:
+    """Return how much of an additional score to take, 0..1, judged on rows that it was not fitted on.
+
+    Parameters
+    ----------
+    addition, residual : numpy.ndarray
+        The additional score, and what the target leaves after the first one, shape (rows,).
+    sessions : numpy.ndarray
+        Session of each row, ascending, shape (rows,).
+    lag : int
+        As for `fit_payoff_scorer`.
+
+    Returns
+    -------
+    float
+        The residual's slope on the addition within sessions, at most 1, times max(0, 1 − 1/t²): an
+        addition whose payoff is within one Newey-West standard error of nothing, or negative, gets 0.
+    """
+    starts = np.flatnonzero(np.r_[True, sessions[1:] != sessions[:-1]])
+    counts = np.diff([*starts, len(sessions)])
+    centred = addition - np.repeat(np.add.reduceat(addition, starts) / counts, counts)
+    payoffs = np.add.reduceat(centred * residual, starts)
+    power, mean = float(centred @ centred), float(payoffs.mean())
+    if power <= 0 or mean <= 0:
+        return 0.0
+    variance = float(compute_long_run_variance(payoffs[:, None], lag=lag)[0])
+    certain = max(0.0, 1.0 - variance / (mean**2 * len(payoffs)))
+    return min(1.0, float(payoffs.sum()) / power) * certain
+
+
 def _session_chunks(sessions: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
     """Yield runs of whole sessions of about `CHUNK_ROWS` rows, with each session's first row in the run."""
     starts = np.flatnonzero(np.r_[True, sessions[1:] != sessions[:-1]])

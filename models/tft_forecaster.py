@@ -193,7 +193,7 @@ class TFTForecaster:
         return network
 
     def _train(self, train: Examples, validation: Examples, identity: str) -> None:
-        self._network = self._build()
+        self._network = self._build().train()
         feed = Feed(train, validation, self.params, self.seed)
         with torch_scope(self.params.threads, self.seed):
             outcome = fit_network(

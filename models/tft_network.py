@@ -11,6 +11,7 @@ import lightning.pytorch as lightning
 import numpy as np
 import torch
 from pytorch_forecasting import QuantileLoss, TemporalFusionTransformer
+from pytorch_forecasting.data.encoders import TorchNormalizer
 from torch import Tensor, nn
 
 from models.params import TFTParams
@@ -19,6 +20,7 @@ from models.windows import Panel
 log = logging.getLogger(__name__)
 
 QUANTILES = (0.1, 0.5, 0.9)
+VALIDATION_BATCH = 1024
 Batch = tuple[Tensor, Tensor]
 
 
@@ -36,13 +38,20 @@ class Examples:
         return windows, torch.from_numpy(self.target[rows].astype(np.float32))
 
 
-class EpochBatches:
-    """The batches of one epoch, drawn by (seed, epoch) alone, so that a resumed fit draws the same."""
+class Batches:
+    """Windows in runs of `size`, in the order of `rows`.
 
-    def __init__(self, examples: Examples, *, size: int, limit: int, key: tuple[int, int]) -> None:
-        self._examples, self._size = examples, size
-        order = np.random.default_rng(key).permutation(len(examples.places))
-        self._rows = order[: size * limit]
+    Parameters
+    ----------
+    examples : Examples
+    rows : numpy.ndarray
+        Which examples, shape (rows,).
+    size : int
+        Windows a batch; the last one may be shorter.
+    """
+
+    def __init__(self, examples: Examples, rows: np.ndarray, *, size: int) -> None:
+        self._examples, self._rows, self._size = examples, rows, size
 
     def __len__(self) -> int:
         return math.ceil(len(self._rows) / self._size)
@@ -52,6 +61,13 @@ class EpochBatches:
             yield self._examples.batch(self._rows[start : start + self._size])
 
 
+def draw_batches(examples: Examples, params: TFTParams, *, seed: int, epoch: int) -> Batches:
+    """Draw one epoch's batches without replacement, by seed and epoch alone: a resumed fit draws the same."""
+    order = np.random.default_rng((seed, epoch)).permutation(len(examples.places))
+    kept = order[: params.batch_size * params.batches_per_epoch]
+    return Batches(examples, kept, size=params.batch_size)
+
+
 class Feed(lightning.LightningDataModule):  # type: ignore[misc]
     """Fresh training batches each epoch and one fixed, evenly spaced set of validation windows."""
 
@@ -59,20 +75,16 @@ class Feed(lightning.LightningDataModule):  # type: ignore[misc]
         super().__init__()
         self._train, self._validation, self._params, self._seed = train, validation, params, seed
 
-    def train_dataloader(self) -> EpochBatches:
+    def train_dataloader(self) -> Batches:
         """Return the current epoch's batches."""
         epoch = self.trainer.current_epoch if self.trainer else 0
-        chosen = self._params
-        return EpochBatches(
-            self._train, size=chosen.batch_size, limit=chosen.batches_per_epoch, key=(self._seed, epoch)
-        )
+        return draw_batches(self._train, self._params, seed=self._seed, epoch=epoch)
 
-    def val_dataloader(self) -> list[Batch]:
+    def val_dataloader(self) -> Batches:
         """Return the validation batches."""
         count = len(self._validation.places)
-        rows = np.arange(count)[:: max(1, -(-count // self._params.validation_windows))]
-        parts = np.array_split(rows, max(1, len(rows) // 1024))
-        return [self._validation.batch(part) for part in parts]
+        rows = np.arange(count)[:: math.ceil(count / self._params.validation_windows)]
+        return Batches(self._validation, rows, size=VALIDATION_BATCH)
 
 
 class Network(lightning.LightningModule):  # type: ignore[misc]
@@ -111,6 +123,7 @@ class Network(lightning.LightningModule):  # type: ignore[misc]
             output_size=len(QUANTILES),
             loss=QuantileLoss(list(QUANTILES)),
             logging_metrics=nn.ModuleList([]),
+            output_transformer=TorchNormalizer(method="identity", center=False),
             share_single_variable_networks=True,
         )
         self.pinball = QuantileLoss(list(QUANTILES))

@@ -24,7 +24,7 @@ from models.frames import (
 )
 from models.linear import LinearScorer
 from models.params import ModelsParams, XGBoostParams
-from models.payoffs import fit_payoff_scorer
+from models.payoffs import fit_payoff_scorer, weigh_addition
 from models.records import read_record, write_record
 
 BOOSTER_FILE = "booster.ubj"
@@ -44,9 +44,9 @@ class XGBoostForecaster:
     """Histogram trees with squared error, started from a linear score.
 
     A weak signal drowns in what trees can fit by chance, so most of the ordering is left to the
-    strongly shrunken linear part of `models.payoffs`, and the trees, shallow, slow and
-    column-sampled, may only add what the validation rows confirm: with no such round the forecast
-    is the linear part alone.
+    strongly shrunken linear part of `models.payoffs`. The trees, shallow, slow and column-sampled,
+    add what the validation rows confirm: their work is taken with the weight of
+    `models.payoffs.weigh_addition`, and where that is 0 the forecast is the linear part alone.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class XGBoostForecaster:
         self.params = params
         self.feature_names = check_feature_names(feature_names)
         self.seed = seed
-        self.rounds = 0
+        self.rounds, self.tree_weight = 0, 0.0
         self._linear: LinearScorer | None = None
         self._booster: xgboost.Booster | None = None
         self._importance: dict[str, float] = {}
@@ -97,11 +97,14 @@ class XGBoostForecaster:
         """
         fitted, held = self._prepare(train, "fit"), self._prepare(validation, "validation")
         self._linear, booster = self._boost(fitted, self.params.max_rounds, held)
-        self.rounds = _count_useful_rounds(booster, self._linear, held)
+        self.rounds = int(booster.best_iteration) + 1
+        self._booster = booster[: self.rounds]
+        self.tree_weight = self._weigh_trees(held)
         if self.params.refit:
             fitted = _stack(fitted, held)
-            self._linear, booster = self._boost(fitted, self.rounds, None)
-        self._booster = booster[: self.rounds] if self.rounds else None
+            self._refit(fitted)
+        if not self.tree_weight:
+            self._booster = None
         self._importance = self._measure_importance(fitted.matrix)
         return self
 
@@ -122,6 +125,7 @@ class XGBoostForecaster:
             "feature_names": list(self.feature_names),
             "seed": self.seed,
             "rounds": self.rounds,
+            "tree_weight": self.tree_weight,
             "linear": self._linear.as_record() if self._linear else None,
             "importance": self._importance,
         }
@@ -134,10 +138,10 @@ class XGBoostForecaster:
         """Read what `save` wrote."""
         record = read_record(folder)
         made = cls(XGBoostParams(**record["params"]), tuple(record["feature_names"]), seed=record["seed"])
-        made.rounds = record["rounds"]
+        made.rounds, made.tree_weight = record["rounds"], record["tree_weight"]
         made._linear = LinearScorer.from_record(record["linear"]) if record["linear"] else None
         made._importance = record["importance"]
-        if made.rounds:
+        if made.tree_weight:
             made._booster = xgboost.Booster(
                 {"nthread": made.params.threads}, model_file=folder / BOOSTER_FILE
             )
@@ -167,7 +171,32 @@ class XGBoostForecaster:
             early_stopping_rounds=self.params.early_stopping_rounds if watched else None,
             verbose_eval=False,
         )
+        booster.set_param({"device": "cpu"})
         return linear, booster
+
+    def _refit(self, rows: Rows) -> None:
+        """Fit again with the chosen rounds, trees only if any of their work is taken."""
+        if self.tree_weight:
+            self._linear, self._booster = self._boost(rows, self.rounds, None)
+        elif self.params.linear_part:
+            self._linear = self._fit_linear(rows)
+
+    def _weigh_trees(self, held: Rows) -> float:
+        """Share of the trees' work that the validation rows confirm; all of it without a linear part."""
+        if self._linear is None or self._booster is None:
+            return 1.0
+        margin = _margin(held.matrix, self._linear)
+        addition = self._add_trees(held.matrix, margin) - margin
+        lag = self.params.payoff_lag_sessions
+        return weigh_addition(addition, held.target - margin, held.sessions, lag=lag)
+
+    def _add_trees(self, matrix: np.ndarray, margin: np.ndarray) -> np.ndarray:
+        """Linear score plus all of the trees' work, float64."""
+        if self._booster is None or not len(matrix):
+            return margin
+        raw = self._booster.inplace_predict(matrix, base_margin=margin, missing=np.nan)
+        scores: np.ndarray = raw.astype(np.float64)
+        return scores
 
     def _fit_linear(self, rows: Rows) -> LinearScorer:
         lag = self.params.payoff_lag_sessions
@@ -209,9 +238,7 @@ class XGBoostForecaster:
             msg = "this forecaster is not fitted; call fit or load one"
             raise ValueError(msg)
         margin = _margin(matrix, self._linear)
-        if self._booster is None or not len(matrix):
-            return margin
-        scores: np.ndarray = self._booster.inplace_predict(matrix, base_margin=margin, missing=np.nan)
+        scores: np.ndarray = margin + self.tree_weight * (self._add_trees(matrix, margin) - margin)
         return scores
 
     def _measure_importance(self, matrix: np.ndarray) -> dict[str, float]:
@@ -221,24 +248,16 @@ class XGBoostForecaster:
             total += self._linear.contributions(sample)
         if self._booster is not None:
             dmatrix = xgboost.DMatrix(sample, feature_names=list(self.feature_names))
-            total += np.abs(self._booster.predict(dmatrix, pred_contribs=True)[:, :-1]).mean(axis=0)
+            contributions = self._booster.predict(dmatrix, pred_contribs=True)[:, :-1]
+            total += self.tree_weight * np.abs(contributions).mean(axis=0)
         share = total / total.sum() if total.sum() > 0 else total
         return dict(zip(self.feature_names, share.tolist(), strict=True))
 
 
-def _count_useful_rounds(booster: xgboost.Booster, linear: LinearScorer | None, held: Rows) -> int:
-    """Rounds up to the best validation error; 0 when none improved on the linear part alone."""
-    rounds = int(booster.best_iteration) + 1
-    if linear is None:
-        return rounds
-    alone = np.sqrt(np.mean((held.target - linear.score(held.matrix)) ** 2))
-    return rounds if booster.best_score < alone else 0
-
-
 def _margin(matrix: np.ndarray, linear: LinearScorer | None) -> np.ndarray:
-    """Linear score of each row, 0 without a linear part, in float32 as XGBoost keeps it."""
+    """Linear score of each row, 0 without a linear part, rounded to float32 as XGBoost keeps it."""
     scores = np.zeros(len(matrix)) if linear is None else linear.score(matrix)
-    return scores.astype(np.float32)
+    return scores.astype(np.float32).astype(np.float64)
 
 
 def _stack(first: Rows, second: Rows) -> Rows:

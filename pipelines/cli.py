@@ -63,7 +63,7 @@ def with_source(request: Request, source: str | None, bars: str | None, texts: s
         "source.name": source or ("files" if bars else None),
         "source.files.bars": bars,
         "source.files.texts": texts,
-        "training.model": model,
+        "models.family": model,
     }
     extra = tuple(f"{key}={json.dumps(value)}" for key, value in pairs.items() if value is not None)
     return replace(request, overrides=request.overrides + extra)
@@ -98,7 +98,9 @@ def _run_stages(context: Any, stages: list[str], window: Window) -> list[StageRe
 
 
 @main.command()
-@click.option("--train/--no-train", default=None, help="Train a challenger (default: only without a champion).")
+@click.option(
+    "--train/--no-train", default=None, help="Train a challenger (default: only without a champion)."
+)
 @click.option("--stages", help="Comma-separated stages to run instead of the whole chain.")
 @windowed
 @common
@@ -106,14 +108,12 @@ def run(
     request: Request,
     train: bool | None,
     stages: str | None,
-    as_of: date | None,
-    start: date | None,
-    end: date | None,
-    **shortcuts: Any,
+    **asked: Any,
 ) -> None:
     """Run the whole chain in one process and one Spark session."""
-    context = open_request(with_source(request, **shortcuts))
-    window = resolve_window(context, as_of, start, end)
+    days = {name: asked.pop(name) for name in ("as_of", "start", "end")}
+    context = open_request(with_source(request, **asked))
+    window = resolve_window(context, **days)
     if stages:
         reports = _run_stages(context, _named(stages), window)
     else:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
+from pipelines.errors import EXIT_BAD_DATA
 from pipelines.options import Request, common, open_request, parse_instant, parse_session
 
 
 def register(main: click.Group) -> None:
     """Add the viewing commands to the command group."""
-    for command in (show, sql, status, settings, doctor, audit, rollback, serve):
+    for command in (show, sql, status, settings, doctor, audit, rollback, reproduce, serve):
         main.add_command(command)
 
 
@@ -85,7 +87,7 @@ def doctor(request: Request) -> None:
 @common
 def audit(request: Request, session: date) -> None:
     """Show what was forecast for a session, by which model, from which data and when."""
-    from pipelines.io.tracking import audit_session
+    from pipelines.audit import audit_session
 
     click.echo(audit_session(open_request(request), session))
 
@@ -93,18 +95,34 @@ def audit(request: Request, session: date) -> None:
 @click.command()
 @click.option("--to", "version", required=True, help="Model version to go back to.")
 @click.option("--why", required=True, help="The reason, kept in the ledger.")
-@click.option("--as-of", callback=parse_session, help="Session from which it holds (default: the last decided).")
+@click.option(
+    "--as-of", callback=parse_session, help="Session from which it holds (default: the last one run)."
+)
 @common
 def rollback(request: Request, version: str, why: str, as_of: date | None) -> None:
     """Make an earlier model version the champion again."""
-    from pipelines.options import resolve_window
-    from pipelines.promote.job import roll_back
+    from pipelines.champion import roll_back
     from pipelines.runner import one_writer
 
     context = open_request(request)
-    window = resolve_window(context, as_of, None, None)
     with one_writer(context):
-        click.echo(roll_back(context, window, version=version, why=why))
+        click.echo(roll_back(context, version=version, why=why, as_of=as_of).headline())
+
+
+@click.command()
+@click.argument("version")
+@common
+def reproduce(request: Request, version: str) -> None:
+    """Rebuild the frame of model VERSION from the lake, fit it again and compare both with what was kept."""
+    from pipelines.reproduce import reproduce as make_again
+    from pipelines.runner import one_writer
+
+    context = open_request(request)
+    with one_writer(context):
+        outcome = make_again(context, version)
+    click.echo(json.dumps(outcome.as_record(), sort_keys=True))
+    if not outcome.succeeded:
+        raise SystemExit(EXIT_BAD_DATA)
 
 
 @click.command()

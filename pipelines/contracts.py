@@ -10,8 +10,14 @@ import polars as pl
 from features.catalog import daily_features, text_features
 from features.sessions import INSTANT
 
-TEXT = pl.String
-NUMBER = pl.Float64
+Dtype = pl.DataType | type[pl.DataType]
+TEXT: Dtype = pl.String
+NUMBER: Dtype = pl.Float64
+DAY: Dtype = pl.Date
+FLAG: Dtype = pl.Boolean
+MOMENT: Dtype = INSTANT
+COUNT: Dtype = pl.Int32
+TOTAL: Dtype = pl.Int64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +36,7 @@ class TableContract:
     """
 
     name: str
-    schema: Mapping[str, pl.DataType | type[pl.DataType]]
+    schema: Mapping[str, Dtype]
     key: tuple[str, ...]
     partition_by: str | None = None
 
@@ -43,10 +49,10 @@ class TableContract:
 _ARRIVAL = {
     "source": TEXT,
     "batch_id": TEXT,
-    "received_at": INSTANT,
+    "received_at": MOMENT,
     "record_hash": TEXT,
-    "session_date": pl.Date,
-    "ingest_date": pl.Date,
+    "session_date": DAY,
+    "ingest_date": DAY,
 }
 AS_SENT_BAR = (
     "symbol", "session", "open", "high", "low", "close", "volume", "adjusted_close", "dividend", "split",
@@ -66,33 +72,33 @@ BRONZE_TEXTS = TableContract(
     partition_by="ingest_date",
 )
 
-_VERSION = {"symbol": TEXT, "session": pl.Date, "event_timestamp": INSTANT, "known_at": INSTANT}
+_VERSION = {"symbol": TEXT, "session": DAY, "event_timestamp": MOMENT, "known_at": MOMENT}
 _ORIGIN = {"source": TEXT, "record_hash": TEXT, "month": TEXT}
 
 SILVER_BARS = TableContract(
     name="silver.bars",
     schema=_VERSION
     | dict.fromkeys(("open", "high", "low", "close", "volume", "dividend", "split"), NUMBER)
-    | {"price_basis": TEXT, "suspect": pl.Boolean, "valid": pl.Boolean}
+    | {"price_basis": TEXT, "suspect": FLAG, "valid": FLAG}
     | _ORIGIN,
     key=("symbol", "session", "known_at"),
     partition_by="month",
 )
 SILVER_ACTIONS = TableContract(
     name="silver.actions",
-    schema=_VERSION | {"kind": TEXT, "value": NUMBER, "valid": pl.Boolean} | _ORIGIN,
+    schema=_VERSION | {"kind": TEXT, "value": NUMBER, "valid": FLAG} | _ORIGIN,
     key=("symbol", "session", "kind", "known_at"),
     partition_by="month",
 )
 SILVER_TEXT = TableContract(
     name="silver.text",
-    schema={"text_id": TEXT} | _VERSION | {"published_at": INSTANT, "text": TEXT, "origin": TEXT} | _ORIGIN,
+    schema={"text_id": TEXT} | _VERSION | {"published_at": MOMENT, "text": TEXT, "origin": TEXT} | _ORIGIN,
     key=("text_id", "symbol"),
     partition_by="month",
 )
 SILVER_TEXT_SCORES = TableContract(
     name="silver.text_scores",
-    schema={"text_id": TEXT, "model_version": TEXT, "session": pl.Date}
+    schema={"text_id": TEXT, "model_version": TEXT, "session": DAY}
     | dict.fromkeys(("negative", "neutral", "positive"), NUMBER)
     | {"month": TEXT},
     key=("text_id", "model_version"),
@@ -101,7 +107,7 @@ SILVER_TEXT_SCORES = TableContract(
 GOLD_FEATURES_DAILY = TableContract(
     name="gold.features_daily",
     schema=_VERSION
-    | {"valid": pl.Boolean}
+    | {"valid": FLAG}
     | {feature.name: NUMBER for feature in daily_features()}
     | {"month": TEXT},
     key=("symbol", "session", "known_at"),
@@ -110,7 +116,7 @@ GOLD_FEATURES_DAILY = TableContract(
 GOLD_FEATURES_TEXT = TableContract(
     name="gold.features_text",
     schema=_VERSION
-    | {"valid": pl.Boolean}
+    | {"valid": FLAG}
     | {feature.name: NUMBER for feature in text_features()}
     | {"month": TEXT},
     key=("symbol", "session", "known_at"),
@@ -118,40 +124,40 @@ GOLD_FEATURES_TEXT = TableContract(
 )
 GOLD_LABELS = TableContract(
     name="gold.labels",
-    schema={"symbol": TEXT, "session": pl.Date, "horizon": pl.Int32}
-    | {"event_timestamp": INSTANT, "label_end": INSTANT, "known_at": INSTANT}
-    | {"valid": pl.Boolean, "value": NUMBER, "month": TEXT},
+    schema={"symbol": TEXT, "session": DAY, "horizon": COUNT}
+    | {"event_timestamp": MOMENT, "label_end": MOMENT, "known_at": MOMENT}
+    | {"valid": FLAG, "value": NUMBER, "month": TEXT},
     key=("symbol", "session", "horizon", "known_at"),
     partition_by="month",
 )
 GOLD_FORECASTS = TableContract(
     name="gold.forecasts",
-    schema={"symbol": TEXT, "session": pl.Date, "horizon": pl.Int32}
+    schema={"symbol": TEXT, "session": DAY, "horizon": COUNT}
     | {"model_key": TEXT, "model_version": TEXT, "family": TEXT}
     | dict.fromkeys(("value", "rank", "q10", "q50", "q90"), NUMBER)
-    | {"universe": pl.Int32, "decision_at": INSTANT, "issued_at": INSTANT, "event_timestamp": INSTANT}
-    | {"in_sample": pl.Boolean, "month": TEXT},
+    | {"universe": COUNT, "decision_at": MOMENT, "issued_at": MOMENT, "event_timestamp": MOMENT}
+    | {"in_sample": FLAG, "month": TEXT},
     key=("symbol", "session", "horizon", "model_key"),
     partition_by="month",
 )
 OPS_QUARANTINE = TableContract(
     name="ops.quarantine",
     schema={"batch_id": TEXT, "record_hash": TEXT, "rule": TEXT, "kind": TEXT, "source": TEXT}
-    | {"symbol": TEXT, "session": TEXT, "place": TEXT, "payload": TEXT, "received_at": INSTANT},
+    | {"symbol": TEXT, "session": TEXT, "place": TEXT, "payload": TEXT, "received_at": MOMENT},
     key=("batch_id", "record_hash", "rule"),
 )
 OPS_STAGE_RUNS = TableContract(
     name="ops.stage_runs",
-    schema={"run_id": TEXT, "stage": TEXT, "as_of": pl.Date, "window_start": pl.Date, "status": TEXT}
-    | {"started_at": INSTANT, "finished_at": INSTANT, "seconds": NUMBER}
-    | dict.fromkeys(("rows_in", "rows_out", "rows_refused", "sessions_touched"), pl.Int64)
+    schema={"run_id": TEXT, "stage": TEXT, "as_of": DAY, "window_start": DAY, "status": TEXT}
+    | {"started_at": MOMENT, "finished_at": MOMENT, "seconds": NUMBER}
+    | dict.fromkeys(("rows_in", "rows_out", "rows_refused", "sessions_touched"), TOTAL)
     | {"inputs": TEXT, "outputs": TEXT, "definition": TEXT, "details": TEXT},
     key=("run_id",),
 )
 OPS_MODEL_LEDGER = TableContract(
     name="ops.model_ledger",
-    schema={"entry_id": TEXT, "kind": TEXT, "as_of": pl.Date, "model_key": TEXT, "model_version": TEXT}
-    | {"previous_version": TEXT, "who": TEXT, "why": TEXT, "numbers": TEXT, "decided_at": INSTANT},
+    schema={"entry_id": TEXT, "kind": TEXT, "as_of": DAY, "model_key": TEXT, "model_version": TEXT}
+    | {"previous_version": TEXT, "who": TEXT, "why": TEXT, "numbers": TEXT, "decided_at": MOMENT},
     key=("entry_id",),
 )
 

@@ -68,7 +68,9 @@ def common(command: Callable[..., Any]) -> Callable[..., Any]:
                   help="Folder that holds all that a run writes.")  # fmt: skip
     @click.option("--env", default="local", show_default=True, help="Overlay of conf/ to use.")
     @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one setting.")
-    @click.option("--clock", callback=parse_instant, help="Take this instant as the present (tests, replays).")
+    @click.option(
+        "--clock", callback=parse_instant, help="Take this instant as the present (tests, replays)."
+    )
     @click.option("--verbose", is_flag=True, help="Log more.")
     @functools.wraps(command)
     def wrapped(

@@ -17,6 +17,7 @@ class SparkParams:
     log_level: str
     python: str
     jar_folder: str
+    ship_code: bool
     options: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

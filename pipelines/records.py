@@ -18,6 +18,9 @@ from features.sessions import INSTANT
 PRICES = ("open", "high", "low", "close")
 NUMBERS = (*PRICES, "volume", "adjusted_close", "dividend", "split")
 
+SENT_AS = {"day": "session", "published": "published_at"}
+"""Parsed columns by the name they were sent under."""
+
 REFUSALS = {
     "record_hash": pl.String,
     "rule": pl.String,
@@ -53,7 +56,10 @@ def parse_bars(records: pl.DataFrame) -> pl.DataFrame:
     parsed = records.with_columns(parse_day("session").alias("day"), *values)
     return parsed.with_columns(
         _absent_is("dividend", 0.0),
-        pl.when(pl.col("split_value") == 0).then(1.0).otherwise(_absent_is("split", 1.0)).alias("split_value"),
+        pl.when(pl.col("split_value") == 0)
+        .then(1.0)
+        .otherwise(_absent_is("split", 1.0))
+        .alias("split_value"),
     )
 
 
@@ -70,7 +76,8 @@ def parse_texts(records: pl.DataFrame) -> pl.DataFrame:
 def _unreadable(name: str) -> Callable[[pa.PolarsData], pl.LazyFrame]:
     def check(data: pa.PolarsData) -> pl.LazyFrame:
         sent = pl.col(name).fill_null("").str.strip_chars() != ""
-        return data.lazyframe.select(~(sent & pl.col(f"{name}_value").is_null()))
+        verdict: pl.LazyFrame = data.lazyframe.select(~(sent & pl.col(f"{name}_value").is_null()))
+        return verdict
 
     return check
 
@@ -78,14 +85,18 @@ def _unreadable(name: str) -> Callable[[pa.PolarsData], pl.LazyFrame]:
 def _inside_range(data: pa.PolarsData) -> pl.LazyFrame:
     low, high = pl.col("low_value"), pl.col("high_value")
     inside = [pl.col(f"{name}_value").is_between(low, high) for name in ("open", "close")]
-    return data.lazyframe.select(pl.all_horizontal(*inside, low <= high).fill_null(value=True))
+    verdict: pl.LazyFrame = data.lazyframe.select(
+        pl.all_horizontal(*inside, low <= high).fill_null(value=True)
+    )
+    return verdict
 
 
 def _on_calendar(days: Sequence[date]) -> Callable[[pa.PolarsData], pl.LazyFrame]:
     known = pl.Series(days, dtype=pl.Date).implode()
 
     def check(data: pa.PolarsData) -> pl.LazyFrame:
-        return data.lazyframe.select(pl.col("day").is_null() | pl.col("day").is_in(known))
+        verdict: pl.LazyFrame = data.lazyframe.select(pl.col("day").is_null() | pl.col("day").is_in(known))
+        return verdict
 
     return check
 
@@ -94,11 +105,11 @@ def bar_contract(days: Sequence[date]) -> pa.DataFrameSchema:
     """Return the contract of one parsed bar; `days` are the sessions of the source's calendar."""
     prices = {
         f"{name}_value": pa.Column(
-            pl.Float64, nullable=False, checks=pa.Check.gt(0, name="non_positive_price")
+            pl.Float64, nullable=False, checks=pa.Check.gt(0, error="non_positive_price")
         )
         for name in PRICES
     }
-    positive = pa.Check.ge(0, name="negative_value")
+    positive = pa.Check.ge(0, error="negative_value")
     return pa.DataFrameSchema(
         {
             "symbol": pa.Column(pl.String, nullable=False),
@@ -106,7 +117,7 @@ def bar_contract(days: Sequence[date]) -> pa.DataFrameSchema:
             "volume_value": pa.Column(pl.Float64, nullable=False, checks=positive),
             "dividend_value": pa.Column(pl.Float64, nullable=True, checks=positive),
             "split_value": pa.Column(
-                pl.Float64, nullable=True, checks=pa.Check.gt(0, name="non_positive_split")
+                pl.Float64, nullable=True, checks=pa.Check.gt(0, error="non_positive_split")
             ),
         }
         | prices,
@@ -120,7 +131,9 @@ def bar_contract(days: Sequence[date]) -> pa.DataFrameSchema:
 
 def text_contract() -> pa.DataFrameSchema:
     """Return the contract of one parsed text."""
-    filled = pa.Check(lambda data: data.lazyframe.select(pl.col(data.key).str.strip_chars() != ""), name="empty")
+    filled = pa.Check(
+        lambda data: data.lazyframe.select(pl.col(data.key).str.strip_chars() != ""), name="empty"
+    )
     return pa.DataFrameSchema(
         {
             "symbol": pa.Column(pl.String, nullable=False, checks=filled),
@@ -151,9 +164,13 @@ def _named(cases: pl.DataFrame, parsed: pl.DataFrame) -> pl.DataFrame:
     if unplaced.height:
         msg = f"the contract could not be applied: {unplaced['check'].to_list()}"
         raise ValueError(msg)
-    place = pl.col("column").str.replace("_value$", "").fill_null("")
+    place = pl.col("column").str.replace("_value$", "").fill_null("").replace(SENT_AS)
     absent = pl.col("check") == "not_nullable"
-    null_rule = pl.when(place.is_in(PRICES)).then(pl.lit("null_price")).otherwise("null_" + place)
+    null_rule = (
+        pl.when(place.is_in(PRICES)).then(pl.lit("null_price"))
+        .when(place.is_in(list(SENT_AS.values()))).then("unreadable_" + place)
+        .otherwise("null_" + place)
+    )  # fmt: skip
     named = cases.select(
         pl.col("index").cast(pl.UInt32),
         pl.when(absent).then(null_rule).otherwise(pl.col("check")).alias("rule"),

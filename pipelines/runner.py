@@ -71,7 +71,9 @@ def one_writer(context: Context) -> Iterator[None]:
         with FileLock(path, timeout=seconds):
             yield
     except Timeout as error:
-        msg = f"another writer holds {path} for more than {seconds} s; wait for it to end, then run this again"
+        msg = (
+            f"another writer holds {path} for more than {seconds} s; wait for it to end, then run this again"
+        )
         raise TransientError(msg) from error
 
 

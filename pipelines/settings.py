@@ -178,3 +178,46 @@ def _resolved(kind: Any, name: str) -> Any:
     from typing import get_type_hints
 
     return get_type_hints(kind).get(name)
+
+
+def print_settings(settings: Settings, origins: Origins) -> str:
+    """Return every effective setting on a line of its own, with the file that gave it."""
+    values = dict(_flatten(settings.model_dump(mode="json"), ""))
+    width = max(len(f"{key}={_shown(value)}") for key, value in values.items())
+    width = min(width, 72)
+    return "\n".join(
+        f"{f'{key}={_shown(value)}':<{width}}  # {_origin_of(key, origins)}" for key, value in values.items()
+    )
+
+
+def _flatten(value: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    for key, inner in value.items():
+        if isinstance(inner, dict) and inner:
+            yield from _flatten(inner, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", inner
+
+
+def _shown(value: Any) -> str:
+    return json.dumps(value, default=str)
+
+
+def _origin_of(key: str, origins: Origins) -> str:
+    while key:
+        if key in origins:
+            return origins[key]
+        key = key.rpartition(".")[0]
+    return "default"
+
+
+def document_settings(folder: Path = CONF_FOLDER) -> str:
+    """Return the page that lists every key of `conf/base` with its comment and base value."""
+    lines = [
+        "# Settings",
+        "",
+        "Generated from the comments in `conf/base`. Override a key in `conf/<env>/` or with `--set`.",
+        "",
+    ]
+    for path in sorted((folder / "base").glob("*.yaml")):
+        lines += [f"## {path.name}", "", "```yaml", path.read_text(encoding="utf-8").rstrip(), "```", ""]
+    return "\n".join(lines)

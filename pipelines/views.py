@@ -110,16 +110,15 @@ def render(rows: pl.DataFrame, form: str, to: Path | None) -> str:
     click.BadParameter
         If Parquet is to go to the terminal.
     """
-    if form == "parquet" and to is None:
-        msg = "parquet is not text; name a file with --to"
-        raise click.BadParameter(msg, param_hint="--format")
+    if to is None:
+        if form == "parquet":
+            msg = "parquet is not text; name a file with --to"
+            raise click.BadParameter(msg, param_hint="--format")
+        return _as_text(rows, form)
     if form == "parquet":
         rows.write_parquet(to)
-    text = _as_text(rows, form)
-    if to is None:
-        return text
-    if form != "parquet":
-        to.write_text(text, encoding="utf-8")
+    else:
+        to.write_text(_as_text(rows, form), encoding="utf-8")
     return f"{rows.height} rows written to {to}"
 
 
@@ -128,12 +127,14 @@ def _as_text(rows: pl.DataFrame, form: str) -> str:
         buffer = io.StringIO()
         rows.write_csv(buffer)
         return buffer.getvalue()
-    with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_hide_dataframe_shape=True, tbl_width_chars=240, fmt_str_lengths=60):
+    with pl.Config(
+        tbl_rows=-1, tbl_cols=-1, tbl_hide_dataframe_shape=True, tbl_width_chars=240, fmt_str_lengths=60
+    ):
         return str(rows)
 
 
 def describe(context: Context) -> dict[str, Any]:
-    """Return tables with rows and sessions, the last run of each stage, the champion and the drift verdict."""
+    """Return tables with their rows, the last run of each stage, the champion and the drift verdict."""
     return {
         "home": str(context.home.root),
         "tables": [_describe_table(context, contract) for contract in TABLES],
@@ -163,7 +164,7 @@ def _last_runs(context: Context) -> list[dict[str, Any]]:
 
 def _describe_champion(context: Context) -> dict[str, Any] | None:
     entry = champion_at(context, context.calendar.last_on_or_before(date.max))
-    return None if entry is None else {**asdict(entry), "headline": entry.headline}
+    return None if entry is None else {**asdict(entry), "headline": entry.headline()}
 
 
 def _last_verdict(context: Context) -> dict[str, Any] | None:
@@ -181,10 +182,9 @@ def render_status(state: dict[str, Any], *, as_json: bool) -> str:
     tables = pl.DataFrame(
         [{name: _dash(value) for name, value in table.items()} for table in state["tables"]], orient="row"
     )
-    stages = pl.DataFrame(
-        [{name: _dash(run[name]) for name in ("stage", "status", "as_of", "seconds", "rows_out", "rows_refused")}
-         for run in state["stages"]] or {"stage": []}
-    )  # fmt: skip
+    shown = ("stage", "status", "as_of", "seconds", "rows_out", "rows_refused")
+    runs = [{name: _dash(run[name]) for name in shown} for run in state["stages"]]
+    stages = pl.DataFrame(runs or {"stage": []})
     champion = state["champion"]
     named = "none yet: train and promote" if champion is None else champion["headline"]
     drift = state["drift"]

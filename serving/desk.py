@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Protocol
 
@@ -11,6 +11,7 @@ from features.sessions import SessionCalendar
 from serving.answers import Clock, answer_symbols
 from serving.batch import BatchLimits, ParquetRows, answer_batch, batch_frame
 from serving.champion import Champion
+from serving.memory import AnswerMemory
 from serving.online import OnlineReader, Published
 from serving.params import ServingParams
 from serving.refusals import Refusal
@@ -20,6 +21,7 @@ from serving.schemas import (
     ForecastAnswer,
     ForecastRequest,
     ModelCard,
+    SymbolForecast,
     Universe,
 )
 
@@ -51,6 +53,7 @@ class Desk:
     reader: OnlineReader
     calendar: SessionCalendar
     clock: Callable[[], datetime]
+    memory: AnswerMemory = field(default_factory=AnswerMemory)
 
     def forecast(self, request: ForecastRequest, request_id: str) -> ForecastAnswer:
         """Answer every symbol of the request.
@@ -63,7 +66,6 @@ class Desk:
         champion, published = self._champion(), self._published()
         now = self.clock()
         lag = self.lag_sessions(published.session, now)
-        rows = self.reader.read(request.symbols)
         return ForecastAnswer(
             request_id=request_id,
             model=describe(champion),
@@ -73,8 +75,31 @@ class Desk:
             lag_sessions=lag,
             age_seconds=(now - self.calendar.close_at(published.session)).total_seconds(),
             universe=self._universe(published),
-            forecasts=answer_symbols(request.symbols, rows, champion, self._session_clock(published, lag)),
+            forecasts=self._answers(request.symbols, champion, published, self._overdue(published, lag)),
         )
+
+    def _answers(
+        self, symbols: Sequence[str], champion: Champion, published: Published, overdue: str | None
+    ) -> list[SymbolForecast]:
+        """Return the answers, from memory as far as it rests on the store's present version.
+
+        The version is read before the rows and again after them, so that no answer is older than the last
+        publication that had ended when the request came, and no two publications meet in one answer.
+        """
+        clock = self._session_clock(published, overdue)
+        version = self.reader.version() if self.params.cache else None
+        if version is None:
+            return answer_symbols(symbols, self.reader.read(symbols), champion, clock)
+        basis = (version, published, champion, overdue)
+        known = self.memory.find(basis, symbols)
+        missing = [symbol for symbol in symbols if symbol not in known]
+        if missing:
+            learnt = answer_symbols(missing, self.reader.read(missing), champion, clock)
+            if self.reader.version() != version:
+                return answer_symbols(symbols, self.reader.read(symbols), champion, clock)
+            self.memory.keep(basis, learnt)
+            known |= {answer.symbol: answer for answer in learnt}
+        return [known[symbol] for symbol in symbols]
 
     def forecast_batch(self, message: BatchRequest | ParquetRows, request_id: str) -> BatchAnswer:
         """Forecast feature rows that the caller brings.
@@ -123,14 +148,17 @@ class Desk:
         decided = self.calendar.last_decided(now)
         return max(0, self.calendar.count_between(session, decided)) if decided > session else 0
 
-    def _session_clock(self, published: Published, lag: int) -> Clock:
+    def _overdue(self, published: Published, lag: int) -> str | None:
+        """Return why the publication itself is too old to be used, None if it is not."""
         allowed = self.params.max_lag_sessions
-        overdue = None
-        if allowed is not None and lag > allowed:
-            overdue = (
-                f"the newest published session is {published.session}, {lag} sessions behind the clock; at "
-                f"most {allowed} are allowed (serving.max_lag_sessions); run the daily chain"
-            )
+        if allowed is None or lag <= allowed:
+            return None
+        return (
+            f"the newest published session is {published.session}, {lag} sessions behind the clock; at "
+            f"most {allowed} are allowed (serving.max_lag_sessions); run the daily chain"
+        )
+
+    def _session_clock(self, published: Published, overdue: str | None) -> Clock:
         return Clock(
             session=published.session,
             count=self.calendar.count_between,

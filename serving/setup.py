@@ -12,7 +12,6 @@ from features.sessions import SessionCalendar
 from pipelines.context import Home
 from pipelines.settings import Settings, load_settings
 from serving.desk import Desk
-from serving.online import OnlineReader, RememberingReader
 from serving.telemetry import SwitchRecorder, configure_request_log
 from serving.watch import ChampionWatch
 
@@ -50,6 +49,8 @@ class Running:
 
 def start(arguments: Arguments) -> Running:
     """Open the store, load the champion if there is one, and follow the pointer."""
+    from pipelines.io.served_rows import open_served_rows
+
     settings, home = read_settings(arguments), Home(Path(arguments.home).resolve())
     params = settings.serving
     configure_request_log()
@@ -58,7 +59,7 @@ def start(arguments: Arguments) -> Running:
     desk = Desk(
         params=params,
         champions=watch,
-        reader=_reader(settings, home),
+        reader=open_served_rows(settings, home),
         calendar=SessionCalendar(
             settings.calendar.name, decision_lead_minutes=settings.calendar.decision_lead_minutes
         ),
@@ -73,13 +74,6 @@ def read_settings(arguments: Arguments) -> Settings:
     if arguments.settings:
         return Settings.model_validate_json(Path(arguments.settings).read_text(encoding="utf-8"))
     return load_settings(arguments.env)[0]
-
-
-def _reader(settings: Settings, home: Home) -> OnlineReader:
-    from pipelines.io.online import open_reader
-
-    reader = open_reader(settings, home)
-    return RememberingReader(reader) if settings.serving.cache else reader
 
 
 def read_token(path: str) -> str:

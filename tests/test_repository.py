@@ -171,3 +171,12 @@ def test_bare_make_lists_every_target() -> None:
     declared = re.search(r"^\.PHONY: (.+)$", text_of(ROOT / "Makefile"), re.MULTILINE)
     assert declared is not None
     assert listed == set(declared.group(1).split())
+
+
+def test_every_overlay_survives_a_clone() -> None:
+    overlays = {
+        path.parts[-2]
+        for path in tracked_files()
+        if path.is_relative_to(ROOT / "conf") and path.suffix == ".yaml"
+    }
+    assert {"base", "local", "staging", "prod"} <= overlays, "git keeps no empty folder: put a file into it"

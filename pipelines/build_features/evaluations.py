@@ -52,7 +52,11 @@ def late_events(rows: pl.DataFrame, days: Days) -> list[tuple[int, datetime]]:
     list of (position of the session, first decision instant at which it was known)
     """
     decisions = days.frame.select(pl.col("decision_at").alias("decided_at")).sort("decided_at")
-    late = rows.filter(pl.col("known_at") > pl.col("decision_at")).select("position", "known_at").sort("known_at")
+    late = (
+        rows.filter(pl.col("known_at") > pl.col("decision_at"))
+        .select("position", "known_at")
+        .sort("known_at")
+    )
     decided = late.join_asof(decisions, left_on="known_at", right_on="decided_at", strategy="forward")
     return decided.select("position", "decided_at").unique().sort("position", "decided_at").rows()
 
@@ -138,6 +142,6 @@ def latest_known(view: pl.DataFrame, days: Days, first: int, last: int, *, lookb
     span = days.between(first - lookback + 1, last).select("position")
     filled = span.join(newest, on="position", how="left").sort("position")
     rolled = pl.col("known_at").to_physical().rolling_max(lookback, min_samples=1)
-    return filled.select(
-        "position", rolled.cast(view.schema["known_at"]).alias("inputs_known_at")
-    ).filter(pl.col("position") >= first)
+    return filled.select("position", rolled.cast(view.schema["known_at"]).alias("inputs_known_at")).filter(
+        pl.col("position") >= first
+    )

@@ -61,9 +61,7 @@ def run(context: Context, window: Window) -> StageReport:
     )
 
 
-def changed_sessions(
-    context: Context, tables: Iterable[TableContract], definition: str
-) -> list[date] | None:
+def changed_sessions(context: Context, tables: Iterable[TableContract], definition: str) -> list[date] | None:
     """Return the sessions of which rows changed since the last run, None for all."""
     last = context.journal.last("build_features")
     found: set[date] = set()
@@ -125,9 +123,16 @@ def build_daily(context: Context, changed: list[date] | None) -> dict[str, dict[
         )
     finally:
         built.unpersist()
-    size = len(touched) if touched is not None else context.lake.read(SILVER_BARS).select("session").distinct().count()
+    size = (
+        len(touched)
+        if touched is not None
+        else context.lake.read(SILVER_BARS).select("session").distinct().count()
+    )
     daily = {"rows_in": features.total, "rows_out": features.total, "sessions_touched": size}
-    return {"daily": daily, "labels": {"rows_in": labels.total, "rows_out": labels.total, "sessions_touched": 0}}
+    return {
+        "daily": daily,
+        "labels": {"rows_in": labels.total, "rows_out": labels.total, "sessions_touched": 0},
+    }
 
 
 def labels_condition(context: Context, touched: list[date] | None) -> str:
@@ -148,11 +153,8 @@ def build_text(context: Context, changed_bars: list[date] | None, definition: st
         return NOTHING
     changed = changed_sessions(context, (SILVER_TEXT, SILVER_TEXT_SCORES), definition)
     last = last_session(context)
-    touched = following(context, changed, last, lookback=steps.TEXT_LOOKBACK)
-    if touched is not None and changed_bars is not None:
-        touched = sorted({*touched, *changed_bars})
-    else:
-        touched = None
+    heard = following(context, changed, last, lookback=steps.TEXT_LOOKBACK)
+    touched = None if heard is None or changed_bars is None else sorted({*heard, *changed_bars})
     if touched == []:
         return NOTHING
     step = partial(
@@ -184,12 +186,12 @@ def all_days(context: Context) -> Days:
     first, last = date(1990, 1, 1), context.calendar.last_on_or_before(date.max)
     full = context.calendar.frame(first, context.calendar.shift(last, -1))
     start = context.calendar.position(full["session"][0])
-    return Days(frame=full.with_columns(pl.int_range(start, start + pl.len(), dtype=pl.Int64).alias("position")))
+    return Days(
+        frame=full.with_columns(pl.int_range(start, start + pl.len(), dtype=pl.Int64).alias("position"))
+    )
 
 
-def in_blocks(
-    context: Context, rows: DataFrame, touched: list[date] | None, *, lookback: int
-) -> DataFrame:
+def in_blocks(context: Context, rows: DataFrame, touched: list[date] | None, *, lookback: int) -> DataFrame:
     """Return `rows` once for every block that needs them, marked in ``block``.
 
     A block is `block_sessions` consecutive sessions of the calendar; it needs its own rows and

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import polars as pl
 
@@ -65,7 +65,9 @@ def build_block(
         values = compute_features(panel, calendar=calendar).join(
             _label_columns(panel, horizons), on=["symbol", "session"], how="left"
         )
-        standing = view.select("symbol", "session", "position", "event_timestamp", pl.col("valid").alias("bar_valid"))
+        standing = view.select(
+            "symbol", "session", "position", "event_timestamp", pl.col("valid").alias("bar_valid")
+        )
         return standing.join(values, on=["symbol", "session"], how="inner").join(
             latest_known(view, days, first, last, lookback=lookback), on="position", how="inner"
         )
@@ -82,7 +84,7 @@ def build_block(
 
 def _wanted(
     placed: pl.DataFrame, days: Days, touched: Sequence[date] | None, *, block: int, block_sessions: int
-) -> dict[int, object]:
+) -> dict[int, datetime]:
     last = placed.get_column("position").max()
     span = days.between(block * block_sessions, (block + 1) * block_sessions - 1)
     there = span.filter(pl.col("position") <= last)
@@ -158,9 +160,7 @@ def _month() -> pl.Expr:
 def first_of_each_state(rows: pl.DataFrame, key: Sequence[str], state: Sequence[str]) -> pl.DataFrame:
     """Return `rows` without those that only repeat the state of the decision before."""
     ordered = rows.sort(*key, "decided_at")
-    repeated = pl.all_horizontal(
-        *(pl.col(name).eq_missing(pl.col(name).shift(1)) for name in (*key, *state))
-    )
+    repeated = pl.all_horizontal(*(pl.col(name).eq_missing(pl.col(name).shift(1)) for name in (*key, *state)))
     first = pl.int_range(pl.len()) == 0
     return ordered.filter(first | ~repeated)
 
@@ -200,12 +200,18 @@ def build_text_block(
         )
 
     evaluated = evaluate_chains(
-        placed, key=("text_id", "symbol"), touched=wanted, days=days, lookback=TEXT_LOOKBACK, evaluate=evaluate
+        placed,
+        key=("text_id", "symbol"),
+        touched=wanted,
+        days=days,
+        lookback=TEXT_LOOKBACK,
+        evaluate=evaluate,
     )
     if evaluated is None:
         return pl.DataFrame(schema=dict(GOLD_FEATURES_TEXT.schema))
     versions = evaluated.with_columns(
-        pl.max_horizontal("inputs_known_at", "event_timestamp").alias("known_at"), _month(), valid=pl.lit(value=True)
+        pl.max_horizontal("inputs_known_at", "event_timestamp").alias("known_at"),
+        _month(),
+        valid=pl.lit(value=True),
     ).select(*GOLD_FEATURES_TEXT.columns, "decided_at")
     return first_of_each_state(versions, ("symbol", "session"), TEXT_NAMES).drop("decided_at")
-

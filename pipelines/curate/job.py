@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from pipelines.context import Context
-from pipelines.contracts import BRONZE_BARS, BRONZE_TEXTS, SILVER_ACTIONS, SILVER_BARS, SILVER_TEXT, TableContract
+from pipelines.contracts import (
+    BRONZE_BARS,
+    BRONZE_TEXTS,
+    SILVER_ACTIONS,
+    SILVER_BARS,
+    SILVER_TEXT,
+    TableContract,
+)
 from pipelines.curate import contract, steps
 from pipelines.digest import digest_of
 from pipelines.io.sources import build_source
@@ -19,7 +26,9 @@ from pipelines.scope import around, bucketed, dates_condition, positions
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-TEXT_ID = "sha2(concat_ws('|', session_date, lower(regexp_replace(trim(text), '[[:space:]]+', ' '))), 256) as text_id"
+TEXT_ID = (
+    "sha2(concat_ws('|', session_date, lower(regexp_replace(trim(text), '[ \\t\\n]+', ' '))), 256) as text_id"
+)
 FINDINGS = {"symbol": pl.String, "finding": pl.String, "session": pl.Date, "missing": pl.Int64}
 NOTHING = {"rows_in": 0, "rows_out": 0, "sessions_touched": 0}
 MOST_EXAMPLES = 20
@@ -109,7 +118,9 @@ def read_bronze(
     records = context.lake.read(bronze)
     if touched is None:
         return records
-    near = sorted({day + timedelta(days=step) for day in touched for step in range(-margin.days, margin.days + 1)})
+    near = sorted(
+        {day + timedelta(days=step) for day in touched for step in range(-margin.days, margin.days + 1)}
+    )
     days = ", ".join(f"date'{day}'" for day in near)
     return records.where(f"session_date in ({days})")
 

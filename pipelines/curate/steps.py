@@ -144,7 +144,9 @@ def text_rows(records: pl.DataFrame, *, sessions: Sessions) -> pl.DataFrame:
         Bronze texts of the wanted sessions with `text_id`.
     """
     refused = TEXTS.refusals(records, [])
-    kept = TEXTS.parse(records.join(refused, on="record_hash", how="anti")).rename({"session_date": "session"})
+    kept = TEXTS.parse(records.join(refused, on="record_hash", how="anti")).rename(
+        {"session_date": "session"}
+    )
     known = kept.with_columns(known_at=pl.col("received_at"), published_at=pl.col("published"))
     first = known.sort("known_at", "published_at", "record_hash").unique(
         ["text_id", "symbol"], keep="first", maintain_order=True
@@ -167,7 +169,11 @@ def quality_findings(bars: pl.DataFrame, *, sessions: Sessions, stale_sessions: 
         `symbol`, `finding` (``gap``: a session without a bar between two with one; ``stale``: a
         close unchanged, without volume, for `stale_sessions` sessions or more) and `session`.
     """
-    newest = bars.sort("known_at").unique(["symbol", "session"], keep="last").select("symbol", "session", "close", "volume")
+    newest = (
+        bars.sort("known_at")
+        .unique(["symbol", "session"], keep="last")
+        .select("symbol", "session", "close", "volume")
+    )
     rows = newest.join(sessions.frame, on="session", how="inner").sort("symbol", "position")
     skipped = pl.col("position") - pl.col("position").shift(1).over("symbol") - 1
     gaps = rows.with_columns(missing=skipped).filter(pl.col("missing") > 0)
@@ -176,6 +182,8 @@ def quality_findings(bars: pl.DataFrame, *, sessions: Sessions, stale_sessions: 
     stale = runs.filter(pl.len().over("symbol", "run") > stale_sessions)
     found = [
         gaps.select("symbol", pl.lit("gap").alias("finding"), "session", pl.col("missing").cast(pl.Int64)),
-        stale.select("symbol", pl.lit("stale").alias("finding"), "session", pl.lit(1, pl.Int64).alias("missing")),
+        stale.select(
+            "symbol", pl.lit("stale").alias("finding"), "session", pl.lit(1, pl.Int64).alias("missing")
+        ),
     ]
     return pl.concat(found)

@@ -118,7 +118,7 @@ def judge_candidates(records: pl.DataFrame, doubtful: pl.DataFrame, params: Cura
 def _chains(records: pl.DataFrame) -> dict[int, Chain]:
     chains = {}
     for (position,), rows in records.sort("known_at").group_by("position", maintain_order=True):
-        chains[int(position)] = Chain(rows["known_at"].to_list(), rows.to_dicts())  # type: ignore[call-overload]
+        chains[int(position)] = Chain(rows["known_at"].to_list(), rows.to_dicts())
     return chains
 
 

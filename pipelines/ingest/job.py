@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import date, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -22,23 +23,39 @@ NEXT_SESSIONS = timedelta(days=10)
 NOTHING = {"rows_in": 0, "rows_out": 0, "rows_refused": 0, "sessions_touched": 0}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One kind of record, read from one source for one request."""
+
+    context: Context
+    source: Source
+    request: ReadRequest
+    kind: RecordKind
+    bronze: TableContract
+
+
 def run(context: Context, window: Window) -> StageReport:
     """Land bars and texts of `window`; what has been landed before is not landed again."""
-    before = context.lake.versions(contract.WRITES)
-    source = build_source(context.settings.source)
-    request = read_request(context, window)
-    bars = source.read_bars(context.lake.spark, request)
-    parts = {"bars": land(context, source, request, BARS, BRONZE_BARS, bars)}
-    texts = source.read_texts(context.lake.spark, request)
-    if texts is not None:
-        parts["texts"] = land(context, source, request, TEXTS, BRONZE_TEXTS, texts)
+    lake, source = context.lake, build_source(context.settings.source)
+    before, request = lake.versions(contract.WRITES), read_request(context, window)
+    kinds = ((BARS, BRONZE_BARS, source.read_bars), (TEXTS, BRONZE_TEXTS, source.read_texts))
+    parts = {}
+    for kind, bronze, read in kinds:
+        sent = read(lake.spark, request)
+        reading = Reading(context=context, source=source, request=request, kind=kind, bronze=bronze)
+        parts[kind.name] = NOTHING if sent is None else land(reading, sent)
     totals = steps.combine_details(parts)
-    after = standing(context.lake.versions(contract.WRITES))
-    status = "done" if totals["rows_in"] else "nothing_to_do"
     return StageReport(
-        stage="ingest", status=status, versions_before=before, outputs=after, **totals,
+        stage="ingest",
+        status="done" if totals["rows_in"] else "nothing_to_do",
+        versions_before=before,
+        outputs=standing(lake.versions(contract.WRITES)),
         details={"source": source.name, "kinds": parts},
-    )  # fmt: skip
+        rows_in=totals["rows_in"],
+        rows_out=totals["rows_out"],
+        rows_refused=totals["rows_refused"],
+        sessions_touched=totals["sessions_touched"],
+    )
 
 
 def read_request(context: Context, window: Window) -> ReadRequest:
@@ -52,9 +69,7 @@ def read_request(context: Context, window: Window) -> ReadRequest:
     )
 
 
-def land(
-    context: Context, source: Source, request: ReadRequest, kind: RecordKind, bronze: TableContract, sent: DataFrame
-) -> dict[str, int]:
+def land(reading: Reading, sent: DataFrame) -> dict[str, int]:
     """Land one kind of record and return its counts.
 
     Raises
@@ -62,22 +77,23 @@ def land(
     BadDataError
         If a larger share than allowed breaks the contract; then nothing is landed.
     """
-    fresh = without_landed(context, source, request, bronze, hashed(sent, kind))
-    records = dated(context, source, request, kind, bronze, fresh).persist()
+    context = reading.context
+    records = judged(reading, without_landed(reading, hashed(sent, reading.kind))).persist()
     try:
-        facts = batch_facts(records, source, kind)
+        facts = batch_facts(records, reading.kind)
         if not facts["rows"]:
             return NOTHING
         batch = records.drop("batch_id").selectExpr(f"'{facts['batch_id']}' as batch_id", "*")
-        refused = quarantine(context, request, kind, batch, repeated=facts["rows"] > facts["keys"])
+        refused = quarantine(reading, batch, facts)
         reason = steps.check_share(
-            refused, facts["rows"], allowed=context.settings.ingest.max_refused_share, place=kind.name
+            refused, facts["rows"], allowed=context.settings.ingest.max_refused_share, place=reading.kind.name
         )
         if reason:
             raise BadDataError(reason)
-        landed = context.lake.append(bronze, batch, txn=f"{source.name}:{kind.name}:{facts['batch_id']}")
-        return {"rows_in": facts["rows"], "rows_out": landed, "rows_refused": refused,
-                "sessions_touched": facts["sessions"]}  # fmt: skip
+        identity = f"{reading.source.name}:{reading.kind.name}:{facts['batch_id']}"
+        landed = context.lake.append(reading.bronze, batch, txn=identity)
+        counts = {"rows_in": facts["rows"], "rows_out": landed, "rows_refused": refused}
+        return {**counts, "sessions_touched": facts["sessions"]}
     finally:
         records.unpersist()
 
@@ -85,63 +101,65 @@ def land(
 def hashed(sent: DataFrame, kind: RecordKind) -> DataFrame:
     """Return what was sent with `record_hash`, a digest of all that the feed said."""
     parts = ", ".join(f"coalesce(`{name}`, '\\u0000')" for name in (*kind.columns, "received_at"))
-    return sent.selectExpr(*kind.columns, "received_at", f"sha2(concat_ws('\\u001f', {parts}), 256) as record_hash")
+    digest = f"sha2(concat_ws('\\u001f', {parts}), 256) as record_hash"
+    return sent.selectExpr(*kind.columns, "received_at", digest)
 
 
-def without_landed(
-    context: Context, source: Source, request: ReadRequest, bronze: TableContract, fresh: DataFrame
-) -> DataFrame:
+def without_landed(reading: Reading, fresh: DataFrame) -> DataFrame:
     """Return the records whose hash the source has not landed before."""
-    if not context.lake.exists(bronze):
+    lake = reading.context.lake
+    if not lake.exists(reading.bronze):
         return fresh
-    landed = context.lake.read(bronze).where(f"source = '{source.name}'").where(_scope(source, request))
+    landed = lake.read(reading.bronze).where(f"source = '{reading.source.name}'").where(_scope(reading))
     return fresh.join(landed.select("record_hash"), on="record_hash", how="left_anti")
 
 
-def _scope(source: Source, request: ReadRequest) -> str:
-    if source.delivers_received_at:
+def _scope(reading: Reading) -> str:
+    request = reading.request
+    if reading.source.delivers_received_at:
         return f"received_at > '{request.received_after}' and received_at <= '{request.received_until}'"
-    return f"session_date between '{request.first_session}' and '{request.last_session}' or session_date is null"
+    return (
+        f"session_date between '{request.first_session}' and '{request.last_session}' or session_date is null"
+    )
 
 
-def dated(
-    context: Context,
-    source: Source,
-    request: ReadRequest,
-    kind: RecordKind,
-    bronze: TableContract,
-    fresh: DataFrame,
-) -> DataFrame:
-    """Return bronze rows with the arrival of each record; see `steps.date_arrivals`."""
-    params, curate = context.settings.ingest, context.settings.curate
+def judged(reading: Reading, fresh: DataFrame) -> DataFrame:
+    """Return bronze rows with the arrival of each record and the rules that it breaks."""
+    context, request = reading.context, reading.request
+    ingest = context.settings.ingest
+    lag = ingest.bar_lag_minutes if reading.kind is BARS else ingest.text_lag_minutes
+    calendar = context.calendar.frame(
+        request.first_session - OLDEST_RECORD, request.last_session + NEXT_SESSIONS
+    )
     arrival = steps.Arrival(
-        source=source.name,
-        closes=context.calendar.frame(
-            request.first_session - OLDEST_RECORD, request.last_session + NEXT_SESSIONS
-        ).drop("decision_at"),
-        delivered=_delivered(context, source, bronze),
+        source=reading.source.name,
+        closes=calendar.drop("decision_at"),
+        delivered=_delivered(reading),
         now=context.clock(),
-        lag=timedelta(minutes=params.bar_lag_minutes if kind is BARS else params.text_lag_minutes),
-        text_close_lag=timedelta(minutes=curate.text_close_lag_minutes),
+        lag=timedelta(minutes=lag),
+        text_close_lag=timedelta(minutes=context.settings.curate.text_close_lag_minutes),
         fallback=request.received_until,
     )
-    step = partial(steps.date_arrivals, kind=kind, arrival=arrival, contract=bronze)
-    return context.lake.map_batches(fresh, step, bronze.schema)
+    step = partial(steps.judge_records, kind=reading.kind, arrival=arrival, contract=reading.bronze)
+    return context.lake.map_batches(fresh, step, steps.judged_schema(reading.bronze))
 
 
-def _delivered(context: Context, source: Source, bronze: TableContract) -> list[Any]:
-    if source.delivers_received_at or not context.lake.exists(bronze):
+def _delivered(reading: Reading) -> list[date]:
+    lake = reading.context.lake
+    if reading.source.delivers_received_at or not lake.exists(reading.bronze):
         return []
-    sessions = context.lake.read(bronze).where(f"source = '{source.name}'").select("session_date").distinct()
-    return [row[0] for row in sessions.collect() if row[0] is not None]
+    known = lake.read(reading.bronze).where(f"source = '{reading.source.name}'")
+    sessions = known.select("session_date").distinct().collect()
+    return [row[0] for row in sessions if row[0] is not None]
 
 
-def batch_facts(records: DataFrame, source: Source, kind: RecordKind) -> dict[str, Any]:
-    """Return rows, distinct keys, sessions and the content-derived identity of a batch."""
+def batch_facts(records: DataFrame, kind: RecordKind) -> dict[str, Any]:
+    """Return rows, distinct keys, broken records, sessions and the content-derived identity of a batch."""
     key = "symbol, session_date, received_at" if kind is BARS else "record_hash"
     facts = records.selectExpr(
         "count(*) as rows",
         f"count(distinct {key}) as keys",
+        "count_if(broken is not null) as broken",
         "count(distinct session_date) as sessions",
         "sha2(concat_ws(':', count(*), min(record_hash), max(record_hash), "
         "cast(sum(cast(xxhash64(record_hash) as decimal(38, 0))) as string)), 256) as batch_id",
@@ -149,22 +167,21 @@ def batch_facts(records: DataFrame, source: Source, kind: RecordKind) -> dict[st
     return facts.collect()[0].asDict()  # type: ignore[no-any-return]
 
 
-def quarantine(
-    context: Context, request: ReadRequest, kind: RecordKind, batch: DataFrame, *, repeated: bool
-) -> int:
+def quarantine(reading: Reading, batch: DataFrame, facts: dict[str, Any]) -> int:
     """Write the refused records of a batch to quarantine and return how many records they are."""
-    days = context.calendar.sessions(request.first_session - OLDEST_RECORD, request.last_session)
-    lake = context.lake
-    refused = lake.map_batches(
-        batch, partial(steps.quarantine_rows, kind=kind, days=days), OPS_QUARANTINE.schema
-    )
-    if repeated:
-        step = partial(steps.repeated_rows, kind=kind)
-        refused = refused.unionByName(lake.map_groups(batch, ["symbol"], step, OPS_QUARANTINE.schema))
-    refused = refused.persist()
+    lake, kind = reading.context.lake, reading.kind
+    found = []
+    if facts["broken"]:
+        step = partial(steps.broken_rows, kind=kind)
+        found.append(lake.map_batches(batch.where("broken is not null"), step, OPS_QUARANTINE.schema))
+    if facts["rows"] > facts["keys"]:
+        repeated = partial(steps.repeated_rows, kind=kind)
+        found.append(lake.map_groups(batch, ["symbol"], repeated, OPS_QUARANTINE.schema))
+    if not found:
+        return 0
+    refused = (found[0] if len(found) == 1 else found[0].unionByName(found[1])).persist()
     try:
         lake.insert_absent(OPS_QUARANTINE, refused)
         return int(refused.select("record_hash").distinct().count())
     finally:
         refused.unpersist()
-

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import polars as pl
 
@@ -42,6 +43,28 @@ class Arrival:
     fallback: datetime
 
 
+def judged_schema(contract: TableContract) -> dict[str, Any]:
+    """Return the columns of `judge_records`: the bronze row and what is broken in it."""
+    return {**contract.schema, "broken": pl.String}
+
+
+def judge_records(
+    records: pl.DataFrame, *, kind: RecordKind, arrival: Arrival, contract: TableContract
+) -> pl.DataFrame:
+    """Return the bronze rows of `records`, without a batch yet, and the rules that each breaks.
+
+    `broken` is null for a sound record, else JSON: a list of objects with `rule` and `place`.
+    """
+    refused = kind.refusals(records, arrival.closes["session"].to_list())
+    broken = refused.group_by("record_hash", maintain_order=True).agg(
+        pl.concat_str(
+            pl.lit("["), pl.struct("rule", "place").struct.json_encode().str.join(","), pl.lit("]")
+        ).alias("broken")
+    )
+    dated = date_arrivals(records, kind=kind, arrival=arrival, contract=contract)
+    return dated.join(broken, on="record_hash", how="left", maintain_order="left")
+
+
 def date_arrivals(
     records: pl.DataFrame, *, kind: RecordKind, arrival: Arrival, contract: TableContract
 ) -> pl.DataFrame:
@@ -64,7 +87,9 @@ def date_arrivals(
         event = pl.col("published")
     else:
         parsed = parsed.join(arrival.closes, left_on="day", right_on="session", how="left")
-        event = pl.coalesce("event_timestamp", pl.col("day").cast(pl.Datetime("us")).dt.replace_time_zone("UTC"))
+        event = pl.coalesce(
+            "event_timestamp", pl.col("day").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+        )
     delivered = pl.Series(arrival.delivered, dtype=pl.Date).implode()
     late = pl.when(pl.col("day").is_in(delivered)).then(pl.lit(arrival.now, INSTANT))
     dated = parsed.with_columns(
@@ -91,10 +116,11 @@ def _place_texts(parsed: pl.DataFrame, arrival: Arrival) -> pl.DataFrame:
     return placed.sort("place").drop("place", "due")
 
 
-def quarantine_rows(records: pl.DataFrame, *, kind: RecordKind, days: Sequence[date]) -> pl.DataFrame:
-    """Return the quarantine rows of the bronze records that break their contract."""
-    broken = kind.refusals(records, days)
-    return _quarantined(broken.join(records.unique("record_hash"), on="record_hash", how="inner"), kind)
+def broken_rows(records: pl.DataFrame, *, kind: RecordKind) -> pl.DataFrame:
+    """Return the quarantine rows of judged records: one for each rule that a record breaks."""
+    rules = pl.List(pl.Struct({"rule": pl.String, "place": pl.String}))
+    decoded = records.unique("record_hash").with_columns(pl.col("broken").str.json_decode(rules))
+    return _quarantined(decoded.explode("broken").unnest("broken"), kind)
 
 
 def repeated_rows(records: pl.DataFrame, *, kind: RecordKind) -> pl.DataFrame:
@@ -102,16 +128,18 @@ def repeated_rows(records: pl.DataFrame, *, kind: RecordKind) -> pl.DataFrame:
 
     An exact repeat is ``duplicate``. Of records that contradict each other the greatest hash stays
     and the others are ``conflicting_duplicate``: any fixed choice would do, this one needs no order.
+    Records that break their contract contradict nobody.
     """
     counted = records.group_by("record_hash").agg(pl.len().alias("copies"), pl.all().first())
     stays = pl.col("record_hash") == pl.col("record_hash").max().over("symbol", "session_date", "received_at")
+    sound = counted.filter(pl.col("broken").is_null())
     conflicting = (
-        counted.filter(~stays).with_columns(rule=pl.lit("conflicting_duplicate"))
+        sound.filter(~stays).with_columns(rule=pl.lit("conflicting_duplicate"))
         if kind.name == "bars"
         else counted.clear().with_columns(rule=pl.lit(""))
     )
     exact = counted.filter(pl.col("copies") > 1).with_columns(rule=pl.lit("duplicate"))
-    marked = pl.concat([exact, conflicting]).with_columns(place=pl.lit("symbol,session"))
+    marked = pl.concat([exact, conflicting], how="diagonal").with_columns(place=pl.lit("symbol,session"))
     return _quarantined(marked, kind)
 
 
@@ -137,7 +165,8 @@ def check_share(refused: int, total: int, *, allowed: float, place: str) -> str 
     if total == 0 or refused / total <= allowed:
         return None
     return (
-        f"{refused} of {total} {place} records were refused ({refused / total:.1%}), allowed is {allowed:.1%}; "
+        f"{refused} of {total} {place} records were refused ({refused / total:.1%}), "
+        f"allowed is {allowed:.1%}; "
         "nothing was landed: look at ops.quarantine, mend the feed and ingest again, "
         "or raise ingest.max_refused_share"
     )

@@ -21,10 +21,16 @@ OFFLINE_STORE = "pipelines.io.point_in_time.DeltaOfflineStore"
 CONNECTION_VARIABLE = "FEAST_REDIS_CONNECTION"
 
 
-def build_config(params: FeatureStoreParams, folder: Path, *, registry: str = REGISTRY_FILE) -> RepoConfig:
-    """Return the configuration of the feature store whose files lie in `folder`."""
+def build_config(
+    params: FeatureStoreParams, folder: Path, *, registry: str = REGISTRY_FILE, offline: str = OFFLINE_STORE
+) -> RepoConfig:
+    """Return the configuration of the feature store whose files lie in `folder`.
+
+    `offline` names Feast's offline store; a reader of the online store alone names one without Spark.
+    """
     connection = params.connection.get_secret_value()
-    return RepoConfig(**_fields(params, folder, registry=registry, connection=connection))
+    fields = _fields(params, folder, registry=registry, connection=connection)
+    return RepoConfig(**fields | {"offline_store": {"type": offline}})
 
 
 def write_command_files(params: FeatureStoreParams, folder: Path) -> None:
@@ -50,9 +56,7 @@ def read_record(path: Path) -> dict[str, Any]:
     return content
 
 
-def _fields(
-    params: FeatureStoreParams, folder: Path, *, registry: str, connection: str
-) -> dict[str, Any]:
+def _fields(params: FeatureStoreParams, folder: Path, *, registry: str, connection: str) -> dict[str, Any]:
     online = {"type": "sqlite", "path": str(folder / ONLINE_FILE)}
     if params.online == "redis":
         online = {"type": "redis", "connection_string": connection}

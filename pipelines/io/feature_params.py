@@ -19,8 +19,8 @@ class FeatureStoreParams:
     def __post_init__(self) -> None:
         if not 4 <= self.ttl_days <= 30:
             msg = (
-                f"ttl_days={self.ttl_days} must lie in 4..30: a long weekend takes four days, and every further "
-                f"day makes the point-in-time join slower"
+                f"ttl_days={self.ttl_days} must lie in 4..30: a long weekend takes four days, and every "
+                "further day makes the point-in-time join slower"
             )
             raise ValueError(msg)
         if self.online == "redis" and not self.connection.get_secret_value():

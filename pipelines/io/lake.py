@@ -168,7 +168,9 @@ class Lake:
         latest = self.version(contract)
         if latest is None or latest <= version:
             return True
-        return bool(first.getFileSystem(self.spark._jsparkSession.sessionState().newHadoopConf()).exists(first))
+        return bool(
+            first.getFileSystem(self.spark._jsparkSession.sessionState().newHadoopConf()).exists(first)
+        )
 
     def append(self, contract: TableContract, frame: DataFrame, *, txn: str | None = None) -> int:
         """Append rows in one commit and return the rows written.

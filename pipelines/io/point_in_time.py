@@ -37,7 +37,7 @@ class DeltaOfflineStore(SparkOfflineStore):  # type: ignore[misc]
     """Historical retrieval on the process's running Spark session."""
 
     @staticmethod
-    def get_historical_features(
+    def get_historical_features(  # noqa: PLR0917 (Feast passes them by position)
         config: Any,
         feature_views: list[Any],
         feature_refs: list[str],
@@ -177,7 +177,9 @@ def _features_of_versions(
 def _table(session: SparkSession, context: FeatureViewQueryContext) -> DataFrame:
     """Return the view's rows that any instant of the spine can reach."""
     if not context.ttl or not context.created_timestamp_column:
-        msg = f"view {context.name} needs a ttl and a created timestamp column; see feature_repo/definitions.py"
+        msg = (
+            f"view {context.name} needs a ttl and a created timestamp column; see feature_repo/definitions.py"
+        )
         raise ValueError(msg)
     earliest, latest = context.min_event_timestamp, context.max_event_timestamp
     reachable = F.col(context.timestamp_field).between(_instant(earliest), _instant(latest))

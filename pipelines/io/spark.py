@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import zipfile
 from pathlib import Path
 
 from pyspark.sql import SparkSession
@@ -14,6 +15,8 @@ from pipelines.params import SparkParams
 DELTA_PACKAGE = "io.delta:delta-spark_4.2_2.13:4.4.0"
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 JAR_FOLDER = PROJECT_ROOT / ".jars"
+SHIPPED = ("features", "models", "pipelines", "serving", "feature_repo")
+JDK_FOLDER = PROJECT_ROOT / ".jdk"
 
 _FIXED = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
@@ -47,7 +50,9 @@ def build_session(params: SparkParams, *, warehouse: Path) -> SparkSession:
     """
     os.environ.setdefault("PYSPARK_PYTHON", params.python or sys.executable)
     os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
-    os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    os.environ.setdefault("SPARK_LOCAL_IP", params.driver_host)
+    if JDK_FOLDER.exists():
+        os.environ.setdefault("JAVA_HOME", str(JDK_FOLDER))
     builder = SparkSession.builder.appName("bellwether").master(params.master)
     options = {
         **_FIXED,
@@ -64,7 +69,22 @@ def build_session(params: SparkParams, *, warehouse: Path) -> SparkSession:
     }
     for key, value in options.items():
         builder = builder.config(key, value)
-    return builder.getOrCreate()
+    session = builder.getOrCreate()
+    if params.ship_code:
+        session.sparkContext.addPyFile(str(zip_packages(warehouse)))
+    return session
+
+
+def zip_packages(folder: Path) -> Path:
+    """Write our packages as a zip that workers can import from, and return its place."""
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / "bellwether.zip"
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for package in SHIPPED:
+            for path in sorted((PROJECT_ROOT / package).rglob("*")):
+                if path.suffix in {".py", ".yaml"}:
+                    archive.write(path, path.relative_to(PROJECT_ROOT))
+    return target
 
 
 def _java_options(warehouse: Path) -> str:

@@ -7,11 +7,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
+from importlib.resources import files
 
 import yaml
 
-VOCABULARY = Path(__file__).with_suffix(".yaml")
+VOCABULARY = files("pipelines.io").joinpath("text_lexicon.yaml")
 NEGATION_REACH = 3
 PHRASE_POINTS = 2.0
 _WORD = re.compile(r"[a-z0-9][a-z0-9'\-]*")

@@ -15,7 +15,7 @@ from pipelines.context import Context
 from pipelines.contracts import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT, GOLD_FORECASTS, TableContract
 from pipelines.errors import BadDataError, UnavailableError
 from pipelines.io.model_folder import read_forecaster
-from pipelines.io.online import open_reader
+from pipelines.io.served_rows import open_served_rows
 from pipelines.known import instant_literal, newest_versions
 from pipelines.package.steps import Parity, compare_answers, pick_symbols
 from pipelines.scope import dates_condition
@@ -49,7 +49,7 @@ def check_parity(context: Context, champion: Champion, staged: Path) -> Checked:
     BadDataError
         If there is nothing to compare with, or an answer differs by more than ``package.parity_tolerance``.
     """
-    reader = open_reader(context.settings, context.home)
+    reader = open_served_rows(context.settings, context.home)
     published = reader.published()
     if published is None:
         msg = "nothing is published to the online store yet; run `bellwether materialize`, then package again"

@@ -13,6 +13,8 @@ from pipelines.services.airflow_home import airflow_command, airflow_environment
 from pipelines.services.params import ServicesParams
 
 BIN = Path(sys.executable).parent
+MLFLOW_SMALL = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+"""Leaves MLflow's job runners out: the platform hands it no jobs, and each runner is a process."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +91,7 @@ def _own(params: ServicesParams, home: Home, arguments: Sequence[str]) -> list[S
     feast, reports = params.address("feast_port"), params.address("reports_port")
     return [
         Service(name="mlflow", title="MLflow", command=_mlflow_command(params, home),
-                probe=f"{mlflow}/health", address=mlflow),
+                probe=f"{mlflow}/health", address=mlflow, environment=MLFLOW_SMALL),
         Service(name="forecasts", title="Forecast service", probe=f"{forecasts}/livez", address=forecasts,
                 command=[str(BIN / "bellwether"), "serve", "--port", str(params.forecasts_port), *place]),
         Service(name="feast", title="Feast", probe=feast, address=feast,

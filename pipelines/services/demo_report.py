@@ -9,19 +9,19 @@ from typing import Any
 
 import httpx
 
+from feature_repo.definitions import DAILY_VIEW
+from features.catalog import daily_features
 from pipelines.context import Context
+from pipelines.io.feature_store import open_feature_store
 from pipelines.services.airflow_api import AirflowApi
 from pipelines.services.mlflow_api import read_champion
 from pipelines.views import describe, query_rows, render, render_status
 
 Say = Callable[[str], None]
 
-REFUSED = """
-select as_of_reason.rule, count(*) as records from ops_quarantine as as_of_reason group by 1 order by 2 desc, 1
-"""
-SYMBOLS = """
-select symbol from gold_features_daily where session = date'{session}' and valid group by symbol order by symbol limit 3
-"""
+REFUSED = "select rule, count(*) as records from ops_quarantine group by rule order by records desc, rule"
+SYMBOLS = "select distinct symbol from gold_features_daily where session = date'{}' and valid order by symbol"
+SHOWN_SYMBOLS = 3
 SHOWN_FEATURES = 8
 
 
@@ -43,7 +43,7 @@ def show_results(context: Context, api: AirflowApi, session: date, say: Say) -> 
     say(_title(f"The forecast service's answer for {', '.join(symbols)}"))
     say(json.dumps(ask_service(context, symbols), indent=2))
     say(_title("Drift (monitor_daily's report)"))
-    say(render_drift(context, api, session))
+    say(render_drift(api, session))
 
 
 def render_runs(api: AirflowApi) -> str:
@@ -69,6 +69,20 @@ def render_champion(context: Context) -> str:
     return f"{title}\n{_table(('rows', 'forecaster', 'rank IC', 't (Newey-West)', 'lead'), rows)}"
 
 
+def render_online(context: Context, symbols: Sequence[str]) -> str:
+    """Return a few online features of each symbol, one column a symbol."""
+    rows = open_feature_store(context).online(symbols, DAILY_VIEW)
+    shown = ["session", "event_timestamp", "known_at", "valid", *daily_names()[:SHOWN_FEATURES]]
+    by_symbol = {row["symbol"]: row for row in rows.to_dicts()}
+    lines = [(name, *(str(by_symbol[symbol][name]) for symbol in symbols)) for name in shown]
+    return _table(("", *symbols), lines)
+
+
+def daily_names() -> list[str]:
+    """Return the names of the daily features."""
+    return [feature.name for feature in daily_features()]
+
+
 def ask_service(context: Context, symbols: Sequence[str]) -> Any:
     """Return the service's answer for `symbols`."""
     services = context.settings.services
@@ -77,7 +91,7 @@ def ask_service(context: Context, symbols: Sequence[str]) -> Any:
     return answer.raise_for_status().json()
 
 
-def render_drift(context: Context, api: AirflowApi, session: date) -> str:
+def render_drift(api: AirflowApi, session: date) -> str:
     """Return the verdict and the place of the last drift report."""
     run = api.find("monitor_daily", str(session))
     if run is None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from features.catalog import daily_features, text_features
+from features.sessions import INSTANT
 from pipelines.context import Context
 from pipelines.contracts import GOLD_LABELS
 from pipelines.errors import BadDataError, SettingsError
@@ -60,8 +61,9 @@ def read_frame(context: Context, as_of: date, horizon: int, features: Sequence[s
     _check_horizon(context, horizon)
     spine = read_spine(context, as_of, horizon).persist()
     try:
-        _check_size(spine, context.settings.training.max_frame_rows)
-        joined = open_feature_store(context).point_in_time_frame(spine, list(features))
+        if _count_rows(spine, context.settings.training.max_frame_rows) == 0:
+            return finish_frame(pl.DataFrame(schema=frame_schema(features)))
+        joined = open_feature_store(context).point_in_time_frame(spine, features)
         narrow = joined.selectExpr(*SPINE, *(f"cast(`{name}` as float) as `{name}`" for name in features))
         return finish_frame(context.lake.to_polars(narrow))
     finally:
@@ -89,7 +91,13 @@ def _check_horizon(context: Context, horizon: int) -> None:
         raise SettingsError(msg)
 
 
-def _check_size(spine: DataFrame, most: int) -> None:
+def frame_schema(features: Sequence[str]) -> dict[str, Any]:
+    """Return the columns of the joined frame, target aside."""
+    keys = {"symbol": pl.String, "session": pl.Date, "decision_at": INSTANT, "label_end": INSTANT}
+    return {**keys, "label": pl.Float64, **dict.fromkeys(features, pl.Float32)}
+
+
+def _count_rows(spine: DataFrame, most: int) -> int:
     rows = spine.count()
     log.info("training spine: %d labelled rows", rows)
     if rows > most:
@@ -98,3 +106,4 @@ def _check_size(spine: DataFrame, most: int) -> None:
             "300 bytes a row: raise the bound on a larger machine, or keep fewer symbols"
         )
         raise BadDataError(msg)
+    return rows

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pipelines.settings import known_keys
+from pipelines.settings import load_settings
 from scripts.setup import STEPS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -107,10 +107,25 @@ def test_airflow_migrates_once_before_its_parts_start(stack: dict[str, Any]) -> 
         assert waits == {"condition": "service_completed_successfully"}
 
 
-def test_every_setting_that_the_stack_overrides_exists() -> None:
-    overridden = set(re.findall(r"\b([a-z_]+(?:\.[a-z_]+)+)=", COMPOSE.read_text()))
-    assert overridden
-    assert overridden <= set(known_keys())
+def test_the_overlay_of_the_stack_is_valid(stack: dict[str, Any], tmp_path: Path) -> None:
+    folder = tmp_path / "conf"
+    shutil.copytree(ROOT / "conf", folder)
+    for config in stack["services"]["forecasts"]["configs"]:
+        source, target = stack["configs"][config["source"]], Path(config["target"])
+        text = source["content"] if "content" in source else (FOLDER / source["file"]).read_text()
+        assert target.parent.parent.name == "conf"
+        (folder / target.parent.name).mkdir(exist_ok=True)
+        (folder / target.parent.name / target.name).write_text(text)
+    settings, _ = load_settings("stack", folder=folder)
+    assert settings.feature_store.online == "redis"
+    assert settings.tracking.uri == "http://mlflow:5000"
+
+
+def test_every_command_uses_the_overlay(stack: dict[str, Any]) -> None:
+    for name, service in stack["services"].items():
+        if service["image"] in BUILT_HERE:
+            assert [config["source"] for config in service["configs"]] == ["stack", "secrets"], name
+    assert set(re.findall(r'"--env", "(\w+)"', COMPOSE.read_text())) == {"stack"}
 
 
 @pytest.mark.parametrize("name", ["Dockerfile.work", "Dockerfile.airflow"])

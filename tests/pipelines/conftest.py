@@ -30,6 +30,7 @@ SMALL_MODEL = (
     "models.split.min_holdout_sessions=10",
     "models.xgboost.max_rounds=8",
     "models.xgboost.early_stopping_rounds=4",
+    "models.xgboost.threads=1",
 )
 NOON = datetime(2016, 7, 1, 12, tzinfo=UTC)
 

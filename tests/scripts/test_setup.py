@@ -80,7 +80,8 @@ def test_without_the_right_to_install_one_line_says_what_to_do(monkeypatch: pyte
 
 def test_an_unknown_step_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert setup.main(["wrok"]) == 2
-    assert "no such step: wrok; choose from tools, jdk, work, project, jars, airflow, lock" in capsys.readouterr().err
+    choices = "tools, jdk, work, project, jars, airflow, lock"
+    assert f"no such step: wrok; choose from {choices}" in capsys.readouterr().err
 
 
 def test_a_step_that_cannot_go_on_ends_with_status_1(

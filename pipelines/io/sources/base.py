@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from pyspark.sql import types as T
-
 from pipelines.io.sources.params import PriceBasis
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import types as T
 
 REQUIRED_BAR_COLUMNS = ("symbol", "session", "open", "high", "low", "close", "volume")
 OPTIONAL_BAR_COLUMNS = ("adjusted_close", "dividend", "split", "received_at")
@@ -106,4 +105,7 @@ class Source(Protocol):
 
 def string_schema(columns: tuple[str, ...]) -> T.StructType:
     """Return a Spark schema of nullable strings."""
+    # Whoever reads settings imports this module, and most of them use no Spark.
+    from pyspark.sql import types as T
+
     return T.StructType([T.StructField(name, T.StringType()) for name in columns])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
 from functools import cached_property, reduce
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
 from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -163,9 +165,8 @@ class FilesSource:
         try:
             table = spark.read.option("mergeSchema", len(files) > 1).parquet(*map(_address, files))
             empty = table.isEmpty()
-        except PySparkException as error:
-            reason = str(error).splitlines()[0]
-            what = f"{files[0]} (one of {len(files)}): not readable as Parquet ({reason}); fetch it again"
+        except (PySparkException, Py4JJavaError) as error:
+            what = f"{_culprit(error, files)}: not readable as Parquet ({_reason(error)}); fetch it again"
             raise ContractViolation(layout.kind, "*", what) from error
         if empty:
             raise ContractViolation(layout.kind, "*", f"{files[0]}: has no rows; ask for it again")
@@ -199,6 +200,19 @@ class FilesSource:
 def _read_as(name: str) -> str:
     """Return the name of the typed twin of a column of text."""
     return f"_{name}"
+
+
+def _culprit(error: Exception, files: Sequence[str]) -> str:
+    """Return the file that Spark's error names, all of them where it names none."""
+    named = [file for file in files if file in str(error)]
+    return named[0] if named else f"one of {', '.join(files[:5])}"
+
+
+def _reason(error: Exception) -> str:
+    """Return the innermost cause that the JVM gives, else the first line."""
+    lines = str(error).splitlines()
+    causes = [line.strip() for line in lines if line.startswith("Caused by: ")]
+    return causes[-1].removeprefix("Caused by: ") if causes else lines[0]
 
 
 def _address(file: str) -> str:

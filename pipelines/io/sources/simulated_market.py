@@ -33,8 +33,12 @@ VOLUME_WINDOW = 20
 VOLUME_TILT = 0.4
 RETURN_CAP = 0.15
 FIRST_EFFECT, LAST_EFFECT = 2, 6
-IC_PER_UNIT = 3.0
-"""Rank IC of the oracle against the five-session label for a reversal coefficient of one; measured."""
+IC_PER_UNIT = 3.3
+"""Rank IC of the oracle against the five-session label for a reversal coefficient of one.
+
+Measured over 40 seeds of 100 symbols and 1,000 sessions at a configured 0.04, standard error 0.0010; by
+itself the sum of the last five returns reaches 90 % of the oracle there.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ PARAMS = ModelsParams(
         holdout_sessions=12,
         min_holdout_sessions=10,
     ),
-    xgboost=XGBoostParams(max_rounds=5),
+    xgboost=XGBoostParams(max_rounds=5, threads=1),
     tft=TFTParams(),
     baselines=BaselineParams(reversal_feature="mom_return_5d", momentum_feature="mom_return_12_1"),
     promotion=PromotionParams(margin_rank_ic=0.002),

@@ -39,7 +39,9 @@ def found(shelf: BentoShelf) -> BuiltBento:
     return built
 
 
-def test_it_carries_the_champion_byte_for_byte_and_the_code(shelf: BentoShelf, champion_at_hand: Path) -> None:
+def test_it_carries_the_champion_byte_for_byte_and_the_code(
+    shelf: BentoShelf, champion_at_hand: Path
+) -> None:
     built = found(shelf)
     assert digest_folder(built.champion) == digest_folder(champion_at_hand)
     source = built.folder / "src"

@@ -15,15 +15,19 @@ import pytest
 from features.catalog import daily_features, text_features
 from models.base import load_forecaster
 from models.targets import add_target
-from pipelines.ancestry import read_ancestry
+from pipelines.ancestry import read_ancestry, write_ancestry
 from pipelines.candidate import find_candidate
 from pipelines.champion import tracking_of
 from pipelines.context import Context
+from pipelines.io.lake import Lake
 from pipelines.io.model_folder import forecaster_folder, pack_forecaster
 from pipelines.io.tracking import Tracking
-from pipelines.report import Window
-from pipelines.train import job
-from tests.pipelines.synthetic_gold import Gold, make_gold
+from pipelines.report import StageReport, Window
+from pipelines.settings import load_settings
+from pipelines.train import artefacts, job
+from pipelines.train.steps import Fitted, fit_model
+from tests.pipelines.conftest import SMALL_MODEL
+from tests.pipelines.synthetic_gold import CALENDAR, Gold, make_gold
 
 FEATURES = [feature.name for feature in (*daily_features(), *text_features())]
 
@@ -52,8 +56,6 @@ def frame(gold: Gold) -> pl.DataFrame:
 
 
 def decision_instants(gold: Gold) -> pl.DataFrame:
-    from tests.pipelines.synthetic_gold import CALENDAR
-
     return CALENDAR.frame(gold.sessions[0], gold.sessions[-1]).select("session", "decision_at")
 
 
@@ -61,9 +63,27 @@ def decision_instants(gold: Gold) -> pl.DataFrame:
 def opened(
     open_home: Callable[..., Context], tmp_path: Path, frame: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> Context:
-    """A home whose frame is known, so that only what happens to it is under test."""
+    """A home whose frame is known, so that only what happens to it is under test; Spark is not needed."""
     monkeypatch.setattr(job, "read_frame", lambda *_arguments: frame)
+    monkeypatch.setattr(Lake, "versions", lambda *_arguments: {"gold.labels": 3})
     return open_home(tmp_path / "home")
+
+
+@pytest.fixture
+def fitted_before(monkeypatch: pytest.MonkeyPatch, fitted: Fitted) -> None:
+    """Give every fit the same result and keep only the ancestry of it: commits are under test here."""
+
+    def write(run: artefacts.TrainedRun, folder: Path, *, example_symbols: int) -> None:
+        write_ancestry(run.ancestry, folder / "model")
+
+    monkeypatch.setattr(job, "fit_model", lambda *_arguments, **_options: fitted)
+    monkeypatch.setattr(job, "write_run_folder", write)
+
+
+@pytest.fixture(scope="module")
+def fitted(frame: pl.DataFrame) -> Fitted:
+    params = load_settings(overrides=SMALL_MODEL)[0].models
+    return fit_model(frame, params, FEATURES)
 
 
 @pytest.fixture
@@ -75,10 +95,25 @@ def registered(context: Context) -> list[tuple[str, str]]:
     return [(entry.version, entry.model_key) for entry in tracking_of(context).versions()]
 
 
+@pytest.fixture(scope="module")
+def trained(
+    open_home: Callable[..., Context],
+    tmp_path_factory: pytest.TempPathFactory,
+    frame: pl.DataFrame,
+    gold: Gold,
+) -> tuple[Context, StageReport]:
+    """One real training run."""
+    context = open_home(tmp_path_factory.mktemp("trained"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(job, "read_frame", lambda *_arguments: frame)
+        patch.setattr(Lake, "versions", lambda *_arguments: {"gold.labels": 3})
+        return context, job.run(context, Window(start=gold.sessions[-1], end=gold.sessions[-1]))
+
+
 def test_run_keeps_everything_that_makes_the_model_again(
-    opened: Context, window: Window, frame: pl.DataFrame
+    trained: tuple[Context, StageReport], window: Window, frame: pl.DataFrame
 ) -> None:
-    report = job.run(opened, window)
+    opened, report = trained
     assert (report.status, report.rows_in, report.rows_out) == ("done", 1416, 1)
     candidate = find_candidate(opened, window.end)
     assert candidate is not None
@@ -112,9 +147,9 @@ def test_run_names_its_ancestry_before_fitting(
 
 
 def test_ancestry_beside_the_weights_says_what_was_seen(
-    opened: Context, window: Window, frame: pl.DataFrame
+    trained: tuple[Context, StageReport], frame: pl.DataFrame
 ) -> None:
-    job.run(opened, window)
+    opened, _ = trained
     version = tracking_of(opened).versions()[0]
     ancestry = read_ancestry(tracking_of(opened).model_folder(version.version, version.model_key))
     assert ancestry.feature_names == tuple(FEATURES)
@@ -129,6 +164,7 @@ def test_ancestry_beside_the_weights_says_what_was_seen(
     assert ancestry.as_tags()["features"] == str(len(FEATURES))
 
 
+@pytest.mark.usefixtures("fitted_before")
 def test_same_key_trains_once(opened: Context, window: Window) -> None:
     first = job.run(opened, window)
     again = job.run(opened, window)
@@ -138,6 +174,7 @@ def test_same_key_trains_once(opened: Context, window: Window) -> None:
     assert len(registered(opened)) == 1
 
 
+@pytest.mark.usefixtures("fitted_before")
 def test_other_settings_are_another_model_and_asking_again_makes_the_first_the_candidate(
     opened: Context, window: Window, open_home: Callable[..., Context]
 ) -> None:
@@ -150,6 +187,7 @@ def test_other_settings_are_another_model_and_asking_again_makes_the_first_the_c
     assert find_candidate(opened, window.end).version.version == "1"  # type: ignore[union-attr]
 
 
+@pytest.mark.usefixtures("fitted_before")
 def test_candidate_of_an_earlier_as_of_is_not_a_later_one(opened: Context, window: Window) -> None:
     job.run(opened, window)
     assert find_candidate(opened, date(2016, 1, 4)) is None
@@ -158,6 +196,7 @@ def test_candidate_of_an_earlier_as_of_is_not_a_later_one(opened: Context, windo
 CRASHES = ["begin_run", "log_folder", "log_metrics", "tag_run", "complete_run", "register", "tag_version"]
 
 
+@pytest.mark.usefixtures("fitted_before")
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("commit", CRASHES)
 def test_crash_at_any_commit_ends_in_one_version(
@@ -195,9 +234,9 @@ def test_too_short_history_is_nothing_to_do(
 
 
 def test_registered_folder_answers_through_mlflow_and_alone(
-    opened: Context, window: Window, frame: pl.DataFrame
+    trained: tuple[Context, StageReport], frame: pl.DataFrame
 ) -> None:
-    job.run(opened, window)
+    opened, _ = trained
     version = tracking_of(opened).versions()[0]
     folder = tracking_of(opened).model_folder(version.version, version.model_key)
     loaded = mlflow.pyfunc.load_model(str(folder))

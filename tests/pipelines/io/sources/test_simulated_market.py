@@ -136,7 +136,7 @@ def test_oracle_reaches_the_configured_rank_ic():
 
 
 def test_oracle_is_the_documented_function_of_what_is_seen():
-    days = days_of(date(2023, 12, 29), alpha_rank_ic=0.03, annual_turnover=0.0)
+    days = days_of(date(2023, 12, 29), alpha_rank_ic=0.033, annual_turnover=0.0)
     slots = steady_slots(days)
     relative = stacked(days, "relative_return")[:, slots]
     shares = stacked(days, "split")[:, slots].cumprod(axis=0)

@@ -1,0 +1,139 @@
+"""Latency of ``POST /forecast`` over HTTP, hostile bodies, and promotions and publications under load.
+
+    python -m benchmarks.serving_latency [--seconds 30] [--home DIR]
+
+A home is made with 500 symbols, every feature of the catalog published through the feature store, and two
+champions that read them all. The service runs as `bellwether serve` runs it. Load is open-loop: 20
+requests a second, each for 50 symbols drawn at random, timed from the instant at which they were due.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from benchmarks.serving_load import Outcome, offer, random_symbols, throw, wait_until_ready
+from serving.champion import Manifest
+from tests.serving.homes import add_champion, issue, publish, symbols_of
+from tests.serving.hostile import by_hand, mutated
+from tests.serving.parts import CALENDAR, SESSION, point_at
+from tests.serving.process import serving
+
+SYMBOLS = symbols_of(500)
+PER_SECOND, PER_REQUEST = 20, 50
+LIMIT_MS = 50.0
+Champions = list[tuple[Path, Manifest]]
+
+
+def make_home(home: Path) -> Champions:
+    """Publish a session, issue its forecasts and make the first of two champions current."""
+    publish(home, SYMBOLS)
+    champions = [add_champion(home, version) for version in ("1", "2")]
+    for champion, _ in champions:
+        issue(home, champion, SYMBOLS)
+    point_at(home / "bento", *champions[0])
+    return champions
+
+
+async def load(
+    client: httpx.AsyncClient, seconds: float, during: Callable[[], None] | None = None
+) -> Outcome:
+    """Offer the load while `during` runs in a thread."""
+    offered = offer(
+        client, random_symbols(SYMBOLS, PER_REQUEST, seed=1), per_second=PER_SECOND, seconds=seconds
+    )
+    if during is None:
+        return await offered
+    return (await asyncio.gather(offered, asyncio.to_thread(during)))[0]
+
+
+async def measure_memory(
+    address: str, home: Path, champions: Champions, seconds: float
+) -> list[dict[str, Any]]:
+    """Measure the service as it is configured by default."""
+    async with httpx.AsyncClient(base_url=address, timeout=60) as client:
+        start = await wait_until_ready(client, seconds=120)
+        await load(client, 2)
+        rows = [describe("steady", await load(client, seconds)) | {"seconds_until_ready": round(start, 1)}]
+
+        def promote() -> None:
+            for _ in range(5):
+                for champion in champions[::-1]:
+                    point_at(home / "bento", *champion)
+                    time.sleep(seconds / 12)
+
+        promoted = await load(client, seconds, promote)
+        versions = {answer["model"]["model_version"] for answer in promoted.answers}
+        rows.append(describe("ten promotions", promoted) | {"versions_seen": sorted(versions)})
+        following = CALENDAR.shift(SESSION, 1)
+        published = await load(client, seconds, lambda: _published(home, following))
+        rows.append(describe("a publication of 500 symbols", published))
+        bodies = by_hand()
+        bodies += mutated(1_000 - len(bodies), seed=7)
+        codes = dict(sorted((await throw(client, bodies)).items()))
+        server_errors = sum(count for code, count in codes.items() if code == 0 or code >= 500)
+        rows.append({"case": "1,000 hostile bodies", "codes": codes, "server_errors": server_errors})
+    return rows
+
+
+def _published(home: Path, session: Any) -> None:
+    publish(home, SYMBOLS, session=session, seed=7)
+
+
+async def measure_store(address: str, seconds: float) -> list[dict[str, Any]]:
+    """Measure with ``serving.cache=false``: every request reads Feast's SQLite store."""
+    async with httpx.AsyncClient(base_url=address, timeout=60) as client:
+        await wait_until_ready(client, seconds=120)
+        await load(client, 2)
+        return [describe("steady, every request read from the store", await load(client, seconds))]
+
+
+def describe(case: str, outcome: Outcome) -> dict[str, Any]:
+    """Return one row of the result."""
+    quantiles = {f"p{share}_ms": round(outcome.quantile(share / 100), 2) for share in (50, 95, 99)}
+    largest = round(max(outcome.milliseconds), 2)
+    requests = sum(outcome.codes.values())
+    return {"case": case, "requests": requests, "failures": outcome.failures, **quantiles, "max_ms": largest}
+
+
+def run(home: Path, seconds: float) -> list[dict[str, Any]]:
+    """Run all cases on a fresh home."""
+    champions = make_home(home)
+    with serving(home, log=home / "cached.log") as address:
+        rows = asyncio.run(measure_memory(address, home, champions, seconds))
+    with serving(home, overrides=["serving.cache=false"], log=home / "store.log") as address:
+        rows += asyncio.run(measure_store(address, seconds))
+    return rows
+
+
+def verdict(rows: Sequence[dict[str, Any]]) -> int:
+    """Return 0 if the limits hold: p95 in the steady state, no failure anywhere, no 5xx."""
+    steady = rows[0]["p95_ms"] < LIMIT_MS
+    return int(not (steady and not any(row.get("failures") or row.get("server_errors") for row in rows)))
+
+
+def main() -> int:
+    """Print one JSON line a case."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--home", type=Path)
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="serving-latency-") as scratch:
+        rows = run(chosen.home or Path(scratch), chosen.seconds)
+    print(json.dumps({"cores": os.cpu_count(), "load_average": os.getloadavg()[0]}))
+    for row in rows:
+        print(json.dumps(row))
+    return verdict(rows)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,259 @@
+"""The feature store: definitions applied once, rows retrieved as of an instant, rows published in order."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import sqlite3
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+
+import feast
+import polars as pl
+from pyspark.sql import DataFrame
+
+from feature_repo.definitions import (
+    DAILY_VIEW,
+    MODEL_SERVICE,
+    Definitions,
+    build_definitions,
+)
+from pipelines.context import Context
+from pipelines.errors import ContractViolation, UnavailableError
+from pipelines.io.feature_config import (
+    APPLIED_FILE,
+    ONLINE_FILE,
+    PUBLISHED_FILE,
+    REGISTRY_FILE,
+    build_config,
+    read_record,
+    replace_text,
+    write_command_files,
+)
+from pipelines.io.feature_params import FeatureStoreParams
+from pipelines.io.lake import Lake
+from pipelines.io.online_rows import created_column, encode_rows, read_rows, select_newer
+from pipelines.io.retrieval import (
+    CONTRACTS,
+    check_spine,
+    read_newest,
+    refusal,
+    register_versions,
+    views_of,
+    with_features,
+)
+
+log = logging.getLogger(__name__)
+
+FEATURE_SERVICE = MODEL_SERVICE
+"""Feast's name for what a model may read."""
+_REFUSAL = "refusal"
+
+
+def open_feature_store(context: Context) -> FeatureStore:
+    """Return the home's feature store; nothing is opened or applied before its first use."""
+    return FeatureStore(context.settings.feature_store, folder=context.home.feast, lake=context.lake)
+
+
+class FeatureStore:
+    """Feast over one lake and one folder.
+
+    Parameters
+    ----------
+    params : FeatureStoreParams
+    folder : Path
+        Where the registry and the SQLite online store lie.
+    lake : Lake
+        Holds every version of every row.
+    """
+
+    def __init__(self, params: FeatureStoreParams, *, folder: Path, lake: Lake) -> None:
+        self._params = params
+        self._folder = folder
+        self._lake = lake
+
+    @cached_property
+    def definitions(self) -> Definitions:
+        """The views and services of this release."""
+        return build_definitions(timedelta(days=self._params.ttl_days))
+
+    @cached_property
+    def _store(self) -> feast.FeatureStore:
+        self.apply()
+        return feast.FeatureStore(config=build_config(self._params, self._folder))
+
+    def apply(self) -> bool:
+        """Register the definitions with Feast if they changed; tell whether they did.
+
+        The registry is built anew beside the old one and takes its place whole, so a crash leaves either.
+        """
+        wanted = {
+            "definitions": self.definitions.digest(),
+            "online": self._params.online,
+            "feast": feast.__version__,
+        }
+        if read_record(self._folder / APPLIED_FILE) == wanted and self._has_files():
+            return False
+        self._folder.mkdir(parents=True, exist_ok=True)
+        fresh = self._folder / f"{REGISTRY_FILE}.new"
+        fresh.unlink(missing_ok=True)
+        with _quiet():
+            store = feast.FeatureStore(config=build_config(self._params, self._folder, registry=fresh.name))
+            store.apply(self.definitions.objects)
+        if self._params.online == "sqlite":
+            _let_readers_read_on(self._folder / ONLINE_FILE)
+        fresh.replace(self._folder / REGISTRY_FILE)
+        write_command_files(self._params, self._folder)
+        replace_text(self._folder / APPLIED_FILE, json.dumps(wanted, sort_keys=True))
+        log.info("applied the Feast definitions %s", wanted["definitions"])
+        return True
+
+    def _has_files(self) -> bool:
+        needed = [REGISTRY_FILE, *([ONLINE_FILE] if self._params.online == "sqlite" else [])]
+        return all((self._folder / name).is_file() for name in needed)
+
+    def point_in_time_frame(
+        self, spine: DataFrame, features: Sequence[str], *, at_versions: Mapping[str, int] | None = None
+    ) -> DataFrame:
+        """Return the spine with the features that were known at each row's decision instant.
+
+        A row stays only if the vector that Feast finds is that of its own session and valid: neither
+        yesterday's vector nor the one before a retraction is ever used. `count_refusals` says how many
+        rows go, and why.
+
+        Parameters
+        ----------
+        spine : pyspark.sql.DataFrame
+            `symbol`, `session` (date), `decision_at` (timestamp), unique by them, and any further columns
+            but `event_timestamp`.
+        features : sequence of str
+            Names from the catalog, of either view.
+        at_versions : mapping of table to Delta version, optional
+            Tables named here are read as of that version, the others as they are.
+
+        Returns
+        -------
+        pyspark.sql.DataFrame, shape (n_accepted_rows, n_spine_columns + n_features)
+            In any order, not computed yet; unknown values are null. Text features are null, and no
+            ground for refusal, where the session has no valid text row.
+
+        Raises
+        ------
+        ContractViolation
+            If the spine lacks a column.
+        ValueError
+            If a feature is unknown or the spine holds no row.
+        """
+        joined = self._retrieve(spine, views_of(features), at_versions or {})
+        return with_features(joined, spine.columns, views_of(features)).select(*spine.columns, *features)
+
+    def count_refusals(
+        self, spine: DataFrame, *, at_versions: Mapping[str, int] | None = None
+    ) -> dict[str, int]:
+        """Return how many rows of a spine `point_in_time_frame` drops, by reason.
+
+        The reasons are ``absent`` (nothing known within the ttl), ``other_session`` (the newest vector is
+        an earlier session's) and ``retracted``.
+        """
+        joined = self._retrieve(spine, {DAILY_VIEW: []}, at_versions or {})
+        counts = joined.where(refusal().isNotNull()).groupBy(refusal().alias(_REFUSAL)).count()
+        return {row[_REFUSAL]: row["count"] for row in counts.collect()}
+
+    def _retrieve(
+        self, spine: DataFrame, views: Mapping[str, Sequence[str]], at_versions: Mapping[str, int]
+    ) -> DataFrame:
+        """Return Feast's point-in-time join, columns named ``view__field``."""
+        check_spine(spine)
+        for view in views:
+            register_versions(self._lake, view, at_versions.get(CONTRACTS[view].name))
+        names = {view: ["session", "valid", *chosen] for view, chosen in views.items()}
+        with _quiet():
+            job = self._store.get_historical_features(
+                entity_df=spine.withColumnRenamed("decision_at", "event_timestamp"),
+                features=[f"{view}:{name}" for view, columns in names.items() for name in columns],
+                full_feature_names=True,
+                filter_by_created_timestamp=True,
+            )
+        return job.to_spark_df().withColumnRenamed("event_timestamp", "decision_at")
+
+    def newest_versions(self, view: str, *, as_of: date, decision_at: datetime) -> pl.DataFrame:
+        """Return what is to be published as of a session; see `pipelines.io.retrieval.read_newest`."""
+        return read_newest(self._lake, CONTRACTS[view], as_of=as_of, decision_at=decision_at)
+
+    def publish(self, rows: pl.DataFrame, view: str) -> int:
+        """Put rows into the online store, never an older one over a newer; return how many were written.
+
+        Parameters
+        ----------
+        rows : polars.DataFrame
+            Columns of the view's gold table, at most one row a symbol. A row is older than another by
+            (`session`, `known_at`), for forecasts by (`session`, `issued_at`). Rows that stand there
+            already are not written again.
+
+        Raises
+        ------
+        ContractViolation
+            If a symbol occurs twice.
+        """
+        if rows.is_empty():
+            return 0
+        if rows.get_column("symbol").is_duplicated().any():
+            twice = rows.filter(pl.col("symbol").is_duplicated()).get_column("symbol").unique().to_list()[:5]
+            raise ContractViolation(view, "symbol", f"{twice} occur more than once; publish one row a symbol")
+        fields = next(item for item in self.definitions.views if item.name == view)
+        offered = encode_rows(rows, view).select("symbol", *(field.name for field in fields.features))
+        standing = encode_rows(read_rows(self._store, fields, rows.get_column("symbol").to_list()), view)
+        newer = select_newer(offered, standing.select(offered.columns))
+        if newer.is_empty():
+            return 0
+        timestamps = rows.select("symbol", "event_timestamp", created_column(view))
+        with _quiet():
+            self._store.write_to_online_store(
+                view, newer.join(timestamps, on="symbol", how="left").to_pandas()
+            )
+        return newer.height
+
+    def online(self, symbols: Sequence[str], view: str) -> pl.DataFrame:
+        """Return the online rows of the symbols; see `pipelines.io.online.OnlineReader.read`."""
+        fields = next(item for item in self.definitions.views if item.name == view)
+        return read_rows(self._store, fields, symbols)
+
+    def record_publication(self, rows: pl.DataFrame, *, session: date, at: datetime) -> None:
+        """Note what was published last, for readers who judge staleness; an older as-of changes nothing.
+
+        Parameters
+        ----------
+        rows : polars.DataFrame
+            The newest daily rows: `symbol`, `session`, `valid`.
+        """
+        record = read_record(self._folder / PUBLISHED_FILE)
+        if record and date.fromisoformat(record["session"]) > session:
+            return
+        recent = rows.filter(pl.col("session") > session - timedelta(days=self._params.ttl_days))
+        current = recent.filter((pl.col("session") == session) & pl.col("valid"))
+        counts = {"symbols": current.height, "expected": recent.height}
+        if record and record["session"] == str(session) and counts.items() <= record.items():
+            return
+        stamp = {"session": str(session), "published_at": at.isoformat(), **counts}
+        replace_text(self._folder / PUBLISHED_FILE, json.dumps(stamp, sort_keys=True))
+
+
+def _let_readers_read_on(path: Path) -> None:
+    """Keep readers from waiting for a publication: SQLite's write-ahead log, which stays with the file."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+    if mode != "wal":
+        msg = f"{path} cannot use a write-ahead log (mode {mode}); place the home on a local disk"
+        raise UnavailableError(msg)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence Feast's warnings that its Spark support is young."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

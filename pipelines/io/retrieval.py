@@ -1,0 +1,115 @@
+"""Which rows of gold Feast is asked about, and which of its answers may be used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+
+import polars as pl
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from feature_repo.definitions import DAILY_VIEW, ISSUED_VIEW, TEXT_VIEW, source_table
+from features.catalog import daily_features, text_features
+from pipelines.contracts import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT, GOLD_FORECASTS, TableContract
+from pipelines.errors import ContractViolation
+from pipelines.io.lake import Lake
+
+CONTRACTS: dict[str, TableContract] = {
+    DAILY_VIEW: GOLD_FEATURES_DAILY,
+    TEXT_VIEW: GOLD_FEATURES_TEXT,
+    ISSUED_VIEW: GOLD_FORECASTS,
+}
+
+
+def views_of(features: Sequence[str]) -> dict[str, list[str]]:
+    """Return the features by view; the daily view is always there, as it says what is valid."""
+    chosen: dict[str, list[str]] = {DAILY_VIEW: []}
+    places = dict.fromkeys((feature.name for feature in daily_features()), DAILY_VIEW)
+    places |= dict.fromkeys((feature.name for feature in text_features()), TEXT_VIEW)
+    for name in features:
+        if name not in places:
+            msg = f"feature {name!r} is in no feature view; docs/features.md lists them all"
+            raise ValueError(msg)
+        chosen.setdefault(places[name], []).append(name)
+    return chosen
+
+
+def check_spine(spine: DataFrame) -> None:
+    """Refuse a spine that lacks a column.
+
+    Raises
+    ------
+    ContractViolation
+        Naming the column.
+    """
+    for name in ("symbol", "session", "decision_at"):
+        if name not in spine.columns:
+            raise ContractViolation("spine", name, f"is missing among {spine.columns}; add the column")
+    if "event_timestamp" in spine.columns:
+        raise ContractViolation("spine", "event_timestamp", "is Feast's own name; drop or rename the column")
+
+
+def _is_own(view: str) -> Column:
+    """True where the vector found is the row's own session's."""
+    return F.col(f"{view}__session") == F.col("session").cast("string")
+
+
+def refusal() -> Column:
+    """Why a joined row must not be used, null where it may."""
+    return (
+        F.when(F.col(f"{DAILY_VIEW}__session").isNull(), "absent")
+        .when(~_is_own(DAILY_VIEW), "other_session")
+        .when(~F.col(f"{DAILY_VIEW}__valid"), "retracted")
+    )
+
+
+def with_features(joined: DataFrame, kept: Sequence[str], views: Mapping[str, Sequence[str]]) -> DataFrame:
+    """Return the usable rows with the features under their own names, null where another session's."""
+    columns = [
+        F.when(_is_own(view) & F.col(f"{view}__valid"), F.col(f"{view}__{name}")).alias(name)
+        for view, names in views.items()
+        for name in names
+    ]
+    return joined.where(refusal().isNull()).select(*kept, *columns)
+
+
+def register_versions(lake: Lake, view: str, at_version: int | None) -> None:
+    """Put the Spark view that Feast reads over the wanted Delta version of its gold table."""
+    contract = CONTRACTS[view]
+    columns = (name for name in contract.columns if name not in {"symbol", "session", "month"})
+    rows = lake.read(contract, at_version=at_version).select(
+        "symbol",
+        F.col("session").cast("string").alias("session"),
+        F.unix_micros("event_timestamp").alias("event_at_us"),
+        F.unix_micros("known_at").alias("known_at_us"),
+        *columns,
+    )
+    rows.createOrReplaceTempView(source_table(view))
+
+
+def read_newest(lake: Lake, contract: TableContract, *, as_of: date, decision_at: datetime) -> pl.DataFrame:
+    """Return for each symbol the newest version of its newest session that is known at an instant.
+
+    Parameters
+    ----------
+    contract : TableContract
+        A feature table.
+    as_of : date
+        Last session considered.
+    decision_at : datetime
+        Versions known later are left out.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row a symbol, which bounds it; columns of the contract, sorted by symbol.
+    """
+    in_sight = (F.col("session") <= F.lit(as_of)) & (F.col("known_at") <= F.lit(decision_at))
+    known = lake.read(contract).where(in_sight)
+    version = F.max(F.struct("event_timestamp", "known_at", "month")).alias("newest")
+    newest = lake.to_polars(known.groupBy("symbol").agg(version).select("symbol", "newest.*"))
+    months = newest.get_column("month").unique().to_list()
+    keys = lake.from_polars(newest, {name: contract.schema[name] for name in newest.columns})
+    rows = known.where(F.col("month").isin(months)).join(F.broadcast(keys), on=newest.columns, how="inner")
+    return lake.to_polars(rows.select(*contract.columns)).sort("symbol")

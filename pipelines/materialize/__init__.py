@@ -1,0 +1,1 @@
+"""Publishes the newest known feature rows to the online store."""

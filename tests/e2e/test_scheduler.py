@@ -1,0 +1,199 @@
+"""The whole stack on a fresh home: every service, and the DAG chain through a real Airflow scheduler."""
+
+from __future__ import annotations
+
+import socket
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from pipelines.context import Home
+from pipelines.services.airflow_api import AirflowApi, DagRun
+from pipelines.services.airflow_home import USER, read_password
+from pipelines.services.params import ServicesParams
+from pipelines.services.processes import STACK_VARIABLE
+from pipelines.services.stack import Stack, read_stack, start_stack, stop_stack
+from pipelines.settings import load_settings
+
+pytestmark = pytest.mark.scheduler
+
+FIRST, LAST = date(2025, 1, 2), date(2025, 10, 31)
+NEXT, CLOSED = date(2025, 11, 3), date(2025, 11, 27)
+SMALL = (
+    "source.simulated.symbols=12",
+    f"source.simulated.start={FIRST}",
+    "models.split.n_folds=1",
+    "models.split.test_sessions=21",
+    "models.split.validation_sessions=21",
+    "models.split.min_train_sessions=42",
+    "models.split.holdout_sessions=21",
+    "models.split.min_holdout_sessions=5",
+    "models.xgboost.max_rounds=20",
+)
+CHAIN = ("ingest_daily", "features_daily", "forecast_daily", "monitor_daily")
+SECONDS = 900.0
+
+
+@dataclass(frozen=True)
+class Running:
+    """A started stack and a client of its Airflow."""
+
+    params: ServicesParams
+    home: Home
+    arguments: list[str]
+    stack: Stack
+    api: AirflowApi
+
+    def states(self, run: DagRun) -> dict[str, str]:
+        return {task["task_id"]: task["state"] for task in self.api.tasks(run)}
+
+
+def free_ports(count: int) -> list[int]:
+    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [probe.getsockname()[1] for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    settings, _ = load_settings(overrides=SMALL)
+    names = list(settings.services.ports())
+    ports = dict(zip(names, free_ports(len(names)), strict=True))
+    params = replace(settings.services, **ports, start_timeout_seconds=400.0)
+    home = Home(tmp_path_factory.mktemp("home"))
+    arguments = [part for pair in SMALL for part in ("--set", pair)]
+    try:
+        stack = start_stack(params, home, arguments)
+        password, _ = read_password(home.airflow)
+        api = AirflowApi(params.address("airflow_port"), USER, password, 60.0)
+        yield Running(params, home, arguments, stack, api)
+    finally:
+        stop_stack(params, home)
+
+
+@pytest.fixture(scope="module")
+def history(running: Running) -> DagRun:
+    run = running.api.start("load_history", conf={"start": str(FIRST), "end": str(LAST)})
+    return running.api.wait_for(run, SECONDS)
+
+
+@pytest.fixture(scope="module")
+def trained(running: Running, history: DagRun) -> DagRun:
+    running.api.wait_for_session("forecast_daily", str(LAST), SECONDS)
+    return running.api.wait_for(running.api.start("train_weekly", conf={"as_of": str(LAST)}), SECONDS)
+
+
+@pytest.fixture(scope="module")
+def packaged(running: Running, trained: DagRun) -> DagRun:
+    return running.api.wait_for_session("package_on_promotion", str(LAST), SECONDS)
+
+
+@pytest.fixture(scope="module")
+def day(running: Running, packaged: DagRun) -> dict[str, DagRun]:
+    running.api.start("ingest_daily", session=str(NEXT))
+    return {dag_id: running.api.wait_for_session(dag_id, str(NEXT), SECONDS) for dag_id in CHAIN}
+
+
+def test_airflow_reads_every_dag_and_starts_none_by_itself(running: Running) -> None:
+    assert running.api.import_errors() == []
+    assert {dag["dag_id"] for dag in running.api.dags()} >= {*CHAIN, "load_history", "train_weekly"}
+    assert [run for run in running.api.runs() if run.run_id.startswith("scheduled")] == []
+
+
+def test_a_second_up_keeps_every_process(running: Running) -> None:
+    assert start_stack(running.params, running.home, running.arguments).started == running.stack.started
+
+
+def test_everything_listens_on_loopback_only(running: Running) -> None:
+    ports = set(running.params.ports().values())
+    listening = {
+        connection.laddr.ip
+        for connection in psutil.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN and connection.laddr.port in ports
+    }
+    assert listening == {"127.0.0.1"}
+
+
+def test_the_password_is_private(running: Running) -> None:
+    mode = (running.home.airflow / "passwords.json").stat().st_mode
+    assert stat.S_IMODE(mode) == 0o600
+
+
+def test_history_loads_in_one_task_and_hands_on_its_last_session(running: Running, history: DagRun) -> None:
+    assert running.states(history) == {"ingest_to_materialize": "success"}
+    report = running.api.xcom(history, "ingest_to_materialize")
+    assert report["as_of"] == str(LAST)
+    assert [stage["stage"] for stage in report["stages"]] == [
+        "ingest", "curate", "score_text", "build_features", "materialize",
+    ]  # fmt: skip
+    forecast = running.api.wait_for_session("forecast_daily", str(LAST), SECONDS)
+    assert running.states(forecast) == {"forecast": "skipped"}
+    assert running.api.find("monitor_daily", str(LAST)) is None
+
+
+def test_the_first_model_becomes_champion_and_is_packaged(
+    running: Running, trained: DagRun, packaged: DagRun
+) -> None:
+    assert running.states(trained) == {"train_to_evaluate": "success", "promote": "success"}
+    link = running.api.links(trained, "train_to_evaluate")["Report or run"]
+    assert (link or "").startswith(f"{running.params.address('mlflow_port')}/#/")
+    assert running.states(packaged) == {"package": "success"}
+
+
+def test_a_keyed_run_flows_down_the_chain(running: Running, day: dict[str, DagRun]) -> None:
+    assert {dag_id: run.state for dag_id, run in day.items()} == dict.fromkeys(CHAIN, "success")
+    assert running.states(day["ingest_daily"]) == {"ingest_to_curate": "success"}
+    assert running.states(day["features_daily"]) == {"score_text_to_materialize": "success"}
+    assert running.states(day["forecast_daily"]) == {"forecast": "success"}
+    assert running.states(day["monitor_daily"])["monitor"] == "success"
+    assert running.api.xcom(day["forecast_daily"], "forecast")["as_of"] == str(NEXT)
+
+
+@pytest.mark.usefixtures("day")
+def test_the_service_answers_for_the_session(running: Running) -> None:
+    address = running.params.address("forecasts_port")
+    with httpx.Client(base_url=address, timeout=60.0) as client:
+        assert client.get("/readyz").status_code == httpx.codes.OK
+        symbols = client.post("/forecast", json={"symbols": ["nobody"]}).json()
+    assert symbols["forecasts"][0]["status"] == "unknown_symbol"
+
+
+@pytest.mark.usefixtures("day")
+def test_the_stage_runs_are_metrics(running: Running) -> None:
+    text = httpx.get(f"{running.params.address('reports_port')}/metrics", timeout=60.0).text
+    assert 'bellwether_stage_runs{stage="ingest"} 2.0' in text
+
+
+@pytest.mark.usefixtures("day")
+def test_a_day_without_a_session_is_skipped(running: Running) -> None:
+    run = running.api.wait_for(running.api.start("ingest_daily", session=str(CLOSED)), SECONDS)
+    assert running.states(run) == {"ingest_to_curate": "skipped"}
+    assert running.api.find("features_daily", str(CLOSED)) is None
+
+
+@pytest.mark.usefixtures("day")
+def test_down_leaves_nothing_running(running: Running) -> None:
+    names = stop_stack(running.params, running.home)
+    assert sorted(names) == sorted(running.stack.started)
+    left = [process for process in psutil.process_iter() if carries(process, running.stack.mark)]
+    assert left == []
+    assert read_stack(running.home).started == {}
+
+
+def carries(process: psutil.Process, mark: str) -> bool:
+    try:
+        return process.environ().get(STACK_VARIABLE) == mark
+    except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+        return False
+
+
+def test_homes_are_apart(tmp_path: Path) -> None:
+    assert read_password(tmp_path / "one")[0] != read_password(tmp_path / "two")[0]

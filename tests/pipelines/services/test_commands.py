@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipelines.options import Request
+from pipelines.services.commands import stage_arguments, with_sources
+
+REQUEST = Request(
+    home=Path("h"), env="local", overrides=("spark.master=local[1]",), clock=None, verbose=False
+)
+
+
+def test_stages_see_the_settings_of_the_command_line() -> None:
+    assert stage_arguments(REQUEST) == ["--env", "local", "--set", "spark.master=local[1]"]
+
+
+def test_bars_select_the_files_and_are_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    request = with_sources(REQUEST, source=None, bars="own/*.csv", texts=None)
+    assert request.overrides[1:] == ('source.name="files"', f'source.files.bars="{tmp_path}/own/*.csv"')
+
+
+def test_without_a_source_nothing_changes() -> None:
+    assert with_sources(REQUEST, source=None, bars=None, texts=None) == REQUEST

@@ -1,0 +1,280 @@
+"""train, evaluate, promote and forecast on one small gold lake, in the order of three as-ofs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import polars as pl
+import pytest
+
+from feature_repo.definitions import ISSUED_VIEW
+from features.catalog import daily_features, text_features
+from models.base import load_forecaster
+from pipelines.audit import audit, audit_session
+from pipelines.champion import champion_at, load_champion, point_alias, roll_back, tracking_of
+from pipelines.context import Context
+from pipelines.contracts import GOLD_FEATURES_DAILY, GOLD_FORECASTS, GOLD_LABELS
+from pipelines.errors import BadDataError, LookAheadError
+from pipelines.io.feature_store import open_feature_store
+from pipelines.io.model_folder import forecaster_folder
+from pipelines.ledger import read_ledger
+from pipelines.report import StageReport, Window
+from pipelines.reproduce import reproduce
+from pipelines.runner import run_stage
+from pipelines.train.frame import read_frame
+from tests.pipelines.synthetic_gold import (
+    CALENDAR,
+    Gold,
+    append_rows,
+    correct,
+    make_gold,
+    retract,
+    write_gold,
+)
+
+DAILY = [feature.name for feature in daily_features()]
+FEATURES = [*DAILY, *(feature.name for feature in text_features())]
+
+
+@dataclass
+class Chain:
+    """A home, its gold, and what each stage reported so far."""
+
+    context: Context
+    gold: Gold
+    reports: dict[str, StageReport] = field(default_factory=dict)
+
+    def run(self, stage: str, place: int, *, back: int = 0) -> StageReport:
+        """Run a stage as of the session at `place`, over `back` sessions before it too."""
+        window = Window(start=self.gold.sessions[place - back], end=self.gold.sessions[place])
+        return run_stage(self.context, stage, window)
+
+
+@pytest.fixture(scope="module")
+def chain(open_home: Callable[..., Context], tmp_path_factory: pytest.TempPathFactory) -> Chain:
+    """A first model as of five sessions before the last, with corrections around the as-of."""
+    gold = make_gold()
+    now = CALENDAR.decision_at(gold.sessions[-1])
+    chain = Chain(open_home(tmp_path_factory.mktemp("home"), now=now), gold)
+    write_gold(chain.context.lake, gold)
+    first = DAILY[0]
+    append_rows(
+        chain.context.lake,
+        GOLD_FEATURES_DAILY,
+        pl.concat(
+            [
+                correct(gold.daily, "S00", gold.sessions[50], days=3, **{first: 99.0}),
+                retract(gold.daily, "S01", gold.sessions[51], days=3),
+                retract(gold.daily, "S02", gold.sessions[52], days=0).with_columns(
+                    pl.col("known_at") + timedelta(hours=2)
+                ),
+                retract(gold.daily, "S03", gold.sessions[-6], days=0).with_columns(
+                    pl.col("known_at") + timedelta(hours=2)
+                ),
+            ]
+        ),
+    )
+    append_rows(
+        chain.context.lake,
+        GOLD_LABELS,
+        pl.concat(
+            [
+                correct(gold.labels, "S04", gold.sessions[53], days=2, value=0.5),
+                correct(gold.labels, "S05", gold.sessions[-20], days=300, value=0.5),
+                retract(gold.labels, "S06", gold.sessions[54], days=2),
+            ]
+        ),
+    )
+    for stage in ("train", "evaluate", "promote"):
+        chain.reports[stage] = chain.run(stage, -6)
+    return chain
+
+
+def row_of(frame: pl.DataFrame, symbol: str, session: object) -> dict[str, object]:
+    found = frame.filter((pl.col("symbol") == symbol) & (pl.col("session") == session)).to_dicts()
+    return found[0] if found else {}
+
+
+def test_frame_holds_each_sessions_own_vector_as_known_at_its_decision(chain: Chain) -> None:
+    gold = chain.gold
+    frame = read_frame(chain.context, gold.sessions[-6], 1, FEATURES)
+    expected = gold.daily.select("symbol", "session", *DAILY).with_columns(pl.col(DAILY).cast(pl.Float32))
+    joined = frame.join(expected, on=["symbol", "session"], suffix="_gold")
+    assert joined.height == frame.height
+    for name in DAILY:
+        assert joined[name].equals(joined[f"{name}_gold"].alias(name)), name
+    assert frame["session"].max() == gold.sessions[-9]
+    assert frame.height == 112 * 12 - 2
+
+
+def test_corrections_count_from_when_they_were_known(chain: Chain) -> None:
+    gold = chain.gold
+    frame = read_frame(chain.context, gold.sessions[-6], 1, FEATURES)
+    assert row_of(frame, "S00", gold.sessions[50])[DAILY[0]] != 99.0
+    assert row_of(frame, "S01", gold.sessions[51])
+    assert row_of(frame, "S02", gold.sessions[52]) == {}
+    assert row_of(frame, "S04", gold.sessions[53])["label"] == 0.5
+    assert row_of(frame, "S05", gold.sessions[-20])["label"] != 0.5
+    assert row_of(frame, "S06", gold.sessions[54]) == {}
+
+
+def test_text_features_are_null_where_nothing_was_said(chain: Chain) -> None:
+    frame = read_frame(chain.context, chain.gold.sessions[-6], 1, FEATURES)
+    name = text_features()[0].name
+    said = frame.filter(pl.col(name).is_not_null()).select("symbol", "session")
+    expected = chain.gold.text.select("symbol", "session").join(frame, on=["symbol", "session"], how="semi")
+    assert said.equals(expected.sort("session", "symbol"))
+
+
+def test_first_model_is_installed_with_its_numbers(chain: Chain) -> None:
+    train, evaluate, promote = (chain.reports[stage] for stage in ("train", "evaluate", "promote"))
+    assert (train.status, evaluate.status, promote.status) == ("done", "done", "done")
+    assert [row["forecaster"] for row in evaluate.details["holdout"]].count("xgboost v1") == 1
+    assert {row["forecaster"] for row in evaluate.details["out_of_fold"]} == {
+        "xgboost v1", "zero", "reversal", "momentum", "ridge",
+    }  # fmt: skip
+    entry = read_ledger(chain.context.lake)[0]
+    assert (entry.kind, entry.model_version, entry.as_of) == ("bootstrap", "1", chain.gold.sessions[-6])
+    assert list(entry.lost) == promote.details["lost"]
+    assert tracking_of(chain.context).champion() == "1"
+    described = tracking_of(chain.context).client.get_model_version("bellwether", "1").description
+    assert entry.headline() in described
+
+
+def test_planted_alpha_is_found_out_of_sample(chain: Chain) -> None:
+    rows = {row["forecaster"]: row for row in chain.reports["evaluate"].details["out_of_fold"]}
+    assert rows["xgboost v1"]["rank_ic"] > 0.1
+    assert rows["zero"]["rank_ic"] == 0.0
+    assert "look for a leak" in tracking_of(chain.context).version("1").tags["warnings"]
+
+
+def test_model_is_made_again_byte_for_byte(chain: Chain) -> None:
+    again = reproduce(chain.context, "1")
+    assert again.succeeded
+    assert again.same_code
+    assert again.rank_ic["holdout"]["then"] == again.rank_ic["holdout"]["now"]
+    assert again.largest_difference == 0.0
+
+
+def test_forecasts_are_the_champions_word_for_the_universe(chain: Chain) -> None:
+    report = chain.run("forecast", -6)
+    assert (report.status, report.rows_out, report.details["published"]) == ("done", 11, 11)
+    session = chain.gold.sessions[-6]
+    issued = chain.context.lake.to_polars(chain.context.lake.read(GOLD_FORECASTS)).sort("symbol")
+    assert "S03" not in issued["symbol"].to_list()
+    entry = champion_at(chain.context, session)
+    assert entry is not None
+    forecaster = load_forecaster(forecaster_folder(load_champion(chain.context, entry).folder))
+    rows = chain.gold.daily.join(chain.gold.text.select("symbol", "session", *FEATURES[len(DAILY) :]),
+                                 on=["symbol", "session"], how="left")  # fmt: skip
+    alone = forecaster.predict(rows.filter((pl.col("session") == session) & (pl.col("symbol") != "S03")))
+    assert issued["value"].to_list() == alone.sort("symbol")["value"].to_list()
+    assert issued["universe"].unique().to_list() == [11]
+    assert sorted(issued["rank"].to_list()) == pytest.approx([(place + 0.5) / 11 for place in range(11)])
+    assert issued["issued_at"][0] == chain.context.clock()
+    assert issued["decision_at"][0] == CALENDAR.decision_at(session)
+    assert not issued["in_sample"].any()
+
+
+def test_forecasting_again_adds_nothing(chain: Chain) -> None:
+    chain.run("forecast", -6)
+    again = chain.run("forecast", -6)
+    assert (again.status, again.rows_out, again.details["published"]) == ("done", 0, 0)
+    assert again.outputs == again.versions_before
+
+
+def test_issued_forecasts_stand_in_the_online_store(chain: Chain) -> None:
+    chain.run("forecast", -6)
+    shown = open_feature_store(chain.context).online(["S00", "S03"], ISSUED_VIEW)
+    issued = chain.context.lake.to_polars(chain.context.lake.read(GOLD_FORECASTS))
+    expected = row_of(issued, "S00", chain.gold.sessions[-6])["value"]
+    assert shown.filter(pl.col("symbol") == "S00")["value"].item() == expected
+    assert shown.filter(pl.col("symbol") == "S03")["value"].to_list() in ([], [None])
+
+
+def test_in_sample_session_is_refused_and_marked_only_on_request(
+    chain: Chain, open_home: Callable[..., Context]
+) -> None:
+    with pytest.raises(LookAheadError, match=r"in-sample.*forecast\.in_sample=true"):
+        chain.run("forecast", 60)
+    asking = Chain(open_home(chain.context.home.root, "forecast.in_sample=true"), chain.gold)
+    report = asking.run("forecast", -6, back=40)
+    assert report.details["in_sample_marked"] > 0
+    issued = asking.context.lake.to_polars(asking.context.lake.read(GOLD_FORECASTS))
+    marked = issued.filter(pl.col("in_sample"))["session"]
+    until = load_champion(
+        asking.context, champion_at(asking.context, chain.gold.sessions[-6])
+    ).ancestry.fitted_until  # type: ignore[arg-type]
+    assert all(CALENDAR.decision_at(day) < until for day in marked.unique())
+
+
+def test_window_leaves_seen_sessions_out_and_says_how_many(chain: Chain) -> None:
+    report = chain.run("forecast", -6, back=40)
+    assert report.details["in_sample_refused"] > 0
+    assert report.details["sessions"] + report.details["in_sample_refused"] == 41
+
+
+def test_no_champion_yet_is_nothing_to_do(chain: Chain) -> None:
+    report = chain.run("forecast", 40)
+    assert report.status == "nothing_to_do"
+    assert "no champion" in report.details["why"]
+
+
+def test_audit_names_model_data_and_instant(chain: Chain) -> None:
+    chain.run("forecast", -6)
+    found = audit(chain.context, chain.gold.sessions[-6])
+    issue = found["issues"][0]
+    assert issue["model_version"] == "1"
+    assert issue["rows"] == 11
+    assert issue["issued_at"] == chain.context.clock()
+    assert set(issue["scored_from"]) >= {"gold.features_daily", "ops.model_ledger"}
+    assert issue["trained_from"]["table_versions"]["gold.labels"] >= 1
+    assert (
+        json.loads(audit_session(chain.context, chain.gold.sessions[-6]))["issues"][0]["forecasts"][0][
+            "symbol"
+        ]
+        == "S00"
+    )
+
+
+def test_later_models_are_judged_against_the_champion_and_rolled_back(chain: Chain) -> None:
+    context, last = chain.context, chain.gold.sessions[-1]
+    for stage in ("train", "evaluate"):
+        report = chain.run(stage, -1)
+    assert "champion xgboost v1" in {row["forecaster"] for row in report.details["holdout"]}
+    judged = chain.run("promote", -1)
+    entry = read_ledger(context.lake)[-1]
+    assert entry.kind in {"promotion", "rejection"}
+    assert judged.status == ("done" if entry.installs else "nothing_to_do")
+    assert entry.numbers["comparisons"][0]["rival"] == "champion xgboost v1"
+    again = chain.run("promote", -1)
+    assert again.rows_out == 0
+    back = roll_back(context, version="2", why="desk wants the new one") if not entry.installs else entry
+    assert champion_at(context, last).model_version == "2"  # type: ignore[union-attr]
+    withdrawn = roll_back(context, version="1", why="desk saw nonsense")
+    assert (withdrawn.kind, withdrawn.as_of, withdrawn.previous_version) == ("rollback", last, "2")
+    assert withdrawn.decided_at > back.decided_at
+    assert tracking_of(context).champion() == "1"
+    assert roll_back(context, version="1", why="again").entry_id == withdrawn.entry_id
+    refused = chain.run("promote", -1)
+    assert refused.status == "nothing_to_do"
+    assert refused.details["why"].startswith("it was rolled back (desk saw nonsense)")
+    assert champion_at(context, chain.gold.sessions[-6]).model_version == "1"  # type: ignore[union-attr]
+
+
+def test_rollback_needs_a_reason_a_version_and_no_later_decision(chain: Chain) -> None:
+    with pytest.raises(BadDataError, match="why='' must say why"):
+        roll_back(chain.context, version="1", why="")
+    with pytest.raises(BadDataError, match="version='99' of bellwether is not registered"):
+        roll_back(chain.context, version="99", why="typo")
+
+
+def test_alias_is_mended_from_the_ledger(chain: Chain) -> None:
+    tracking = tracking_of(chain.context)
+    tracking.client.delete_registered_model_alias("bellwether", "champion")
+    reigning = read_ledger(chain.context.lake)
+    assert point_alias(chain.context) == [entry for entry in reigning if entry.installs][-1].model_version
+    assert tracking.champion() is not None

@@ -1,0 +1,97 @@
+"""A home as the service finds it: rows from the real feature store, champions in its Bento store."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from pydantic import SecretStr
+
+from feature_repo.definitions import DAILY_VIEW, ISSUED_VIEW, TEXT_VIEW
+from features.catalog import daily_features, text_features
+from pipelines.contracts import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT, GOLD_FORECASTS
+from pipelines.io.feature_params import FeatureStoreParams
+from pipelines.io.feature_store import FeatureStore
+from pipelines.io.lake import Lake
+from serving.champion import Manifest, load_champion
+from tests.serving.parts import CALENDAR, SESSION, manifest_of, write_champion
+
+PARAMS = FeatureStoreParams(ttl_days=5, online="sqlite", connection=SecretStr(""))
+DAILY = tuple(feature.name for feature in daily_features())
+TEXT = tuple(feature.name for feature in text_features())
+
+
+def open_store(home: Path) -> FeatureStore:
+    """The home's feature store; publishing touches no table."""
+    return FeatureStore(PARAMS, folder=home / "feast", lake=Lake(str(home / "lake"), no_spark))
+
+
+def no_spark() -> None:
+    """Publishing needs no Spark."""
+    msg = "publishing must not start Spark"
+    raise RuntimeError(msg)
+
+
+def symbols_of(count: int) -> list[str]:
+    """Names S000, S001, …"""
+    return [f"S{number:03d}" for number in range(count)]
+
+
+def feature_rows(
+    symbols: list[str], names: tuple[str, ...], *, session: date = SESSION, seed: int = 0
+) -> pl.DataFrame:
+    """Random rows of a feature table."""
+    values = np.random.default_rng(seed).standard_normal((len(symbols), len(names)))
+    close = CALENDAR.close_at(session)
+    stamps = {"event_timestamp": close, "known_at": close + timedelta(minutes=10), "valid": True}
+    key = pl.DataFrame({"symbol": symbols}).with_columns(
+        session=pl.lit(session), month=pl.lit(f"{session:%Y-%m}")
+    )
+    features = [pl.Series(name, values[:, place]) for place, name in enumerate(names)]
+    return key.with_columns(*(pl.lit(value).alias(name) for name, value in stamps.items()), *features)
+
+
+def publish(home: Path, symbols: list[str], *, session: date = SESSION, seed: int = 0) -> pl.DataFrame:
+    """Publish a session's rows of both feature views and return the daily ones."""
+    store = open_store(home)
+    daily = feature_rows(symbols, DAILY, session=session, seed=seed).select(GOLD_FEATURES_DAILY.columns)
+    text = feature_rows(symbols[::2], TEXT, session=session, seed=seed + 1).select(GOLD_FEATURES_TEXT.columns)
+    store.publish(daily, DAILY_VIEW)
+    store.publish(text, TEXT_VIEW)
+    store.record_publication(daily, session=session, at=CALENDAR.decision_at(session))
+    return daily
+
+
+def add_champion(home: Path, version: str, *, names: tuple[str, ...] = DAILY + TEXT) -> tuple[Path, Manifest]:
+    """Write a champion below the home's Bento store, without making it current."""
+    manifest = manifest_of(
+        bento=f"bellwether:v{version}", model_version=version, model_key=version * 64, feature_names=names
+    )
+    folder = home / "bento" / "bentos" / "bellwether" / f"v{version}" / "src" / "champion"
+    return write_champion(folder, manifest, seed=int(version)), manifest
+
+
+def issue(
+    home: Path, champion: Path, symbols: list[str], *, session: date = SESSION, seed: int = 0
+) -> pl.DataFrame:
+    """Publish what a champion forecasts for the published session, as the forecast stage does."""
+    model = load_champion(champion)
+    daily = feature_rows(symbols, DAILY, session=session, seed=seed)
+    text = feature_rows(symbols[::2], TEXT, session=session, seed=seed + 1)
+    rows = daily.join(text.select("symbol", *TEXT), on="symbol", how="left")
+    forecasts = model.predict(rows.select("symbol", "session", *model.manifest.feature_names))
+    issued_at: datetime = CALENDAR.decision_at(session)
+    constants = {
+        "horizon": pl.lit(5, pl.Int32), "model_key": pl.lit(model.manifest.model_key),
+        "model_version": pl.lit(model.manifest.model_version), "family": pl.lit("xgboost"),
+        "universe": pl.lit(len(symbols), pl.Int32), "decision_at": pl.lit(issued_at),
+        "issued_at": pl.lit(issued_at), "event_timestamp": pl.lit(CALENDAR.close_at(session)),
+        "in_sample": pl.lit(value=False), "month": pl.lit(f"{session:%Y-%m}"),
+        **{name: pl.lit(None, pl.Float64) for name in ("q10", "q50", "q90")},
+    }  # fmt: skip
+    rank = ((pl.col("value").rank("average") - 0.5) / pl.len()).alias("rank")
+    issued = forecasts.with_columns(rank, **constants).select(GOLD_FORECASTS.columns)
+    open_store(home).publish(issued, ISSUED_VIEW)
+    return issued

@@ -1,0 +1,113 @@
+"""The BentoML service in one process: a home before anything was trained, and Swagger's page."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from pipelines.settings import load_settings
+from serving.setup import Arguments
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh home."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def client(home: Path) -> Iterator[TestClient]:
+    """The service on a fresh home."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BENTOML_DO_NOT_TRACK", "True")
+        patch.setenv("BENTOML_HOME", str(home / "bento"))
+        patch.setenv("PROMETHEUS_MULTIPROC_DIR", str(home))
+        from serving import service
+
+        patch.setattr(service, "_arguments", Arguments(home=str(home)))
+        with TestClient(service.BellwetherService.to_asgi(), raise_server_exceptions=False) as client:
+            yield client
+
+
+def test_it_lives_but_is_not_ready_before_there_is_a_champion(client: TestClient) -> None:
+    assert client.get("/livez").status_code == 200
+    assert client.get("/readyz").status_code == 503
+    answer = client.post("/forecast", json={"symbols": ["AAPL"]})
+    assert (answer.status_code, answer.json()["error"]) == (503, "no_champion")
+    assert "run `bellwether package`" in answer.json()["message"]
+
+
+def test_a_malformed_body_is_the_callers_mistake_even_then(client: TestClient) -> None:
+    answer = client.post("/forecast", content=b"{", headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["error"]) == (400, "malformed_json")
+
+
+def test_pickles_are_refused(client: TestClient) -> None:
+    headers = {"Content-Type": "application/vnd.bentoml+pickle"}
+    assert client.post("/forecast_batch", content=b"\x80\x04.", headers=headers).status_code == 415
+
+
+def test_other_methods_and_paths_are_refused(client: TestClient) -> None:
+    assert client.get("/forecast").status_code == 405
+    assert client.post("/nothing").status_code == 404
+
+
+def test_the_swagger_page_shows_both_routes_with_their_limits(client: TestClient) -> None:
+    page = client.get("/")
+    assert "swagger-ui" in page.text
+    assert page.headers["content-security-policy"].startswith("default-src 'self'")
+    specification = client.get("/docs.json").json()
+    assert {"/forecast", "/forecast_batch", "/readyz", "/livez", "/metrics"} <= set(specification["paths"])
+    body = specification["paths"]["/forecast"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert body["properties"]["symbols"]["maxItems"] == 5_000
+
+
+def test_the_page_loads_nothing_that_it_does_not_bring(client: TestClient) -> None:
+    assert client.get("/static_content/swagger-ui-bundle.js").status_code == 200
+    assert client.get("/static_content/swagger-ui.css").status_code == 200
+
+
+def test_each_request_is_one_line_of_json(client: TestClient, caplog: pytest.LogCaptureFixture) -> None:
+    logger = logging.getLogger("serving.requests")
+    logger.addHandler(caplog.handler)
+    client.post("/forecast", json={"symbols": ["AAPL"]}, headers={"X-Request-ID": "abc"})
+    client.get("/livez")
+    logger.removeHandler(caplog.handler)
+    lines = [json.loads(record.message) for record in caplog.records if record.name == "serving.requests"]
+    assert [(line["request_id"], line["route"], line["status"]) for line in lines] == [
+        ("abc", "/forecast", 503)
+    ]
+    assert lines[0]["milliseconds"] > 0
+
+
+def test_settings_can_be_handed_over_in_a_file(tmp_path: Path) -> None:
+    from pipelines.context import Home
+    from serving.launch import serve_command, write_settings
+    from serving.setup import read_settings
+
+    settings = load_settings(
+        overrides=["serving.max_symbols=7", "feature_store.connection=host:1,password=x"]
+    )[0]
+    path = write_settings(settings, Home(tmp_path))
+    assert path.stat().st_mode & 0o077 == 0
+    read = read_settings(Arguments(settings=str(path)))
+    assert read == settings
+    assert read.feature_store.connection.get_secret_value() == "host:1,password=x"
+    command = serve_command(settings, Home(tmp_path), path, port=3999)
+    assert command[command.index("--port") + 1] == "3999"
+    assert command[command.index("--host") + 1] == "127.0.0.1"
+
+
+def test_an_empty_token_file_lets_nobody_in_by_mistake(tmp_path: Path) -> None:
+    from serving.setup import read_token
+
+    (tmp_path / "token").write_text("\n")
+    with pytest.raises(ValueError, match=r"serving\.token_file=.* is empty; write the token into it"):
+        read_token(str(tmp_path / "token"))
+    (tmp_path / "token").write_text("s3cret\n")
+    assert (read_token(str(tmp_path / "token")), read_token("")) == ("s3cret", "")
