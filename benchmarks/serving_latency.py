@@ -61,7 +61,7 @@ async def measure_memory(
 ) -> list[dict[str, Any]]:
     """Measure the service as it is configured by default."""
     async with httpx.AsyncClient(base_url=address, timeout=60) as client:
-        start = await wait_until_ready(client, seconds=120)
+        start = await wait_until_ready(client, seconds=600)
         await load(client, 2)
         rows = [describe("steady", await load(client, seconds)) | {"seconds_until_ready": round(start, 1)}]
 
@@ -92,7 +92,7 @@ def _published(home: Path, session: Any) -> None:
 async def measure_store(address: str, seconds: float) -> list[dict[str, Any]]:
     """Measure with ``serving.cache=false``: every request reads Feast's SQLite store."""
     async with httpx.AsyncClient(base_url=address, timeout=60) as client:
-        await wait_until_ready(client, seconds=120)
+        await wait_until_ready(client, seconds=600)
         await load(client, 2)
         return [describe("steady, every request read from the store", await load(client, seconds))]
 

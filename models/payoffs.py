@@ -85,7 +85,9 @@ def compute_long_run_variance(series: np.ndarray, *, lag: int) -> np.ndarray:
     return kept
 
 
-def weigh_addition(addition: np.ndarray, residual: np.ndarray, sessions: np.ndarray, *, lag: int) -> float:
+def weigh_addition(
+    addition: np.ndarray, residual: np.ndarray, sessions: np.ndarray, *, lag: int, doubt: float
+) -> float:
     """Return how much of an additional score to take, 0..1, judged on rows that it was not fitted on.
 
     Parameters
@@ -96,12 +98,14 @@ def weigh_addition(addition: np.ndarray, residual: np.ndarray, sessions: np.ndar
         Session of each row, ascending, shape (rows,).
     lag : int
         As for `fit_payoff_scorer`.
+    doubt : float
+        Newey-West standard errors by which the addition's payoff must exceed nothing.
 
     Returns
     -------
     float
-        The residual's slope on the addition within sessions, at most 1, times max(0, 1 − 1/t²): an
-        addition whose payoff is within one Newey-West standard error of nothing, or negative, gets 0.
+        The residual's slope on the addition within sessions, at most 1, times max(0, 1 − (doubt/t)²): an
+        addition whose payoff is within `doubt` standard errors of nothing, or negative, gets 0.
     """
     starts = np.flatnonzero(np.r_[True, sessions[1:] != sessions[:-1]])
     counts = np.diff([*starts, len(sessions)])
@@ -111,7 +115,7 @@ def weigh_addition(addition: np.ndarray, residual: np.ndarray, sessions: np.ndar
     if power <= 0 or mean <= 0:
         return 0.0
     variance = float(compute_long_run_variance(payoffs[:, None], lag=lag)[0])
-    certain = max(0.0, 1.0 - variance / (mean**2 * len(payoffs)))
+    certain = max(0.0, 1.0 - doubt**2 * variance / (mean**2 * len(payoffs)))
     return min(1.0, float(payoffs.sum()) / power) * certain
 
 

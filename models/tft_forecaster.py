@@ -86,7 +86,7 @@ class TFTForecaster:
         cls, params: ModelsParams, feature_names: tuple[str, ...], *, seed: int, workspace: Path | None = None
     ) -> Self:
         """Build from the settings' section."""
-        lag = params.xgboost.payoff_lag_sessions
+        lag = params.split.horizon_sessions
         return cls(params.tft, feature_names, seed=seed, payoff_lag=lag, workspace=workspace)
 
     def fit(self, train: pl.DataFrame, validation: pl.DataFrame) -> Self:

@@ -81,7 +81,14 @@ def fit_network(
         if checkpoint.best_model_path:
             best = torch.load(checkpoint.best_model_path, map_location="cpu", weights_only=True)
             network.load_state_dict(best["state_dict"])
-        return _describe(trainer, checkpoint, stopping)
+        outcome = _describe(trainer, checkpoint, stopping)
+        if outcome.cut_short:
+            log.warning(
+                "the fit stopped after %d epochs at max_minutes=%g: it cannot be reproduced bit for bit",
+                outcome.epochs,
+                params.max_minutes,
+            )
+        return outcome
 
 
 def _make_trainer(params: TFTParams, callbacks: list[Any]) -> lightning.Trainer:

@@ -187,8 +187,13 @@ class XGBoostForecaster:
             return 1.0
         margin = _margin(held.matrix, self._linear)
         addition = self._add_trees(held.matrix, margin) - margin
-        lag = self.params.payoff_lag_sessions
-        return weigh_addition(addition, held.target - margin, held.sessions, lag=lag)
+        return weigh_addition(
+            addition,
+            held.target - margin,
+            held.sessions,
+            lag=self.params.payoff_lag_sessions,
+            doubt=self.params.tree_doubt,
+        )
 
     def _add_trees(self, matrix: np.ndarray, margin: np.ndarray) -> np.ndarray:
         """Linear score plus all of the trees' work, float64."""

@@ -32,6 +32,7 @@ class LakeParams:
 
     root: str
     lock_timeout_seconds: float
+    local_rows: int
 
     def __post_init__(self) -> None:
         if self.lock_timeout_seconds < 0:

@@ -46,6 +46,7 @@ def open_context(settings: Settings, home: Path, *, clock: Clock = system_clock)
     lake = Lake(
         settings.lake.root or str(place.lake),
         lambda: build_session(settings.spark, warehouse=place.run / "spark"),
+        local_rows=settings.lake.local_rows,
     )
     calendar = SessionCalendar(
         settings.calendar.name, decision_lead_minutes=settings.calendar.decision_lead_minutes

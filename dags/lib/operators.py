@@ -14,6 +14,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 
 from dags.lib.process import StageProcess
 from dags.lib.results import absolute_link, find_value, parse_result
+from dags.lib.settings import ROOT
 from dags.lib.spec import STAGES, DagSpec, load_executor, load_places
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ def stage(*stages: str, spec: DagSpec, emits: Asset | None = None, **kwargs: Any
     executor, places = load_executor(), load_places()
     command = fill_command(
         executor.commands[executor.kind],
-        {"home": places.home, "bellwether": places.bellwether},
+        {"home": places.home, "bellwether": places.bellwether, "root": str(ROOT)},
         {"stages": stage_arguments(stages), "arguments": places.arguments},
     )
     common = {

@@ -113,13 +113,14 @@ def build_daily(context: Context, changed: list[date] | None) -> dict[str, dict[
     )
     bars = context.lake.read(SILVER_BARS).select(*steps.BAR_INPUTS)
     rows = in_blocks(context, bars, touched, lookback=max_lookback())
-    built = context.lake.map_groups(rows, ["block"], step, steps.BLOCK_OUTPUT).persist()
+    few = touched is not None
+    built = context.lake.map_groups(rows, ["block"], step, steps.BLOCK_OUTPUT, bounded=few).persist()
     try:
         features = context.lake.replace(
-            GOLD_FEATURES_DAILY, built.where("kind = 'features'"), scope=dates_condition(touched)
+            GOLD_FEATURES_DAILY, built.where("kind = 'features'"), scope=dates_condition(touched), bounded=few
         )
         labels = context.lake.replace(
-            GOLD_LABELS, built.where("kind = 'labels'"), scope=labels_condition(context, touched)
+            GOLD_LABELS, built.where("kind = 'labels'"), scope=labels_condition(context, touched), bounded=few
         )
     finally:
         built.unpersist()
@@ -165,8 +166,9 @@ def build_text(context: Context, changed_bars: list[date] | None, definition: st
         block_sessions=context.settings.features.block_sessions,
     )
     rows = in_blocks(context, scored_texts(context), touched, lookback=steps.TEXT_LOOKBACK)
-    built = lake.map_groups(rows, ["block"], step, GOLD_FEATURES_TEXT.schema)
-    changes = lake.replace(GOLD_FEATURES_TEXT, built, scope=dates_condition(touched))
+    few = touched is not None
+    built = lake.map_groups(rows, ["block"], step, GOLD_FEATURES_TEXT.schema, bounded=few)
+    changes = lake.replace(GOLD_FEATURES_TEXT, built, scope=dates_condition(touched), bounded=few)
     return {"rows_in": changes.total, "rows_out": changes.total, "sessions_touched": len(touched or [])}
 
 

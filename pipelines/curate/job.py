@@ -80,14 +80,17 @@ def curate_bars(context: Context, definition: str) -> dict[str, Any]:
         price_basis=build_source(context.settings.source).price_basis,
     )
     records = bucketed(read_bronze(context, BRONZE_BARS, touched, margin=timedelta(days=15)))
-    versions = context.lake.map_groups(records, ["bucket"], step, SILVER_BARS.schema).persist()
+    few = touched is not None
+    versions = context.lake.map_groups(records, ["bucket"], step, SILVER_BARS.schema, bounded=few).persist()
     try:
         scope = dates_condition(touched)
-        changes = context.lake.replace(SILVER_BARS, versions, scope=scope)
+        changes = context.lake.replace(SILVER_BARS, versions, scope=scope, bounded=few)
         announced = versions.where("dividend <> 0 or split <> 1").select("symbol").distinct()
         chains = bucketed(versions.join(announced, on="symbol", how="left_semi"))
-        actions = context.lake.map_groups(chains, ["bucket"], steps.action_versions, SILVER_ACTIONS.schema)
-        context.lake.replace(SILVER_ACTIONS, actions, scope=scope)
+        actions = context.lake.map_groups(
+            chains, ["bucket"], steps.action_versions, SILVER_ACTIONS.schema, bounded=few
+        )
+        context.lake.replace(SILVER_ACTIONS, actions, scope=scope, bounded=few)
         return {
             "rows_in": versions.count(),
             "rows_out": changes.total,
@@ -106,8 +109,9 @@ def curate_texts(context: Context, definition: str) -> dict[str, Any]:
     sessions = known_sessions(context, BRONZE_TEXTS, changed)
     records = read_bronze(context, BRONZE_TEXTS, changed, margin=timedelta()).selectExpr("*", TEXT_ID)
     step = partial(steps.text_rows, sessions=sessions)
-    texts = context.lake.map_groups(bucketed(records), ["bucket"], step, SILVER_TEXT.schema)
-    changes = context.lake.replace(SILVER_TEXT, texts, scope=dates_condition(changed))
+    few = changed is not None
+    texts = context.lake.map_groups(bucketed(records), ["bucket"], step, SILVER_TEXT.schema, bounded=few)
+    changes = context.lake.replace(SILVER_TEXT, texts, scope=dates_condition(changed), bounded=few)
     return {"rows_in": changes.total, "rows_out": changes.total, "sessions_touched": len(changed or [])}
 
 
@@ -141,7 +145,8 @@ def report_findings(context: Context, versions: DataFrame, sessions: steps.Sessi
     step = partial(
         steps.quality_findings, sessions=sessions, stale_sessions=context.settings.curate.stale_sessions
     )
-    found = context.lake.map_groups(bucketed(versions), ["bucket"], step, FINDINGS).persist()
+    few = sessions.touched is not None
+    found = context.lake.map_groups(bucketed(versions), ["bucket"], step, FINDINGS, bounded=few).persist()
     counts = found.groupBy("finding").agg({"missing": "sum"}).collect()
     examples = found.orderBy("session", "symbol", "finding").limit(MOST_EXAMPLES).collect()
     found.unpersist()

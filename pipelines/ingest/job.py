@@ -18,6 +18,7 @@ from pipelines.report import StageReport, Window, standing
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+FEW_SESSIONS = 21
 OLDEST_RECORD = timedelta(days=3660)
 NEXT_SESSIONS = timedelta(days=10)
 NOTHING = {"rows_in": 0, "rows_out": 0, "rows_refused": 0, "sessions_touched": 0}
@@ -141,7 +142,8 @@ def judged(reading: Reading, fresh: DataFrame) -> DataFrame:
         fallback=request.received_until,
     )
     step = partial(steps.judge_records, kind=reading.kind, arrival=arrival, contract=reading.bronze)
-    return context.lake.map_batches(fresh, step, steps.judged_schema(reading.bronze))
+    few = context.calendar.count_between(request.first_session, request.last_session) < FEW_SESSIONS
+    return context.lake.map_batches(fresh, step, steps.judged_schema(reading.bronze), bounded=few)
 
 
 def _delivered(reading: Reading) -> list[date]:

@@ -68,10 +68,14 @@ class Lake:
         A folder or any Hadoop path.
     session : callable
         Returns the Spark session; called at the first use, so that opening a lake costs nothing.
+    local_rows : int
+        Work that its caller bounds to a few sessions is done in this process up to so many rows;
+        0 sends everything to the workers.
     """
 
-    def __init__(self, root: str, session: Callable[[], SparkSession]) -> None:
+    def __init__(self, root: str, session: Callable[[], SparkSession], *, local_rows: int = 0) -> None:
         self.root = root.rstrip("/")
+        self.local_rows = local_rows
         self._session = session
 
     @cached_property
@@ -189,7 +193,9 @@ class Lake:
         writer.save(self.path(contract.name))
         return self._rows_written(contract) if self.version(contract) != before else 0
 
-    def replace(self, contract: TableContract, frame: DataFrame, *, scope: str) -> Changes:
+    def replace(
+        self, contract: TableContract, frame: DataFrame, *, scope: str, bounded: bool = False
+    ) -> Changes:
         """Make the rows of `scope` equal to `frame`, writing only what differs.
 
         Parameters
@@ -198,6 +204,8 @@ class Lake:
             All rows that should stand in the scope, unique by the contract's key.
         scope : str
             SQL condition over the table's columns that delimits what the run owns.
+        bounded : bool
+            The scope is a few sessions: up to `local_rows` rows are compared in this process.
 
         Returns
         -------
@@ -208,6 +216,10 @@ class Lake:
         if not self.exists(contract):
             return Changes(inserted=self.append(contract, wanted))
         standing = self.read(contract).where(scope)
+        if bounded:
+            here = self._collect_small(wanted), self._collect_small(standing)
+            if here[0] is not None and here[1] is not None:
+                return self._write_difference(contract, local_difference(contract, here[0], here[1]))
         if standing.isEmpty():
             wanted = wanted.persist()
             try:
@@ -232,6 +244,28 @@ class Lake:
             return changes
         finally:
             difference.unpersist()
+
+    def _collect_small(self, frame: DataFrame) -> pl.DataFrame | None:
+        """Return the rows if they are few, None if they are more than `local_rows`."""
+        if not self.local_rows:
+            return None
+        rows = self.to_polars(frame.limit(self.local_rows + 1))
+        return rows if rows.height <= self.local_rows else None
+
+    def _write_difference(self, contract: TableContract, difference: pl.DataFrame) -> Changes:
+        counts = dict(difference.group_by("_change").len().rows())
+        changes = Changes(
+            inserted=counts.get("insert", 0),
+            updated=counts.get("update", 0),
+            deleted=counts.get("delete", 0),
+        )
+        if changes.total:
+            rows = self.from_polars(difference, {**contract.schema, "_change": pl.String})
+            if changes.total == changes.inserted:
+                self.append(contract, rows.drop("_change"))
+            else:
+                self._merge(contract, rows)
+        return changes
 
     def _merge(self, contract: TableContract, difference: DataFrame) -> None:
         values = {name: f"s.`{name}`" for name in contract.columns}
@@ -284,22 +318,42 @@ class Lake:
         return collected
 
     def map_groups(
-        self, frame: DataFrame, by: Sequence[str], step: Step, schema: Mapping[str, Any]
+        self,
+        frame: DataFrame,
+        by: Sequence[str],
+        step: Step,
+        schema: Mapping[str, Any],
+        *,
+        bounded: bool = False,
     ) -> DataFrame:
         """Run a Polars step on every group of `frame` in the Spark workers.
 
-        A group is handed over whole, so it must fit a worker's memory.
+        A group is handed over whole, so it must fit a worker's memory. With `bounded` the caller
+        says that the rows are those of a few sessions: up to `local_rows` of them are worked on in
+        this process, which saves starting workers and gives the same rows.
         """
         target = spark_schema(schema)
+        here = self._collect_small(frame) if bounded else None
+        if here is not None:
+            done = [
+                step(group).select(target.fieldNames())
+                for _, group in here.group_by(list(by), maintain_order=True)
+            ]
+            return self.from_polars(pl.concat(done) if done else pl.DataFrame(schema=dict(schema)), schema)
 
         def run(table: pa.Table) -> pa.Table:
             return _to_arrow(step(pl.from_arrow(table)), target)  # type: ignore[arg-type]
 
         return frame.groupBy(*by).applyInArrow(run, target)
 
-    def map_batches(self, frame: DataFrame, step: Step, schema: Mapping[str, Any]) -> DataFrame:
-        """Run a row-wise Polars step on batches of `frame` in the Spark workers."""
+    def map_batches(
+        self, frame: DataFrame, step: Step, schema: Mapping[str, Any], *, bounded: bool = False
+    ) -> DataFrame:
+        """Run a row-wise Polars step on batches of `frame`; `bounded` as in `map_groups`."""
         target = spark_schema(schema)
+        here = self._collect_small(frame) if bounded else None
+        if here is not None:
+            return self.from_polars(step(here), schema)
 
         def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             for batch in batches:
@@ -328,6 +382,24 @@ def _difference(contract: TableContract, wanted: DataFrame, standing: DataFrame)
     return marked.where("_change IS NOT NULL").select(
         *keys, *(kept[name].alias(name) for name in rest), "_change"
     )
+
+
+def local_difference(contract: TableContract, wanted: pl.DataFrame, standing: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows to insert, update or delete, marked in ``_change``.
+
+    Parameters
+    ----------
+    wanted, standing : polars.DataFrame
+        The contract's columns; both unique by its key.
+    """
+    keys = list(contract.key)
+    columns = list(contract.columns)
+    new = wanted.join(standing, on=columns, how="anti", nulls_equal=True)
+    known = standing.select(keys).with_columns(_known=pl.lit(value=True))
+    change = pl.when(pl.col("_known")).then(pl.lit("update")).otherwise(pl.lit("insert"))
+    changed = new.join(known, on=keys, how="left").select(*columns, change.alias("_change"))
+    gone = standing.join(wanted, on=keys, how="anti").with_columns(_change=pl.lit("delete"))
+    return pl.concat([changed, gone.select(changed.columns)])
 
 
 def decode_versions(text: str | None) -> dict[str, int]:

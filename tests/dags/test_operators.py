@@ -25,6 +25,7 @@ from dags.lib.operators import (
     task_name,
     with_window,
 )
+from dags.lib.settings import ROOT
 from dags.lib.spec import DagSpec, load_spec
 
 SILVER = Asset("silver")
@@ -181,6 +182,19 @@ def test_the_command_of_a_task_is_that_of_the_settings(monkeypatch: pytest.Monke
         task = stage("ingest", "curate", spec=load_spec("ingest_daily"))
     words = ["run", "--stages", "ingest,curate", "{window}", "--home", "/h", "--env", "local"]
     assert task.command == ["/bin/bellwether", *words]
+
+
+def test_spark_submit_gets_the_file_of_the_command(
+    settings_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (ROOT / "conf/dags.yaml").read_text(encoding="utf-8")
+    settings_file.write_text(text.replace('kind: "local"', 'kind: "spark-submit"'), encoding="utf-8")
+    monkeypatch.setenv("BELLWETHER_HOME", "/h")
+    with DAG(dag_id="probe", schedule=None):
+        task = stage("forecast", spec=load_spec("forecast_daily"))
+    program = ROOT / "pipelines/__main__.py"
+    assert program.is_file()
+    assert task.command == ["spark-submit", str(program), "forecast", "{window}", "--home", "/h"]
 
 
 def test_promotion_without_a_person_runs_after_a_skip() -> None:

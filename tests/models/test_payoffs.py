@@ -80,12 +80,16 @@ def test_that_the_amplitude_is_the_slope_of_the_target() -> None:
 def test_that_an_addition_is_taken_by_its_confirmed_slope() -> None:
     rng = np.random.default_rng(7)
     sessions, addition = np.repeat(np.arange(60), 20), rng.standard_normal(1200)
-    assert weigh_addition(addition, 3.0 * addition, sessions, lag=2) == pytest.approx(1.0, abs=0.01)
-    assert weigh_addition(addition, 0.5 * addition, sessions, lag=2) == pytest.approx(0.5, abs=0.02)
-    assert weigh_addition(addition, -addition, sessions, lag=2) == 0.0
-    assert weigh_addition(np.zeros(1200), addition, sessions, lag=2) == 0.0
+    assert weigh_addition(addition, 3.0 * addition, sessions, lag=2, doubt=2.0) == pytest.approx(
+        1.0, abs=0.01
+    )
+    assert weigh_addition(addition, 0.5 * addition, sessions, lag=2, doubt=2.0) == pytest.approx(
+        0.5, abs=0.02
+    )
+    assert weigh_addition(addition, -addition, sessions, lag=2, doubt=2.0) == 0.0
+    assert weigh_addition(np.zeros(1200), addition, sessions, lag=2, doubt=2.0) == 0.0
 
 
 def test_that_an_addition_that_only_moves_sessions_is_not_taken() -> None:
     sessions = np.repeat(np.arange(60), 20)
-    assert weigh_addition(sessions.astype(float), np.ones(1200), sessions, lag=2) == 0.0
+    assert weigh_addition(sessions.astype(float), np.ones(1200), sessions, lag=2, doubt=2.0) == 0.0

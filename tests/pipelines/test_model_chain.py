@@ -106,8 +106,8 @@ def test_frame_holds_each_sessions_own_vector_as_known_at_its_decision(chain: Ch
     assert joined.height == frame.height
     for name in DAILY:
         assert joined[name].equals(joined[f"{name}_gold"].alias(name)), name
-    assert frame["session"].max() == gold.sessions[-9]
-    assert frame.height == 112 * 12 - 2
+    assert frame["session"].max() == gold.sessions[-8]
+    assert frame.height == 113 * 12 - 2
 
 
 def test_corrections_count_from_when_they_were_known(chain: Chain) -> None:

@@ -1,0 +1,1 @@
+"""Compares the recent past with a reference window and gives a verdict."""

@@ -1,0 +1,132 @@
+"""Killed anywhere and run again, a home ends in the rows of a twin that nobody disturbed.
+
+`BELLWETHER_FAULTS=all` tries both sides of every commit and five random moments; otherwise a fixed
+sample is tried.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipelines.contracts import GOLD_FORECASTS, OPS_MODEL_LEDGER
+from tests.e2e.homes import COMPARED, MARKET, assert_same_rows, business_rows, open_market
+
+pytestmark = pytest.mark.faults
+ROOT = Path(__file__).resolve().parents[2]
+SMALL = (
+    "source.simulated.start=2022-10-03",
+    "models.split.n_folds=2",
+    "models.split.test_sessions=10",
+    "models.split.validation_sessions=10",
+    "models.split.min_train_sessions=20",
+    "models.split.holdout_sessions=15",
+    "models.split.min_holdout_sessions=10",
+    "models.xgboost.max_rounds=8",
+    "models.xgboost.early_stopping_rounds=4",
+)
+CLOCK = "2024-06-03T12:00:00+00:00"
+HISTORY = ["--start", "2022-10-03", "--end", "2023-03-15"]
+DAY = ["--as-of", "2023-03-16", "--train"]
+WHOLE = os.environ.get("BELLWETHER_FAULTS") == "all"
+SAMPLED_COMMITS = {
+    "before": ("Lake._merge", "Tracking.complete_run", "FeatureStore.publish"),
+    "after": ("Lake.append", "Tracking.register", "FeatureStore.publish"),
+}
+RANDOM_MOMENTS = 5 if WHOLE else 1
+TABLES = (*COMPARED, GOLD_FORECASTS, OPS_MODEL_LEDGER)
+MLFLOW_NUMBERS = ("model_version", "previous_version", "entry_id", "why", "numbers")
+
+
+@dataclass(frozen=True)
+class Twin:
+    """A home that ran undisturbed, the history it started from, and its commits in order."""
+
+    home: Path
+    history: Path
+    commits: list[str]
+
+
+def bellwether(home: Path, *command: str, plan: dict[str, object] | None = None) -> int:
+    """Run one command in a process group of its own and return its exit status."""
+    scratch = home.parent / f"{home.name}.plan.json"
+    scratch.write_text(json.dumps({"journal": str(home.parent / f"{home.name}.commits"), **(plan or {})}))
+    settings = [part for value in (*MARKET, *SMALL) for part in ("--set", value)]
+    call = [sys.executable, "-m", "tests.faults.commits", str(scratch), *command, "--home", str(home)]
+    with (home.parent / f"{home.name}.log").open("ab") as log:
+        process = subprocess.Popen(
+            [*call, "--clock", CLOCK, *settings], cwd=ROOT, stdout=log, stderr=log, start_new_session=True
+        )
+        return process.wait()
+
+
+def rows(home: Path) -> dict[str, pl.DataFrame]:
+    """Return the business rows of a home, the numbers that MLflow counts up aside."""
+    found = business_rows(open_market(home, *SMALL), TABLES)
+    return {
+        name: frame.drop([column for column in MLFLOW_NUMBERS if column in frame.columns]).sort(pl.all())
+        if name in {GOLD_FORECASTS.name, OPS_MODEL_LEDGER.name}
+        else frame
+        for name, frame in found.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def twin(tmp_path_factory: pytest.TempPathFactory) -> Twin:
+    folder = tmp_path_factory.mktemp("faults")
+    history, home = folder / "history", folder / "twin"
+    loaded = bellwether(history, "run", "--stages", "ingest,curate,score_text,build_features", *HISTORY)
+    assert loaded == 0, (folder / "history.log").read_text()[-2000:]
+    shutil.copytree(history, home)
+    assert bellwether(home, "run", *DAY) == 0, (folder / "twin.log").read_text()[-2000:]
+    commits = (folder / "twin.commits").read_text().split()
+    return Twin(home=home, history=history, commits=commits)
+
+
+@pytest.fixture(scope="module")
+def expected(twin: Twin) -> dict[str, pl.DataFrame]:
+    return rows(twin.home)
+
+
+def planned(twin: Twin) -> list[dict[str, object]]:
+    """Return where to strike: everywhere, or the last commit of each sampled kind."""
+    if WHOLE:
+        places = [(at, side) for at in range(len(twin.commits)) for side in ("before", "after")]
+    else:
+        places = [
+            (len(twin.commits) - 1 - twin.commits[::-1].index(name), side)
+            for side, names in SAMPLED_COMMITS.items()
+            for name in names
+            if name in twin.commits
+        ]
+    draw = random.Random(20240603)
+    moments = [{"after_seconds": round(draw.uniform(12, 60), 1)} for _ in range(RANDOM_MOMENTS)]
+    return [{"at": at, "side": side} for at, side in places] + moments
+
+
+def test_the_chain_commits_to_every_store(twin: Twin) -> None:
+    assert {name.split(".")[0] for name in twin.commits} == {"Lake", "Tracking", "FeatureStore", "BentoShelf"}
+
+
+def test_killed_and_run_again_it_ends_as_its_twin(
+    twin: Twin, expected: dict[str, pl.DataFrame], tmp_path: Path
+) -> None:
+    for number, plan in enumerate(planned(twin)):
+        home = tmp_path / f"home{number}"
+        shutil.copytree(twin.history, home)
+        status = bellwether(home, "run", *DAY, plan=plan)
+        assert status in {-signal.SIGKILL, 0} if "after_seconds" in plan else status == -signal.SIGKILL, plan
+        again = bellwether(home, "run", *DAY)
+        assert again == 0, f"{plan}: {(tmp_path / f'home{number}.log').read_text()[-2000:]}"
+        assert_same_rows(expected, rows(home))
+        shutil.rmtree(home)
