@@ -106,12 +106,20 @@ def describe(case: str, outcome: Outcome) -> dict[str, Any]:
 
 
 def run(home: Path, seconds: float) -> list[dict[str, Any]]:
-    """Run all cases on a fresh home."""
+    """Run all cases on a fresh home, printing one JSON line a case."""
     champions = make_home(home)
-    with serving(home, log=home / "cached.log") as address:
-        rows = asyncio.run(measure_memory(address, home, champions, seconds))
+    print(json.dumps({"cores": os.cpu_count(), "load_average": os.getloadavg()[0]}), flush=True)
+    with serving(home, log=home / "memory.log") as address:
+        rows = shown(asyncio.run(measure_memory(address, home, champions, seconds)))
     with serving(home, overrides=["serving.cache=false"], log=home / "store.log") as address:
-        rows += asyncio.run(measure_store(address, seconds))
+        rows += shown(asyncio.run(measure_store(address, seconds)))
+    return rows
+
+
+def shown(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Print rows and return them."""
+    for row in rows:
+        print(json.dumps(row), flush=True)
     return rows
 
 
@@ -122,16 +130,13 @@ def verdict(rows: Sequence[dict[str, Any]]) -> int:
 
 
 def main() -> int:
-    """Print one JSON line a case."""
+    """Run the cases and return 0 if the limits hold."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--home", type=Path)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="serving-latency-") as scratch:
         rows = run(chosen.home or Path(scratch), chosen.seconds)
-    print(json.dumps({"cores": os.cpu_count(), "load_average": os.getloadavg()[0]}))
-    for row in rows:
-        print(json.dumps(row))
     return verdict(rows)
 
 

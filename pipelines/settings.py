@@ -20,6 +20,7 @@ from pipelines.io.sources.params import SourceParams
 from pipelines.io.text_params import TextParams
 from pipelines.io.tracking_params import TrackingParams
 from pipelines.maintain.params import MaintainParams
+from pipelines.monitor.params import MonitorParams
 from pipelines.params import (
     CalendarParams,
     CurateParams,
@@ -56,6 +57,7 @@ class Settings(BaseModel):
     tracking: TrackingParams
     training: TrainingParams
     forecast: ForecastParams
+    monitor: MonitorParams
     services: ServicesParams
     serving: ServingParams
     package: PackageParams

@@ -12,6 +12,7 @@ from features.sessions import SessionCalendar
 from pipelines.context import Home
 from pipelines.settings import Settings, load_settings
 from serving.desk import Desk
+from serving.memory import RememberingReader
 from serving.telemetry import SwitchRecorder, configure_request_log
 from serving.watch import ChampionWatch
 
@@ -53,13 +54,14 @@ def start(arguments: Arguments) -> Running:
 
     settings, home = read_settings(arguments), Home(Path(arguments.home).resolve())
     params = settings.serving
+    rows = open_served_rows(settings, home)
     configure_request_log()
     embedded = EMBEDDED_CHAMPION if EMBEDDED_CHAMPION.is_dir() else None
     watch = ChampionWatch(home.bento, embedded=embedded, on_outcome=SwitchRecorder())
     desk = Desk(
         params=params,
         champions=watch,
-        reader=open_served_rows(settings, home),
+        reader=RememberingReader(rows) if params.cache else rows,
         calendar=SessionCalendar(
             settings.calendar.name, decision_lead_minutes=settings.calendar.decision_lead_minutes
         ),

@@ -11,7 +11,7 @@ from features.catalog import text_features
 from pipelines.contracts import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT, TableContract
 from pipelines.io.lake import Lake
 from pipelines.known import newest_versions
-from pipelines.scope import dates_condition
+from pipelines.scope import months_between
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -49,7 +49,11 @@ def read_universe(lake: Lake, plan: pl.DataFrame, features: Sequence[str]) -> Da
 
 def _known_rows(lake: Lake, contract: TableContract, plan: pl.DataFrame, columns: Sequence[str]) -> DataFrame:
     looked_at = lake.from_polars(plan, plan.schema).hint("broadcast")
-    versions = lake.read(contract).where(dates_condition(plan["session"].unique().to_list()))
-    versions = versions.select("symbol", "session", "known_at", "valid", *columns)
+    first, last = plan.select(pl.col("session").min(), pl.col("session").max().alias("last")).row(0)
+    versions = (
+        lake.read(contract)
+        .where(months_between(first, last))
+        .select("symbol", "session", "known_at", "valid", *columns)
+    )
     known = versions.join(looked_at, on="session", how="inner").where("known_at <= decision_at")
     return newest_versions(known, KEY).where("valid").select(*KEY, *INSTANTS, *columns)

@@ -118,10 +118,11 @@ def without_landed(reading: Reading, fresh: DataFrame) -> DataFrame:
 def _scope(reading: Reading) -> str:
     request = reading.request
     if reading.source.delivers_received_at:
-        return f"received_at > '{request.received_after}' and received_at <= '{request.received_until}'"
-    return (
-        f"session_date between '{request.first_session}' and '{request.last_session}' or session_date is null"
-    )
+        arrived = f"received_at > '{request.received_after}' and received_at <= '{request.received_until}'"
+        return f"({arrived}) or session_date is null"
+    # A text that comes shortly before the window's last close belongs to a session after the window.
+    last = request.last_session + NEXT_SESSIONS
+    return f"session_date between '{request.first_session}' and '{last}' or session_date is null"
 
 
 def judged(reading: Reading, fresh: DataFrame) -> DataFrame:

@@ -18,7 +18,6 @@ from plotly import graph_objects
 
 REFERENCE_COLOUR, CURRENT_COLOUR, QUIET = "#8a94a6", "#d7263d", "#e9ecf1"
 _LAYOUT = {
-    "height": 300,
     "margin": {"l": 60, "r": 20, "t": 30, "b": 40},
     "plot_bgcolor": "white",
     "legend": {"orientation": "h"},
@@ -91,6 +90,14 @@ class _Section(MetricContainer):  # type: ignore[misc]
         return list(self.widgets)
 
 
+class _DriftTable(DataDriftPreset):  # type: ignore[misc]
+    """Evidently's table of distances, without its own verdict on the whole: ours stands above."""
+
+    def render(self, context: Any, child_widgets: Any = None) -> list[BaseWidgetInfo]:
+        """Return the table alone, the last of the preset's widgets."""
+        return list(super().render(context, child_widgets)[-1:])
+
+
 def render_report(page: DriftPage) -> Rendered:
     """Draw the report.
 
@@ -114,7 +121,9 @@ def render_report(page: DriftPage) -> Rendered:
     ]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        snapshot = Report(parts, include_tests=False).run(_dataset(page, page.current), _dataset(page, page.reference))
+        snapshot = Report(parts, include_tests=False).run(
+            _dataset(page, page.current), _dataset(page, page.reference)
+        )
         return Rendered(html=snapshot.get_html_str(as_iframe=False), drifted=_drifted(snapshot, page))
 
 
@@ -128,8 +137,8 @@ _QUALITY_TEXT = "Missing values, ranges and distributions of the same columns in
 _NO_OUTCOME = "No issued forecast of these windows has a known outcome yet."
 
 
-def _drift_of(columns: Sequence[str], distance: float) -> DataDriftPreset:
-    return DataDriftPreset(
+def _drift_of(columns: Sequence[str], distance: float) -> _DriftTable:
+    return _DriftTable(
         columns=list(columns), num_method="wasserstein", num_threshold=distance, include_tests=False
     )
 
@@ -185,5 +194,7 @@ def draw_series(series: Series) -> graph_objects.Figure:
             line={"color": colour, "width": 2 if name == "current" else 1},
         )
     if before["value"].drop_nulls().len():
-        figure.add_hline(y=before["value"].median(), line={"color": REFERENCE_COLOUR, "dash": "dot", "width": 1})
+        figure.add_hline(
+            y=before["value"].median(), line={"color": REFERENCE_COLOUR, "dash": "dot", "width": 1}
+        )
     return figure

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +9,7 @@ import yaml
 from feast import RepoConfig
 
 from feature_repo.definitions import PROJECT
+from pipelines.files import replace_text
 from pipelines.io.feature_params import FeatureStoreParams
 
 REGISTRY_FILE = "registry.db"
@@ -38,22 +37,6 @@ def write_command_files(params: FeatureStoreParams, folder: Path) -> None:
     fields = _fields(params, folder, registry=REGISTRY_FILE, connection=f"${{{CONNECTION_VARIABLE}}}")
     replace_text(folder / "feature_store.yaml", yaml.safe_dump(fields, sort_keys=False))
     replace_text(folder / "definitions.py", _DEFINITIONS.format(days=params.ttl_days))
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Write a file so that a reader sees the old text or the new one, never a part."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
-
-
-def read_record(path: Path) -> dict[str, Any]:
-    """Return a JSON record, empty where there is none yet."""
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    return content
 
 
 def _fields(params: FeatureStoreParams, folder: Path, *, registry: str, connection: str) -> dict[str, Any]:

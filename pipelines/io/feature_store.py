@@ -24,14 +24,13 @@ from feature_repo.definitions import (
 )
 from pipelines.context import Context
 from pipelines.errors import ContractViolation, UnavailableError
+from pipelines.files import read_record, replace_text
 from pipelines.io.feature_config import (
     APPLIED_FILE,
     ONLINE_FILE,
     PUBLISHED_FILE,
     REGISTRY_FILE,
     build_config,
-    read_record,
-    replace_text,
     write_command_files,
 )
 from pipelines.io.feature_params import FeatureStoreParams

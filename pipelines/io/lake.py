@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -14,49 +13,21 @@ from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
-from pyspark.sql.pandas.types import to_arrow_schema
 
 from pipelines.contracts import TableContract
+from pipelines.io.frames import (
+    Changes,
+    local_difference,
+    spark_difference,
+    spark_schema,
+    spark_type,
+    to_arrow,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Step = Callable[[pl.DataFrame], pl.DataFrame]
-
-_SPARK_TYPES: dict[Any, T.DataType] = {
-    pl.String: T.StringType(),
-    pl.Float64: T.DoubleType(),
-    pl.Int32: T.IntegerType(),
-    pl.Int64: T.LongType(),
-    pl.Boolean: T.BooleanType(),
-    pl.Date: T.DateType(),
-}
-
-
-def spark_type(dtype: Any) -> T.DataType:
-    """Return the Spark type of a Polars dtype; every Datetime is an instant in UTC."""
-    if isinstance(dtype, pl.Datetime):
-        return T.TimestampType()
-    return _SPARK_TYPES[dtype]
-
-
-def spark_schema(schema: Mapping[str, Any]) -> T.StructType:
-    """Return the Spark schema of a mapping of column to Polars dtype; all columns nullable."""
-    return T.StructType([T.StructField(name, spark_type(dtype)) for name, dtype in schema.items()])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Changes:
-    """Rows that a write inserted, updated and deleted."""
-
-    inserted: int = 0
-    updated: int = 0
-    deleted: int = 0
-
-    @property
-    def total(self) -> int:
-        """All rows touched."""
-        return self.inserted + self.updated + self.deleted
 
 
 class Lake:
@@ -229,7 +200,7 @@ class Lake:
         return self._apply_difference(contract, wanted, standing)
 
     def _apply_difference(self, contract: TableContract, wanted: DataFrame, standing: DataFrame) -> Changes:
-        difference = _difference(contract, wanted, standing).persist()
+        difference = spark_difference(contract, wanted, standing).persist()
         try:
             counts = {row["_change"]: row["count"] for row in difference.groupBy("_change").count().collect()}
             changes = Changes(
@@ -310,7 +281,7 @@ class Lake:
     def from_polars(self, frame: pl.DataFrame, schema: Mapping[str, Any]) -> DataFrame:
         """Return a driver-side Polars frame as a Spark frame of the given schema."""
         target = spark_schema(schema)
-        return self.spark.createDataFrame(_to_arrow(frame, target), schema=target)
+        return self.spark.createDataFrame(to_arrow(frame, target), schema=target)
 
     def to_polars(self, frame: DataFrame) -> pl.DataFrame:
         """Collect a frame whose size the caller has bounded."""
@@ -342,7 +313,7 @@ class Lake:
             return self.from_polars(pl.concat(done) if done else pl.DataFrame(schema=dict(schema)), schema)
 
         def run(table: pa.Table) -> pa.Table:
-            return _to_arrow(step(pl.from_arrow(table)), target)  # type: ignore[arg-type]
+            return to_arrow(step(pl.from_arrow(table)), target)  # type: ignore[arg-type]
 
         return frame.groupBy(*by).applyInArrow(run, target)
 
@@ -357,49 +328,9 @@ class Lake:
 
         def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             for batch in batches:
-                yield from _to_arrow(step(pl.from_arrow(batch)), target).to_batches()  # type: ignore[arg-type]
+                yield from to_arrow(step(pl.from_arrow(batch)), target).to_batches()  # type: ignore[arg-type]
 
         return frame.mapInArrow(run, target)
-
-
-def _to_arrow(frame: pl.DataFrame, target: T.StructType) -> pa.Table:
-    return frame.select(target.fieldNames()).to_arrow().cast(to_arrow_schema(target, timezone="UTC"))
-
-
-def _difference(contract: TableContract, wanted: DataFrame, standing: DataFrame) -> DataFrame:
-    """Return the rows to insert, update or delete, marked in ``_change``."""
-    keys = list(contract.key)
-    rest = [name for name in contract.columns if name not in contract.key]
-    new = wanted.select(*keys, F.struct(*rest).alias("_new"))
-    old = standing.select(*keys, F.struct(*rest).alias("_old"))
-    change = (
-        F.when(F.col("_old").isNull(), "insert")
-        .when(F.col("_new").isNull(), "delete")
-        .when(~F.col("_new").eqNullSafe(F.col("_old")), "update")
-    )
-    marked = new.join(old, on=keys, how="full_outer").withColumn("_change", change)
-    kept = F.coalesce("_new", "_old")
-    return marked.where("_change IS NOT NULL").select(
-        *keys, *(kept[name].alias(name) for name in rest), "_change"
-    )
-
-
-def local_difference(contract: TableContract, wanted: pl.DataFrame, standing: pl.DataFrame) -> pl.DataFrame:
-    """Return the rows to insert, update or delete, marked in ``_change``.
-
-    Parameters
-    ----------
-    wanted, standing : polars.DataFrame
-        The contract's columns; both unique by its key.
-    """
-    keys = list(contract.key)
-    columns = list(contract.columns)
-    new = wanted.join(standing, on=columns, how="anti", nulls_equal=True)
-    known = standing.select(keys).with_columns(_known=pl.lit(value=True))
-    change = pl.when(pl.col("_known")).then(pl.lit("update")).otherwise(pl.lit("insert"))
-    changed = new.join(known, on=keys, how="left").select(*columns, change.alias("_change"))
-    gone = standing.join(wanted, on=keys, how="anti").with_columns(_change=pl.lit("delete"))
-    return pl.concat([changed, gone.select(changed.columns)])
 
 
 def decode_versions(text: str | None) -> dict[str, int]:

@@ -14,7 +14,8 @@ import feast
 import polars as pl
 
 from feature_repo.definitions import Definitions, build_definitions
-from pipelines.io.feature_config import APPLIED_FILE, ONLINE_FILE, PUBLISHED_FILE, build_config, read_record
+from pipelines.files import read_record
+from pipelines.io.feature_config import APPLIED_FILE, ONLINE_FILE, PUBLISHED_FILE, build_config
 from pipelines.io.feature_params import FeatureStoreParams
 from pipelines.io.online_rows import read_rows
 from serving.online import Published

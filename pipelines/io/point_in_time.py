@@ -23,6 +23,10 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 SPINE_TIMESTAMP = "event_timestamp"
+_MATERIALIZE = (
+    "Feast's materialize would publish versions that were not known yet; "
+    "run `bellwether materialize --as-of SESSION` instead"
+)
 
 
 class DeltaOfflineStoreConfig(SparkOfflineStoreConfig):  # type: ignore[misc]
@@ -86,11 +90,12 @@ class DeltaOfflineStore(SparkOfflineStore):  # type: ignore[misc]
         NotImplementedError
             Always.
         """
-        msg = (
-            "Feast's materialize would publish versions that were not known yet; "
-            "run `bellwether materialize --as-of SESSION` instead"
-        )
-        raise NotImplementedError(msg)
+        raise NotImplementedError(_MATERIALIZE)
+
+    @staticmethod
+    def pull_all_from_table_or_query(*_arguments: Any, **_options: Any) -> RetrievalJob:
+        """Refuse it in its other guise; see `pull_latest_from_table_or_query`."""
+        raise NotImplementedError(_MATERIALIZE)
 
 
 class PointInTimeJob(SparkRetrievalJob):  # type: ignore[misc]

@@ -119,13 +119,12 @@ def _load_model(params: TextParams) -> tuple[Any, Any]:
             params.model, use_safetensors=True, trust_remote_code=False, **options
         )
     except OSError as error:
+        reason = str(error).splitlines()[0]
         if Path(params.model).is_dir():
-            msg = (
-                f"text.model={params.model}: no safetensors weights and tokenizer there ({error}); convert it"
-            )
+            msg = f"text.model={params.model}: no safetensors weights or tokenizer ({reason}); convert it"
             raise SettingsError(msg) from error
         msg = (
-            f"text.model={params.model} cannot be loaded ({error}); download it once, or name a local folder"
+            f"text.model={params.model} cannot be loaded ({reason}); download it once, or name a local folder"
         )
         raise UnavailableError(msg) from error
     return tokenizer, model

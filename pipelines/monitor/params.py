@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from pipelines.monitor.scales import SCALES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,7 +16,7 @@ class MonitorParams:
     current_sessions: int
     min_reference_sessions: int
     min_symbols: int
-    scale_threshold: float
+    thresholds: Mapping[str, float]
     min_log_shift: float
     max_coverage_loss: float
     feature_distance: float
@@ -26,7 +29,12 @@ class MonitorParams:
         _at_least("min_reference_sessions", self.min_reference_sessions, 5 * self.current_sessions)
         _at_least("reference_sessions", self.reference_sessions, self.min_reference_sessions)
         _at_least("min_symbols", self.min_symbols, 3)
-        _at_least("scale_threshold", self.scale_threshold, 1)
+        names = {scale.name for scale in SCALES}
+        if set(self.thresholds) != names:
+            msg = f"thresholds={sorted(self.thresholds)} must name exactly the measures {sorted(names)}"
+            raise ValueError(msg)
+        for name, threshold in self.thresholds.items():
+            _at_least(f"thresholds.{name}", threshold, 1)
         _at_least("min_log_shift", self.min_log_shift, 0)
         _at_least("feature_distance", self.feature_distance, 0)
         _at_least("top_features", self.top_features, 1)

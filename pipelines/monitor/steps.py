@@ -2,67 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
 
 import polars as pl
 
 from models.metrics import compute_ic
+from pipelines.monitor.scales import SCALES
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scale:
-    """One measure of a session: a logarithm, so that a change of scale is a shift.
-
-    Parameters
-    ----------
-    name : str
-        Column of the measured frame.
-    feature : str
-        Feature it is taken from.
-    kind : {"level", "spread"}
-        ``level``: log of the median over symbols. ``spread``: log of the median distance from that
-        median, which common moves of all symbols leave as it is.
-    meaning : str
-        What it says, for the report.
-    """
-
-    name: str
-    feature: str
-    kind: Literal["level", "spread"]
-    meaning: str
-
-    def expression(self) -> pl.Expr:
-        """Return the aggregation over one session's symbols; null where the logarithm has no value."""
-        value = pl.col(self.feature)
-        centre = value.median()
-        measured = centre if self.kind == "level" else (value - centre).abs().median()
-        return pl.when(measured > 0).then(measured.log()).alias(self.name)
-
-
-SCALES = (
-    Scale(
-        name="return_dispersion",
-        feature="mom_return_1d",
-        kind="spread",
-        meaning="median distance of a symbol's daily return from the median symbol's",
-    ),
-    Scale(
-        name="intraday_range",
-        feature="vol_range_1d",
-        kind="level",
-        meaning="median of ln(high / low)",
-    ),
-    Scale(
-        name="relative_volume",
-        feature="volume_ratio_1d_20d",
-        kind="level",
-        meaning="median of volume over its mean of 20 sessions",
-    ),
-)
-SCALE_FEATURES = tuple(scale.feature for scale in SCALES)
+MIN_KNOWN = 30
+"""Rows that a column must be known in, in each window, before its distribution is drawn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,18 +69,55 @@ def realise_ic(forecasts: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
     Parameters
     ----------
     forecasts : polars.DataFrame
-        `symbol`, `session`, `value`, one row a pair.
+        `symbol`, `session`, `horizon`, `value`, one row a symbol and session.
     labels : polars.DataFrame
-        `symbol`, `session`, `value` of the same horizon, known ones only.
+        `symbol`, `session`, `horizon`, `value`; known ones only.
 
     Returns
     -------
     polars.DataFrame
         `session`, `rank_ic`; sessions whose outcome is known.
     """
-    outcomes = labels.select("symbol", "session", pl.col("value").alias("label"))
-    scored = forecasts.select("symbol", "session", "value").join(outcomes, on=["symbol", "session"], how="inner")
+    keys = ["symbol", "session", "horizon"]
+    outcomes = labels.select(*keys, pl.col("value").alias("label"))
+    scored = forecasts.select(*keys, "value").join(outcomes, on=keys, how="inner")
     return compute_ic(scored).select("session", "rank_ic")
+
+
+def is_training_due(
+    history: Mapping[date, str], as_of: date, last_training: date | None, *, quiet_until: date | None
+) -> bool:
+    """Tell whether a drift at `as_of` asks for a new training.
+
+    It does when it begins, and goes on asking until a training has been done since; a drift that lasts
+    asks again when the training is so long ago that `quiet_until` has passed.
+
+    Parameters
+    ----------
+    history : mapping of session to verdict
+        Verdicts of the sessions before.
+    last_training : date or None
+        As-of of the last training, None before the first.
+    quiet_until : date or None
+        First session on which a lasting drift asks again; None where there was no training.
+    """
+    if last_training is None or quiet_until is None:
+        return True
+    onset = as_of
+    for session in sorted((day for day in history if day < as_of), reverse=True):
+        if history[session] != "drift":
+            break
+        onset = session
+    return last_training < onset or as_of >= quiet_until
+
+
+def choose_columns(names: Sequence[str], reference: pl.DataFrame, current: pl.DataFrame) -> list[str]:
+    """Return the columns that both windows know often enough to be drawn."""
+    return [
+        name
+        for name in names
+        if min(frame.get_column(name).drop_nulls().len() for frame in (reference, current)) >= MIN_KNOWN
+    ]
 
 
 def sample_rows(rows: pl.DataFrame, count: int) -> pl.DataFrame:

@@ -11,7 +11,8 @@ import numpy as np
 import polars as pl
 
 from pipelines.monitor.params import MonitorParams
-from pipelines.monitor.steps import SCALES, Windows
+from pipelines.monitor.scales import SCALES
+from pipelines.monitor.steps import Windows
 
 NORMAL_MAD = 1.4826
 """Standard deviation of a normal variable over its median absolute deviation."""
@@ -51,7 +52,7 @@ class Verdict:
     reasons : tuple of str
         Why it is a drift; empty otherwise.
     retrain : bool
-        Whether a new training is asked for: a drift, and the last training long enough ago.
+        Whether a new training is asked for.
     shares : mapping
         Share of measures, of the report's features and of its forecast columns that moved.
     shifts : tuple of Shift
@@ -118,7 +119,7 @@ def judge_scales(measured: pl.DataFrame, windows: Windows, params: MonitorParams
         if len(current) * 2 <= len(windows.current) or len(reference) < params.min_reference_sessions:
             continue
         shift, z = measure_shift(reference, current)
-        drifted = abs(z) >= params.scale_threshold and abs(shift) >= params.min_log_shift
+        drifted = abs(z) >= params.thresholds[scale.name] and abs(shift) >= params.min_log_shift
         shifts.append(Shift(name=scale.name, ratio=float(np.exp(shift)), z=z, drifted=drifted))
     return tuple(shifts)
 
@@ -126,35 +127,34 @@ def judge_scales(measured: pl.DataFrame, windows: Windows, params: MonitorParams
 def judge_coverage(measured: pl.DataFrame, windows: Windows) -> float | None:
     """Return the median number of valid symbols in the current window over that in the reference."""
     counts = dict(measured.select("session", "symbols").rows())
-    usual = np.median([counts.get(session, 0) for session in windows.reference])
-    return float(np.median([counts.get(session, 0) for session in windows.current]) / usual) if usual else None
+    usual, now = (
+        float(np.median([counts.get(session, 0) for session in window]))
+        for window in (windows.reference, windows.current)
+    )
+    return now / usual if usual else None
 
 
-def judge(
-    measured: pl.DataFrame, windows: Windows, params: MonitorParams, *, sessions_since_training: int | None
-) -> Verdict:
+def judge(measured: pl.DataFrame, windows: Windows, params: MonitorParams, *, training_due: bool) -> Verdict:
     """Return the verdict of the last session of the current window.
 
     Parameters
     ----------
-    sessions_since_training : int or None
-        Sessions since the as-of of the last training, None before the first. A drift asks for a new
-        training only `retrain_after_sessions` after the last one, so that it asks once, not daily.
+    training_due : bool
+        Whether a drift would ask for a new training; see `pipelines.monitor.steps.is_training_due`.
     """
     shifts, coverage = judge_scales(measured, windows, params), judge_coverage(measured, windows)
     reasons = [
-        f"{shift.name} is {shift.ratio:.2f} times the reference's (z = {shift.z:.1f})"
+        f"{shift.name.replace('_', ' ')} is {shift.ratio:.2f} times the reference's (z {shift.z:+.1f})"
         for shift in shifts
         if shift.drifted
     ]
     if coverage is not None and coverage < 1 - params.max_coverage_loss:
         reasons.append(f"only {coverage:.0%} of the reference's symbols have valid features")
-    due = sessions_since_training is None or sessions_since_training >= params.retrain_after_sessions
     return Verdict(
         verdict="drift" if reasons else "ok",
         as_of=windows.current[-1],
         reasons=tuple(reasons),
-        retrain=bool(reasons) and due,
+        retrain=bool(reasons) and training_due,
         shifts=shifts,
         coverage=coverage,
         shares={"measures": _share([shift.drifted for shift in shifts])},

@@ -98,7 +98,7 @@ def frame_schema(features: Sequence[str]) -> dict[str, Any]:
 
 
 def _count_rows(spine: DataFrame, most: int) -> int:
-    rows = spine.count()
+    rows = int(spine.count())
     log.info("training spine: %d labelled rows", rows)
     if rows > most:
         msg = (

@@ -37,7 +37,7 @@ SMALL = (
     "models.xgboost.max_rounds=20",
 )
 CHAIN = ("ingest_daily", "features_daily", "forecast_daily", "monitor_daily")
-SECONDS = 900.0
+SECONDS = 1800.0
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     settings, _ = load_settings(overrides=SMALL)
     names = list(settings.services.ports())
     ports = dict(zip(names, free_ports(len(names)), strict=True))
-    params = replace(settings.services, **ports, start_timeout_seconds=400.0)
+    params = replace(settings.services, **ports, start_timeout_seconds=900.0)
     home = Home(tmp_path_factory.mktemp("home"))
     arguments = [part for pair in SMALL for part in ("--set", pair)]
     try:

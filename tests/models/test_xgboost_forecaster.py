@@ -21,7 +21,7 @@ PARAMS = MODELS.xgboost
 
 
 def make_curved(sessions: int = 80, symbols: int = 40) -> pl.DataFrame:
-    """A target that only trees can see: the product of two features' signs."""
+    """A target that a linear score cannot see: the distance of two features from their middles."""
     rng = np.random.default_rng(11)
     rows = sessions * symbols
     a, b = rng.standard_normal((2, rows))
@@ -31,7 +31,7 @@ def make_curved(sessions: int = 80, symbols: int = 40) -> pl.DataFrame:
             "session": np.repeat(np.array(weekdays(sessions), dtype="datetime64[D]"), symbols),
             "a": a,
             "b": b,
-            "target": np.sign(a) * np.sign(b) + rng.standard_normal(rows),
+            "target": np.abs(a) + np.abs(b) - 1.6 + rng.standard_normal(rows),
         }
     ).with_columns(pl.col("session").cast(pl.Date))
 
@@ -96,14 +96,14 @@ def test_that_seeds_matter() -> None:
 
 
 def test_that_most_of_a_weak_planted_alpha_is_found() -> None:
-    frame = make_market(symbols=50, sessions=420, seed=3, alpha=1.0)
+    frame = make_market(symbols=50, sessions=420, seed=3)
     names = tuple(feature_names(frame))
     split = replace(SPLIT, n_folds=2, test_sessions=70, validation_sessions=50)
     params = XGBoostParams(max_rounds=40, early_stopping_rounds=10, threads=1, device="cpu")
     result = walk_forward(frame, split, lambda _: XGBoostForecaster(params, names, seed=1))
     tested = result.forecasts.join(frame.select("symbol", "session", "oracle"), on=["symbol", "session"])
     oracle = np.mean(compute_ic(tested.drop("value").rename({"oracle": "value"}))["rank_ic"].to_numpy())
-    assert 0.02 < oracle < 0.08
+    assert 0.03 < oracle < 0.04
     assert result.scores.rank_ic > 0.6 * oracle
 
 
@@ -111,7 +111,7 @@ def test_that_a_null_market_gives_nothing() -> None:
     split = replace(SPLIT, n_folds=1)
     leads = []
     for seed in range(6):
-        frame = make_market(symbols=30, sessions=220, seed=100 + seed, alpha=0.0)
+        frame = make_market(symbols=25, sessions=180, seed=100 + seed, alpha=0.0)
         names = tuple(feature_names(frame))
         fold = plan_splits(frame, split).final
         fitted = XGBoostForecaster(PARAMS, names, seed=1).fit(

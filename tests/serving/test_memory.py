@@ -9,7 +9,7 @@ import pytest
 
 from serving.champion import Champion, load_champion
 from serving.desk import Desk
-from serving.memory import AnswerMemory
+from serving.memory import AnswerMemory, RememberingReader
 from serving.online import OnlineRows
 from serving.schemas import ForecastRequest, SymbolForecast
 from tests.serving.parts import BEFORE, Shelf, daily_row, issued_row, make_desk, manifest_of, write_champion
@@ -52,12 +52,15 @@ class Swapping:
     current: Champion | None
 
 
-def test_a_promotion_forgets_the_former_models_answers(champion_folder: Path, tmp_path: Path) -> None:
-    holder = Swapping(load_champion(champion_folder))
-    desk = replace(make_desk(None, Shelf([daily_row("AAA")])), champions=holder)
+def test_a_promotion_changes_the_answers_and_reads_nothing_again(
+    champion_folder: Path, tmp_path: Path
+) -> None:
+    holder, shelf = Swapping(load_champion(champion_folder)), Shelf([daily_row("AAA")])
+    desk = replace(make_desk(None, shelf), champions=holder, reader=RememberingReader(shelf))
     first = ask(desk, "AAA")
     holder.current = load_champion(write_champion(tmp_path / "two", manifest_of(model_version="2"), seed=5))
     assert ask(desk, "AAA") != first
+    assert shelf.reads == [["AAA"]]
 
 
 @dataclass
@@ -72,8 +75,12 @@ class Publishing(Shelf):
         return rows
 
 
-def test_two_publications_never_meet_in_one_answer(champion_folder: Path) -> None:
-    desk = make_desk(champion_folder, Publishing([daily_row("AAA"), daily_row("BBB")]))
+@pytest.mark.parametrize("remembering", [True, False])
+def test_two_publications_never_meet_in_one_answer(champion_folder: Path, remembering: bool) -> None:
+    shelf = Publishing([daily_row("AAA"), daily_row("BBB")])
+    desk = make_desk(champion_folder, shelf)
+    if remembering:
+        desk = replace(desk, reader=RememberingReader(shelf))
     old = ask(desk, "AAA")[0]
     mixed = ask(desk, "AAA", "BBB")
     assert mixed[0] == mixed[1] != old
@@ -109,3 +116,21 @@ def test_the_memory_is_bounded_and_of_one_basis() -> None:
     assert set(memory.find("one", ["A", "B", "C", "D"])) == {"D"}
     memory.keep("two", [answer("A")])
     assert memory.find("one", ["D"]) == {}
+
+
+def test_rows_are_remembered_within_bounds_and_unknown_symbols_too() -> None:
+    shelf = Shelf([daily_row("AAA"), daily_row("BBB")], [], [issued_row("AAA", 0.1, 0.5)])
+    reader = RememberingReader(shelf, max_symbols=2)
+    assert reader.read(["AAA", "ZZZ"]).daily["symbol"].to_list() == ["AAA"]
+    assert reader.read(["BBB", "AAA"]).daily["symbol"].to_list() == ["AAA", "BBB"]
+    assert shelf.reads == [["AAA", "ZZZ"], ["BBB"]]
+    assert reader.read(["AAA"]).issued["rank"].to_list() == [0.5]
+    assert shelf.reads[2:] == [["AAA"]]
+
+
+def test_a_reader_of_a_store_without_versions_passes_every_question_on() -> None:
+    shelf = Silent([daily_row("AAA")])
+    reader = RememberingReader(shelf)
+    assert [reader.read(["AAA"]).daily.height, reader.read(["AAA"]).daily.height] == [1, 1]
+    assert shelf.reads == [["AAA"], ["AAA"]]
+    assert reader.published() == shelf.newest

@@ -68,8 +68,8 @@ class Source(Protocol):
 
     Every column is a string, whatever it was in the feed, and no value is repaired; only dates
     and instants that can be read are written in one notation (``2024-01-31`` and
-    `INSTANT_PATTERN`). A row whose date or instant cannot be read belongs to no window, so it
-    comes with every read: its content hash makes it one record downstream, where it is refused.
+    `INSTANT_PATTERN`). A row whose date cannot be read belongs to no window, so it comes
+    with every read: its content hash makes it one record downstream, where it is refused.
     Other columns than the contract's, personal fields among them, are never read.
 
     Attributes

@@ -46,8 +46,8 @@ INSTANTS = ("received_at", "published_at")
 class FilesSource:
     """Bars and texts read from files by Spark.
 
-    A row with `received_at` is selected by it, any other by its session. A text without
-    `received_at` belongs to the window when it was published after the close before
+    A row whose `received_at` can be read is selected by it, any other by its session. A text without
+    one belongs to the window when it was published after the close before
     `first_session` and not after the close of `last_session`.
 
     Parameters
@@ -117,12 +117,11 @@ class FilesSource:
         return selected.select(*self._texts.columns)
 
     def _selected(self, request: ReadRequest, otherwise: Column) -> Column:
-        """Return the condition of the window; what cannot be read comes with every read."""
+        """Return the condition of the window: by arrival where it can be read, else `otherwise`."""
         received = F.col(_read_as("received_at"))
         after = request.received_after or self._midnight_before(request)
         by_receipt = (received > F.lit(after)) & (received <= F.lit(request.received_until))
-        sent = F.col("received_at").isNotNull()
-        return (sent & (by_receipt | received.isNull())) | (~sent & otherwise)
+        return by_receipt | (received.isNull() & otherwise)
 
     def _midnight_before(self, request: ReadRequest) -> datetime:
         local = datetime.combine(request.first_session, time.min, tzinfo=ZoneInfo(self.timezone))

@@ -9,7 +9,7 @@ import feast
 import yaml
 from pydantic import SecretStr
 
-from pipelines.io.feature_config import build_config, read_record, replace_text, write_command_files
+from pipelines.io.feature_config import build_config, write_command_files
 from pipelines.io.feature_params import FeatureStoreParams
 
 SQLITE = FeatureStoreParams(ttl_days=5, online="sqlite", connection=SecretStr(""))
@@ -40,13 +40,3 @@ def test_command_files_define_what_the_platform_applies(tmp_path: Path) -> None:
     views = [value.name for value in defined.values() if isinstance(value, feast.FeatureView)]
     assert views == ["features_daily", "features_text", "issued_forecasts"]
     assert feast.FeatureStore(fs_yaml_file=tmp_path / "feature_store.yaml").project == "bellwether"
-
-
-def test_replace_text_leaves_no_part_behind(tmp_path: Path) -> None:
-    replace_text(tmp_path / "record.json", '{"a": 1}')
-    assert read_record(tmp_path / "record.json") == {"a": 1}
-    assert [path.name for path in tmp_path.iterdir()] == ["record.json"]
-
-
-def test_read_record_of_nothing_is_empty(tmp_path: Path) -> None:
-    assert read_record(tmp_path / "absent.json") == {}

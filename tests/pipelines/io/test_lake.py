@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 
 from pipelines.contracts import TableContract
-from pipelines.io.lake import Changes, Lake, local_difference
+from pipelines.io.frames import Changes, local_difference
+from pipelines.io.lake import Lake
 from pipelines.runner import open_context
 from pipelines.settings import load_settings
 

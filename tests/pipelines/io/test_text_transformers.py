@@ -69,7 +69,7 @@ def test_the_version_follows_weights_and_settings(model: Path, tmp_path: Path):
 
 
 def test_a_hub_model_needs_its_commit():
-    with pytest.raises(SettingsError, match=r"revision='main': model org/model .* 40 hexadecimal"):
+    with pytest.raises(SettingsError, match=r"revision='main': model org/model .* \(40 hexadecimal"):
         scorer_version(params_for("org/model", revision="main"))
 
 

@@ -1,0 +1,92 @@
+"""Frames between Polars, Arrow and Spark: schemas, and what differs between two of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+from pyspark.sql.pandas.types import to_arrow_schema
+
+from pipelines.contracts import TableContract
+
+_SPARK_TYPES: dict[Any, T.DataType] = {
+    pl.String: T.StringType(),
+    pl.Float64: T.DoubleType(),
+    pl.Int32: T.IntegerType(),
+    pl.Int64: T.LongType(),
+    pl.Boolean: T.BooleanType(),
+    pl.Date: T.DateType(),
+}
+
+
+def spark_type(dtype: Any) -> T.DataType:
+    """Return the Spark type of a Polars dtype; every Datetime is an instant in UTC."""
+    if isinstance(dtype, pl.Datetime):
+        return T.TimestampType()
+    return _SPARK_TYPES[dtype]
+
+
+def spark_schema(schema: Mapping[str, Any]) -> T.StructType:
+    """Return the Spark schema of a mapping of column to Polars dtype; all columns nullable."""
+    return T.StructType([T.StructField(name, spark_type(dtype)) for name, dtype in schema.items()])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """Rows that a write inserted, updated and deleted."""
+
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+
+    @property
+    def total(self) -> int:
+        """All rows touched."""
+        return self.inserted + self.updated + self.deleted
+
+
+def to_arrow(frame: pl.DataFrame, target: T.StructType) -> pa.Table:
+    """Return a Polars frame as the Arrow table that Spark expects of a schema."""
+    return frame.select(target.fieldNames()).to_arrow().cast(to_arrow_schema(target, timezone="UTC"))
+
+
+def spark_difference(contract: TableContract, wanted: DataFrame, standing: DataFrame) -> DataFrame:
+    """Return the rows to insert, update or delete, marked in ``_change``."""
+    keys = list(contract.key)
+    rest = [name for name in contract.columns if name not in contract.key]
+    new = wanted.select(*keys, F.struct(*rest).alias("_new"))
+    old = standing.select(*keys, F.struct(*rest).alias("_old"))
+    change = (
+        F.when(F.col("_old").isNull(), "insert")
+        .when(F.col("_new").isNull(), "delete")
+        .when(~F.col("_new").eqNullSafe(F.col("_old")), "update")
+    )
+    marked = new.join(old, on=keys, how="full_outer").withColumn("_change", change)
+    kept = F.coalesce("_new", "_old")
+    return marked.where("_change IS NOT NULL").select(
+        *keys, *(kept[name].alias(name) for name in rest), "_change"
+    )
+
+
+def local_difference(contract: TableContract, wanted: pl.DataFrame, standing: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows to insert, update or delete, marked in ``_change``.
+
+    Parameters
+    ----------
+    wanted, standing : polars.DataFrame
+        The contract's columns; both unique by its key.
+    """
+    keys = list(contract.key)
+    columns = list(contract.columns)
+    new = wanted.join(standing, on=columns, how="anti", nulls_equal=True)
+    known = standing.select(keys).with_columns(_known=pl.lit(value=True))
+    change = pl.when(pl.col("_known")).then(pl.lit("update")).otherwise(pl.lit("insert"))
+    changed = new.join(known, on=keys, how="left").select(*columns, change.alias("_change"))
+    gone = standing.join(wanted, on=keys, how="anti").with_columns(_change=pl.lit("delete"))
+    return pl.concat([changed, gone.select(changed.columns)])
