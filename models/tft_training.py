@@ -6,6 +6,7 @@ import json
 import logging
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -38,11 +39,15 @@ class FitOutcome:
 
 @contextmanager
 def torch_scope(threads: int, seed: int) -> Iterator[None]:
-    """Use `threads` and a seeded generator inside, and leave torch's global state as it was."""
+    """Use `threads` and a seeded generator inside, and leave torch's global state as it was.
+
+    Lightning's advice on loaders and hyperparameters that are not used here is silenced as well.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count())), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="lightning")
             torch.manual_seed(seed)
             yield
     finally:

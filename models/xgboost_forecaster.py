@@ -44,9 +44,10 @@ class XGBoostForecaster:
     """Histogram trees with squared error, started from a linear score.
 
     A weak signal drowns in what trees can fit by chance, so most of the ordering is left to the
-    strongly shrunken linear part of `models.payoffs`. The trees, shallow, slow and column-sampled,
-    add what the validation rows confirm: their work is taken with the weight of
-    `models.payoffs.weigh_addition`, and where that is 0 the forecast is the linear part alone.
+    strongly shrunken linear part of `models.payoffs`. The trees, shallow, slow, column-sampled and
+    by default bound to the direction in which a feature has paid, add what the validation rows confirm:
+    their work is taken with the weight of `models.payoffs.weigh_addition`, and where that is 0 the
+    forecast is the linear part alone.
 
     Parameters
     ----------
@@ -71,6 +72,7 @@ class XGBoostForecaster:
         self.seed = seed
         self.rounds, self.tree_weight = 0, 0.0
         self._linear: LinearScorer | None = None
+        self._columns = np.arange(len(feature_names))
         self._booster: xgboost.Booster | None = None
         self._importance: dict[str, float] = {}
 
@@ -96,13 +98,11 @@ class XGBoostForecaster:
             If a part lacks columns, repeats a key or holds no target.
         """
         fitted, held = self._prepare(train, "fit"), self._prepare(validation, "validation")
-        self._linear, booster = self._boost(fitted, self.params.max_rounds, held)
-        self.rounds = int(booster.best_iteration) + 1
-        self._booster = booster[: self.rounds]
+        self._boost(fitted, self.params.max_rounds, held)
         self.tree_weight = self._weigh_trees(held)
         if self.params.refit:
             fitted = _stack(fitted, held)
-            self._refit(fitted)
+            self._boost(fitted, self.rounds if self.tree_weight else 0, None)
         if not self.tree_weight:
             self._booster = None
         self._importance = self._measure_importance(fitted.matrix)
@@ -126,6 +126,7 @@ class XGBoostForecaster:
             "seed": self.seed,
             "rounds": self.rounds,
             "tree_weight": self.tree_weight,
+            "tree_columns": self._columns.tolist(),
             "linear": self._linear.as_record() if self._linear else None,
             "importance": self._importance,
         }
@@ -140,6 +141,7 @@ class XGBoostForecaster:
         made = cls(XGBoostParams(**record["params"]), tuple(record["feature_names"]), seed=record["seed"])
         made.rounds, made.tree_weight = record["rounds"], record["tree_weight"]
         made._linear = LinearScorer.from_record(record["linear"]) if record["linear"] else None
+        made._columns = np.array(record["tree_columns"], dtype=np.int64)
         made._importance = record["importance"]
         if made.tree_weight:
             made._booster = xgboost.Booster(
@@ -156,35 +158,35 @@ class XGBoostForecaster:
             sessions=rows["session"].cast(pl.Int32).to_numpy(),
         )
 
-    def _boost(
-        self, fitted: Rows, rounds: int, held: Rows | None
-    ) -> tuple[LinearScorer | None, xgboost.Booster]:
-        """Fit the linear part, then up to `rounds` trees on top of it."""
-        linear = self._fit_linear(fitted) if self.params.linear_part else None
-        train = self._dmatrix(fitted, linear)
-        watched = [] if held is None else [(self._dmatrix(held, linear, reference=train), "validation")]
+    def _boost(self, fitted: Rows, rounds: int, held: Rows | None) -> None:
+        """Fit the linear part, then up to `rounds` trees on top of it, as many as `held` bears out."""
+        lag = self.params.payoff_lag_sessions
+        scorer = fit_payoff_scorer(fitted.matrix, fitted.target, fitted.sessions, lag=lag)
+        self._linear = scorer if self.params.linear_part else None
+        steady = self.params.tree_inputs == "steady"
+        self._columns = np.flatnonzero(scorer.coefficients) if steady else np.arange(len(self.feature_names))
+        self._booster = None
+        if not rounds or not len(self._columns):
+            return
+        weights = scorer.coefficients[self._columns] if steady else None
+        train = self._dmatrix(fitted, weights)
+        watched = [] if held is None else [(self._dmatrix(held, weights, reference=train), "validation")]
         booster = xgboost.train(
-            self._options(len(fitted.target)),
+            self._options(len(fitted.target), weights),
             train,
             num_boost_round=rounds,
             evals=watched,
             early_stopping_rounds=self.params.early_stopping_rounds if watched else None,
             verbose_eval=False,
         )
-        booster.set_param({"device": "cpu"})
-        return linear, booster
-
-    def _refit(self, rows: Rows) -> None:
-        """Fit again with the chosen rounds, trees only if any of their work is taken."""
-        if self.tree_weight:
-            self._linear, self._booster = self._boost(rows, self.rounds, None)
-        elif self.params.linear_part:
-            self._linear = self._fit_linear(rows)
+        self.rounds = int(booster.best_iteration) + 1 if watched else rounds
+        self._booster = booster[: self.rounds]
+        self._booster.set_param({"device": "cpu"})
 
     def _weigh_trees(self, held: Rows) -> float:
         """Share of the trees' work that the validation rows confirm; all of it without a linear part."""
-        if self._linear is None or self._booster is None:
-            return 1.0
+        if self._booster is None or self._linear is None:
+            return 0.0 if self._booster is None else 1.0
         margin = _margin(held.matrix, self._linear)
         addition = self._add_trees(held.matrix, margin) - margin
         return weigh_addition(
@@ -199,17 +201,14 @@ class XGBoostForecaster:
         """Linear score plus all of the trees' work, float64."""
         if self._booster is None or not len(matrix):
             return margin
-        raw = self._booster.inplace_predict(matrix, base_margin=margin, missing=np.nan)
+        seen = np.ascontiguousarray(matrix[:, self._columns])
+        raw = self._booster.inplace_predict(seen, base_margin=margin, missing=np.nan)
         scores: np.ndarray = raw.astype(np.float64)
         return scores
 
-    def _fit_linear(self, rows: Rows) -> LinearScorer:
-        lag = self.params.payoff_lag_sessions
-        return fit_payoff_scorer(rows.matrix, rows.target, rows.sessions, lag=lag)
-
-    def _options(self, rows: int) -> Mapping[str, Any]:
+    def _options(self, rows: int, weights: np.ndarray | None) -> Mapping[str, Any]:
         chosen = self.params
-        return {
+        options = {
             "objective": "reg:squarederror",
             "base_score": 0.0,
             "tree_method": "hist",
@@ -224,15 +223,19 @@ class XGBoostForecaster:
             "colsample_bytree": chosen.colsample,
             "reg_lambda": chosen.reg_lambda,
         }
+        if weights is not None:
+            options["monotone_constraints"] = tuple(np.sign(weights).astype(int).tolist())
+        return options
 
     def _dmatrix(
-        self, rows: Rows, linear: LinearScorer | None, *, reference: xgboost.DMatrix | None = None
+        self, rows: Rows, weights: np.ndarray | None, *, reference: xgboost.DMatrix | None = None
     ) -> xgboost.DMatrix:
         return xgboost.QuantileDMatrix(
-            rows.matrix,
+            np.ascontiguousarray(rows.matrix[:, self._columns]),
             label=rows.target,
-            base_margin=_margin(rows.matrix, linear),
-            feature_names=list(self.feature_names),
+            base_margin=_margin(rows.matrix, self._linear),
+            feature_names=[self.feature_names[column] for column in self._columns],
+            feature_weights=None if weights is None else np.abs(weights),
             max_bin=self.params.max_bin,
             nthread=self.params.threads,
             ref=reference,
@@ -252,9 +255,10 @@ class XGBoostForecaster:
         if self._linear is not None:
             total += self._linear.contributions(sample)
         if self._booster is not None:
-            dmatrix = xgboost.DMatrix(sample, feature_names=list(self.feature_names))
-            contributions = self._booster.predict(dmatrix, pred_contribs=True)[:, :-1]
-            total += self.tree_weight * np.abs(contributions).mean(axis=0)
+            names = [self.feature_names[column] for column in self._columns]
+            seen = xgboost.DMatrix(np.ascontiguousarray(sample[:, self._columns]), feature_names=names)
+            contributions = self._booster.predict(seen, pred_contribs=True)[:, :-1]
+            total[self._columns] += self.tree_weight * np.abs(contributions).mean(axis=0)
         share = total / total.sum() if total.sum() > 0 else total
         return dict(zip(self.feature_names, share.tolist(), strict=True))
 

@@ -12,7 +12,14 @@ from pipelines.context import Context
 from pipelines.contracts import OPS_STAGE_RUNS
 from pipelines.errors import BadDataError
 from pipelines.io.tracking import ModelVersion, Tracking, open_tracking
-from pipelines.ledger import LedgerEntry, append_entry, identify_decision, read_ledger, select_champion
+from pipelines.ledger import (
+    LedgerEntry,
+    append_entry,
+    identify_decision,
+    next_instant,
+    read_ledger,
+    select_champion,
+)
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +109,7 @@ def roll_back(
     reigning = select_champion(entries, since)
     _check_not_overridden(entries, since)
     if reigning is None or reigning.model_version != version:
-        reigning = _rollback_entry(context, target, reigning, since, why=why, who=who)
+        reigning = _rollback_entry(context, target, entries, since, why=why, who=who)
         append_entry(context.lake, reigning)
         log.warning("rolled back to %s: %s", reigning.headline(), why)
     point_alias(context)
@@ -112,12 +119,13 @@ def roll_back(
 def _rollback_entry(
     context: Context,
     target: ModelVersion,
-    reigning: LedgerEntry | None,
+    entries: list[LedgerEntry],
     since: date,
     *,
     why: str,
     who: str | None,
 ) -> LedgerEntry:
+    reigning = select_champion(entries, since)
     return LedgerEntry(
         entry_id=identify_decision("rollback", since, target.model_key, reigning=reigning, why=why),
         kind="rollback",
@@ -128,7 +136,7 @@ def _rollback_entry(
         who=who or context.settings.tracking.signed_by,
         why=why,
         numbers={},
-        decided_at=context.clock(),
+        decided_at=next_instant(entries, context.clock()),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
@@ -106,18 +106,16 @@ def find_withdrawal(entries: Sequence[LedgerEntry], version: str, as_of: date) -
     return last if withdrawn else None
 
 
-def append_entry(lake: Lake, entry: LedgerEntry) -> bool:
-    """Append a decision unless it stands already and tell whether it was appended.
+def next_instant(entries: Sequence[LedgerEntry], now: datetime) -> datetime:
+    """Return when a new decision counts as taken: `now`, or just after the last one of a standing clock."""
+    last = max((entry.decided_at for entry in entries), default=None)
+    return now if last is None or now > last else last + timedelta(microseconds=1)
 
-    `decided_at` is moved behind the last entry's where the clock stands still, so that the order
-    of decisions is never in doubt.
-    """
-    standing = read_ledger(lake)
-    if any(known.entry_id == entry.entry_id for known in standing):
+
+def append_entry(lake: Lake, entry: LedgerEntry) -> bool:
+    """Append a decision unless it stands already and tell whether it was appended."""
+    if any(known.entry_id == entry.entry_id for known in read_ledger(lake)):
         return False
-    last = max((known.decided_at for known in standing), default=None)
-    if last is not None and entry.decided_at <= last:
-        entry = replace(entry, decided_at=last + timedelta(microseconds=1))
     frame = pl.DataFrame([_as_row(entry)], schema=dict(OPS_MODEL_LEDGER.schema))
     lake.append(OPS_MODEL_LEDGER, lake.from_polars(frame, OPS_MODEL_LEDGER.schema))
     return True

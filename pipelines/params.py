@@ -18,6 +18,7 @@ class SparkParams:
     python: str
     jar_folder: str
     ship_code: bool
+    java_options: str
     options: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

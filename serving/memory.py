@@ -48,8 +48,8 @@ class AnswerMemory:
 class RememberingReader:
     """Keeps rows until the store's version changes; a store without versions is always asked.
 
-    A promotion changes every answer and no row, so the new model starts from what is already here. The version
-    is read first, in every call: no row is older than the last publication that had ended by then.
+    A promotion changes every answer and no row, so the new model starts from what is already here. The
+    version is read first, in every call: no row is older than the last publication that had ended by then.
 
     Parameters
     ----------

@@ -59,7 +59,7 @@ def build_session(params: SparkParams, *, warehouse: Path) -> SparkSession:
         "spark.jars": _delta_jars(params),
         "spark.driver.memory": params.driver_memory,
         "spark.driver.host": params.driver_host,
-        "spark.driver.extraJavaOptions": _java_options(warehouse),
+        "spark.driver.extraJavaOptions": _java_options(params, warehouse),
         "spark.sql.shuffle.partitions": str(params.shuffle_partitions),
         "spark.default.parallelism": str(params.shuffle_partitions),
         "spark.sql.warehouse.dir": str(warehouse / "warehouse"),
@@ -87,8 +87,8 @@ def zip_packages(folder: Path) -> Path:
     return target
 
 
-def _java_options(warehouse: Path) -> str:
-    return f"-Dderby.system.home={warehouse} -XX:+UseSerialGC -XX:TieredStopAtLevel=4 -Xss4m"
+def _java_options(params: SparkParams, warehouse: Path) -> str:
+    return f"-Dderby.system.home={warehouse} -XX:+UseSerialGC -Xss4m {params.java_options}".strip()
 
 
 def _delta_jars(params: SparkParams) -> str:

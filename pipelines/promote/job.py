@@ -12,7 +12,15 @@ from pipelines.candidate import FRAME_FILE, HOLDOUT_FILE, RIVALS_HOLDOUT_FILE, C
 from pipelines.champion import champion_at, point_alias
 from pipelines.context import Context
 from pipelines.errors import BadDataError, UnavailableError
-from pipelines.ledger import Kind, LedgerEntry, append_entry, find_withdrawal, identify_decision, read_ledger
+from pipelines.ledger import (
+    Kind,
+    LedgerEntry,
+    append_entry,
+    find_withdrawal,
+    identify_decision,
+    next_instant,
+    read_ledger,
+)
 from pipelines.promote.contract import READS, WRITES
 from pipelines.promote.steps import as_numbers, compare, explain_unusable, refuse_withdrawn
 from pipelines.report import StageReport, Window, standing
@@ -51,7 +59,8 @@ def take_decision(
     frame = candidate.read(FRAME_FILE)
     asked = forecast_champion(context, reigning, candidate, frame) if reigning else None
     decision, table = weigh(context, candidate, asked)
-    withdrawn = find_withdrawal(read_ledger(context.lake), candidate.version.version, window.end)
+    ledger = read_ledger(context.lake)
+    withdrawn = find_withdrawal(ledger, candidate.version.version, window.end)
     decision = refuse_withdrawn(decision, withdrawn.why) if withdrawn else decision
     kind: Kind = "rejection" if not decision.installs else decision.verdict  # type: ignore[assignment]
     key = candidate.version.model_key
@@ -65,7 +74,7 @@ def take_decision(
         who=context.settings.tracking.signed_by,
         why=decision.why,
         numbers=as_numbers(decision, table),
-        decided_at=context.clock(),
+        decided_at=next_instant(ledger, context.clock()),
     )
 
 

@@ -36,10 +36,10 @@ def build(workspace: Path | None = None, **changes: object) -> TFTForecaster:
 
 
 def test_that_it_learns_from_a_past_that_a_row_does_not_hold() -> None:
-    forecaster = build(hidden_size=8, learning_rate=0.03, batches_per_epoch=25, max_epochs=4, dropout=0.0)
+    forecaster = build(hidden_size=8, learning_rate=0.01, batches_per_epoch=14, max_epochs=6, dropout=0.0)
     forecaster.fit(cut(FRAME, 0, 45), cut(FRAME, 45, 55))
     tested = forecaster.predict(cut(FRAME, 50, 70), first_session=cut(FRAME, 55, 70)["session"].min())
-    assert mean_ic(tested, cut(FRAME, 55, 70)) > 0.6
+    assert mean_ic(tested, cut(FRAME, 55, 70)) > 0.8
     assert forecaster.importance() == {"a": pytest.approx(1.0), "b": 0.0}
     assert 0.6 < (tested["q90"] >= cut(FRAME, 55, 70)["target"]).mean() <= 1.0
 

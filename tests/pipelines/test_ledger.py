@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import Any
 
-from pipelines.ledger import LedgerEntry, identify_decision, select_champion
+from pipelines.ledger import LedgerEntry, find_withdrawal, identify_decision, next_instant, select_champion
 
 JANUARY, FEBRUARY, MARCH = date(2018, 1, 2), date(2018, 2, 1), date(2018, 3, 1)
 
@@ -57,3 +57,26 @@ def test_same_decision_after_the_same_one_has_one_identity() -> None:
     )
     assert after_another != same[0]
     assert identify_decision("rollback", MARCH, "k1", reigning=None, why="drift") != same[0]
+
+
+def test_decisions_are_ordered_even_if_the_clock_stands_still() -> None:
+    now = datetime(2018, 3, 1, tzinfo=UTC)
+    assert next_instant([], now) == now
+    assert next_instant([entry("bootstrap", JANUARY, "1")], now) == datetime(
+        2018, 3, 1, 0, 0, 0, 1, tzinfo=UTC
+    )
+    assert next_instant([entry("bootstrap", JANUARY, "1")], now.replace(day=2)) == now.replace(day=2)
+
+
+def test_rolled_back_version_is_withdrawn_until_it_is_put_back() -> None:
+    history = [entry("bootstrap", JANUARY, "1"), entry("promotion", FEBRUARY, "2", previous_version="1")]
+    assert find_withdrawal(history, "2", MARCH) is None
+    assert find_withdrawal(history, "1", MARCH) is None
+    history.append(entry("rollback", FEBRUARY, "1", previous_version="2", why="nonsense"))
+    withdrawn = find_withdrawal(history, "2", MARCH)
+    assert withdrawn is not None
+    assert withdrawn.why == "nonsense"
+    assert find_withdrawal(history, "2", JANUARY) is None
+    assert (
+        find_withdrawal([*history, entry("rollback", MARCH, "2", previous_version="1")], "2", MARCH) is None
+    )

@@ -17,9 +17,10 @@ from pipelines.audit import audit, audit_session
 from pipelines.champion import champion_at, load_champion, point_alias, roll_back, tracking_of
 from pipelines.context import Context
 from pipelines.contracts import GOLD_FEATURES_DAILY, GOLD_FORECASTS, GOLD_LABELS
-from pipelines.errors import BadDataError, LookAheadError
+from pipelines.errors import BadDataError
 from pipelines.io.feature_store import open_feature_store
 from pipelines.io.model_folder import forecaster_folder
+from pipelines.io.tracking import Tracking
 from pipelines.ledger import read_ledger
 from pipelines.report import StageReport, Window
 from pipelines.reproduce import reproduce
@@ -88,9 +89,17 @@ def chain(open_home: Callable[..., Context], tmp_path_factory: pytest.TempPathFa
             ]
         ),
     )
-    for stage in ("train", "evaluate", "promote"):
+    for stage in ("train", "evaluate"):
         chain.reports[stage] = chain.run(stage, -6)
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt, match="before the alias"):
+        patch.setattr(Tracking, "set_champion", crash)
+        chain.run("promote", -6)
+    chain.reports["promote"] = chain.run("promote", -6)
     return chain
+
+
+def crash(*_arguments: object) -> None:
+    raise KeyboardInterrupt("before the alias")
 
 
 def row_of(frame: pl.DataFrame, symbol: str, session: object) -> dict[str, object]:
@@ -129,6 +138,16 @@ def test_text_features_are_null_where_nothing_was_said(chain: Chain) -> None:
     assert said.equals(expected.sort("session", "symbol"))
 
 
+def test_crash_between_ledger_and_alias_is_mended_by_the_next_run(chain: Chain) -> None:
+    promote = chain.reports["promote"]
+    assert (promote.status, promote.rows_out) == ("done", 0)
+    kinds = [
+        entry.kind for entry in read_ledger(chain.context.lake) if entry.as_of == chain.gold.sessions[-6]
+    ]
+    assert kinds == ["bootstrap"]
+    assert tracking_of(chain.context).champion() is not None
+
+
 def test_first_model_is_installed_with_its_numbers(chain: Chain) -> None:
     train, evaluate, promote = (chain.reports[stage] for stage in ("train", "evaluate", "promote"))
     assert (train.status, evaluate.status, promote.status) == ("done", "done", "done")
@@ -159,17 +178,24 @@ def test_model_is_made_again_byte_for_byte(chain: Chain) -> None:
     assert again.largest_difference == 0.0
 
 
-def test_forecasts_are_the_champions_word_for_the_universe(chain: Chain) -> None:
-    report = chain.run("forecast", -6)
+@pytest.fixture(scope="module")
+def issued(chain: Chain) -> pl.DataFrame:
+    """What the first champion issued, asked twice."""
+    chain.reports["forecast"] = chain.run("forecast", -6)
+    chain.reports["again"] = chain.run("forecast", -6)
+    rows = chain.context.lake.read(GOLD_FORECASTS).where(f"session = date'{chain.gold.sessions[-6]}'")
+    return chain.context.lake.to_polars(rows).sort("symbol")
+
+
+def test_forecasts_are_the_champions_word_for_the_universe(chain: Chain, issued: pl.DataFrame) -> None:
+    report, session = chain.reports["forecast"], chain.gold.sessions[-6]
     assert (report.status, report.rows_out, report.details["published"]) == ("done", 11, 11)
-    session = chain.gold.sessions[-6]
-    issued = chain.context.lake.to_polars(chain.context.lake.read(GOLD_FORECASTS)).sort("symbol")
     assert "S03" not in issued["symbol"].to_list()
     entry = champion_at(chain.context, session)
     assert entry is not None
     forecaster = load_forecaster(forecaster_folder(load_champion(chain.context, entry).folder))
-    rows = chain.gold.daily.join(chain.gold.text.select("symbol", "session", *FEATURES[len(DAILY) :]),
-                                 on=["symbol", "session"], how="left")  # fmt: skip
+    spoken = chain.gold.text.select("symbol", "session", *FEATURES[len(DAILY) :])
+    rows = chain.gold.daily.join(spoken, on=["symbol", "session"], how="left")
     alone = forecaster.predict(rows.filter((pl.col("session") == session) & (pl.col("symbol") != "S03")))
     assert issued["value"].to_list() == alone.sort("symbol")["value"].to_list()
     assert issued["universe"].unique().to_list() == [11]
@@ -179,65 +205,52 @@ def test_forecasts_are_the_champions_word_for_the_universe(chain: Chain) -> None
     assert not issued["in_sample"].any()
 
 
+@pytest.mark.usefixtures("issued")
 def test_forecasting_again_adds_nothing(chain: Chain) -> None:
-    chain.run("forecast", -6)
-    again = chain.run("forecast", -6)
+    again = chain.reports["again"]
     assert (again.status, again.rows_out, again.details["published"]) == ("done", 0, 0)
     assert again.outputs == again.versions_before
 
 
-def test_issued_forecasts_stand_in_the_online_store(chain: Chain) -> None:
-    chain.run("forecast", -6)
+def test_issued_forecasts_stand_in_the_online_store(chain: Chain, issued: pl.DataFrame) -> None:
     shown = open_feature_store(chain.context).online(["S00", "S03"], ISSUED_VIEW)
-    issued = chain.context.lake.to_polars(chain.context.lake.read(GOLD_FORECASTS))
     expected = row_of(issued, "S00", chain.gold.sessions[-6])["value"]
     assert shown.filter(pl.col("symbol") == "S00")["value"].item() == expected
     assert shown.filter(pl.col("symbol") == "S03")["value"].to_list() in ([], [None])
 
 
-def test_in_sample_session_is_refused_and_marked_only_on_request(
+@pytest.mark.usefixtures("issued")
+def test_audit_names_model_data_and_instant(chain: Chain) -> None:
+    issue = audit(chain.context, chain.gold.sessions[-6])["issues"][0]
+    assert issue["model_version"] == "1"
+    assert issue["rows"] == 11
+    assert issue["issued_at"] == chain.context.clock()
+    assert set(issue["scored_from"]) >= {"gold.features_daily", "ops.model_ledger"}
+    assert issue["trained_from"]["table_versions"]["gold.labels"] >= 1
+    text = json.loads(audit_session(chain.context, chain.gold.sessions[-6]))
+    assert text["issues"][0]["forecasts"][0]["symbol"] == "S00"
+
+
+@pytest.mark.usefixtures("issued")
+def test_window_leaves_seen_sessions_out_unless_asked_and_marks_them_then(
     chain: Chain, open_home: Callable[..., Context]
 ) -> None:
-    with pytest.raises(LookAheadError, match=r"in-sample.*forecast\.in_sample=true"):
-        chain.run("forecast", 60)
+    refused = chain.run("forecast", -6, back=30).details
+    assert refused["in_sample_refused"] > 0
+    assert refused["sessions"] + refused["in_sample_refused"] == 31
     asking = Chain(open_home(chain.context.home.root, "forecast.in_sample=true"), chain.gold)
-    report = asking.run("forecast", -6, back=40)
-    assert report.details["in_sample_marked"] > 0
+    report = asking.run("forecast", -6, back=30)
+    assert report.details["in_sample_marked"] == refused["in_sample_refused"]
     issued = asking.context.lake.to_polars(asking.context.lake.read(GOLD_FORECASTS))
-    marked = issued.filter(pl.col("in_sample"))["session"]
-    until = load_champion(
-        asking.context, champion_at(asking.context, chain.gold.sessions[-6])
-    ).ancestry.fitted_until  # type: ignore[arg-type]
-    assert all(CALENDAR.decision_at(day) < until for day in marked.unique())
-
-
-def test_window_leaves_seen_sessions_out_and_says_how_many(chain: Chain) -> None:
-    report = chain.run("forecast", -6, back=40)
-    assert report.details["in_sample_refused"] > 0
-    assert report.details["sessions"] + report.details["in_sample_refused"] == 41
+    marked = issued.filter(pl.col("in_sample"))["session"].unique()
+    assert len(marked) == refused["in_sample_refused"]
+    assert max(marked) < min(issued.filter(~pl.col("in_sample"))["session"])
 
 
 def test_no_champion_yet_is_nothing_to_do(chain: Chain) -> None:
     report = chain.run("forecast", 40)
     assert report.status == "nothing_to_do"
     assert "no champion" in report.details["why"]
-
-
-def test_audit_names_model_data_and_instant(chain: Chain) -> None:
-    chain.run("forecast", -6)
-    found = audit(chain.context, chain.gold.sessions[-6])
-    issue = found["issues"][0]
-    assert issue["model_version"] == "1"
-    assert issue["rows"] == 11
-    assert issue["issued_at"] == chain.context.clock()
-    assert set(issue["scored_from"]) >= {"gold.features_daily", "ops.model_ledger"}
-    assert issue["trained_from"]["table_versions"]["gold.labels"] >= 1
-    assert (
-        json.loads(audit_session(chain.context, chain.gold.sessions[-6]))["issues"][0]["forecasts"][0][
-            "symbol"
-        ]
-        == "S00"
-    )
 
 
 def test_later_models_are_judged_against_the_champion_and_rolled_back(chain: Chain) -> None:
