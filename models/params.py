@@ -184,7 +184,8 @@ class TFTParams:
     patience : int
         Epochs without a better validation loss after which training stops.
     max_minutes : float
-        Wall-clock limit of one fit. A fit that it cuts short is not reproducible; the card says so.
+        Wall-clock limit of one fit, a guard and not a budget: `max_epochs` bounds the work. A fit that it
+        cuts short is not reproducible; a warning and the saved record's ``outcome`` say so.
     threads, device
         As for XGBoost.
     """
@@ -202,7 +203,7 @@ class TFTParams:
     validation_windows: int = 5120
     max_epochs: int = 6
     patience: int = 2
-    max_minutes: float = 5.0
+    max_minutes: float = 30.0
     threads: int = 2
     device: Literal["auto", "cpu", "cuda"] = "auto"
 

@@ -95,8 +95,9 @@ class XGBoostForecaster:
         Raises
         ------
         ValueError
-            If a part lacks columns, repeats a key or holds no target.
+            If a part lacks columns, repeats a key or holds no target, or no GPU answers for ``cuda``.
         """
+        resolve_device(self.params.device)
         fitted, held = self._prepare(train, "fit"), self._prepare(validation, "validation")
         self._boost(fitted, self.params.max_rounds, held)
         self.tree_weight = self._weigh_trees(held)

@@ -51,13 +51,13 @@ class Suite:
 WORK = Suite(
     "work",
     ".venv",
-    ("tests", "--ignore=tests/dags", "-m", "not scheduler and not cluster and not faults"),
+    ("tests", "--ignore=tests/dags", "-m", "not scheduler and not cluster and not replay and not faults"),
 )
 DAGS = Suite("dags", ".venv-airflow", ("tests/dags", "--confcutdir=tests/dags"))
 WHOLE = Suite(
     "whole",
     ".venv",
-    ("tests", "--ignore=tests/dags", "-m", "scheduler or cluster or faults"),
+    ("tests", "--ignore=tests/dags", "-m", "replay or cluster or scheduler"),
 )
 FAULTS = Suite("faults", ".venv", ("tests", "--ignore=tests/dags", "-m", "faults"))
 PLANS = {"fast": (WORK, DAGS), "all": (WORK, DAGS, WHOLE), "faults": (FAULTS,)}

@@ -24,8 +24,14 @@ TEXT = [feature.name for feature in text_features()]
 FEATURES = [*DAILY, *TEXT]
 KEY = ["symbol", "session"]
 ISSUED = {
-    "model_key": "k", "model_version": "3", "family": "tft", "value": 0.25, "rank": 0.5, "q10": -1.0, "q50": 0.2,
-}  # fmt: skip
+    "model_key": "k",
+    "model_version": "3",
+    "family": "tft",
+    "value": 0.25,
+    "rank": 0.5,
+    "q10": -1.0,
+    "q50": 0.2,
+}
 LATE, EARLY = "S01", "S02"  # corrected after, and before, the decision
 GONE, SILENT = "S03", "S04"  # retracted before the decision, and never delivered
 

@@ -47,7 +47,9 @@ def make_spine(versions: pl.DataFrame) -> pl.DataFrame:
     events = versions["event_timestamp"].to_list()[:20]
     instants += events + [moment + TTL for moment in events] + versions["known_at"].to_list()[:20]
     spine = pl.DataFrame({"event_timestamp": sorted(set(instants))}, schema={"event_timestamp": STAMP})
-    return spine.join(pl.DataFrame({"symbol": ["A", "B", "C", "D"]}), how="cross").with_row_index("row")
+    return spine.join(pl.DataFrame({"symbol": ["A", "B", "C", "D"]}), how="cross").with_columns(
+        pl.int_range(pl.len(), dtype=pl.Int64).alias("row")
+    )
 
 
 @pytest.fixture(scope="module")
