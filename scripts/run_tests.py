@@ -57,7 +57,7 @@ DAGS = Suite("dags", ".venv-airflow", ("tests/dags", "--confcutdir=tests/dags"))
 WHOLE = Suite(
     "whole",
     ".venv",
-    ("tests", "--ignore=tests/dags", "-m", "replay or cluster or scheduler"),
+    ("tests", "--ignore=tests/dags", "-m", "replay or cluster"),
 )
 FAULTS = Suite("faults", ".venv", ("tests", "--ignore=tests/dags", "-m", "faults"))
 PLANS = {"fast": (WORK, DAGS), "all": (WORK, DAGS, WHOLE), "faults": (FAULTS,)}

@@ -7,6 +7,7 @@ import logging
 import sys
 from collections import Counter as Tally
 from datetime import UTC, datetime
+from typing import Any
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -46,7 +47,7 @@ _log = logging.getLogger(REQUEST_LOG)
 
 
 def configure_request_log() -> None:
-    """Write request lines, and nothing else, as bare JSON on standard error."""
+    """Write requests and changes of champion as bare JSON lines on standard error."""
     if not _log.handlers:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(logging.Formatter("%(message)s"))
@@ -59,14 +60,17 @@ def record_visit(visit: Visit) -> None:
     """Count a request and write its one line."""
     REQUESTS.labels(visit.route, str(visit.status)).inc()
     SECONDS.labels(visit.route).observe(visit.seconds)
-    line = {
-        "at": datetime.now(tz=UTC).isoformat(timespec="milliseconds"),
-        "request_id": visit.request_id,
-        "route": visit.route,
-        "status": visit.status,
-        "milliseconds": round(visit.seconds * 1000, 2),
+    _write(
+        request_id=visit.request_id,
+        route=visit.route,
+        status=visit.status,
+        milliseconds=round(visit.seconds * 1000, 2),
         **visit.notes,
-    }
+    )
+
+
+def _write(**facts: Any) -> None:
+    line = {"at": datetime.now(tz=UTC).isoformat(timespec="milliseconds"), **facts}
     _log.info(json.dumps(line, default=str))
 
 
@@ -82,7 +86,7 @@ def note_answer(visit: Visit, answer: ForecastAnswer | BatchAnswer) -> None:
 
 
 class SwitchRecorder:
-    """Counts switches and keeps the champion's gauge on the one that answers."""
+    """Counts and logs switches, and keeps the champion's gauge on the one that answers."""
 
     def __init__(self) -> None:
         self._labels: tuple[str, str, str] | None = None
@@ -99,5 +103,6 @@ class SwitchRecorder:
         if self._labels is not None:
             CHAMPION.labels(*self._labels).set(0)
         manifest = champion.manifest
+        _write(event="champion", bento=manifest.bento, model_version=manifest.model_version)
         self._labels = (manifest.model_version, manifest.model_key, manifest.family)
         CHAMPION.labels(*self._labels).set(1)

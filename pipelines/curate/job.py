@@ -20,15 +20,14 @@ from pipelines.contracts import (
 from pipelines.curate import contract, steps
 from pipelines.digest import digest_of
 from pipelines.io.sources import build_source
+from pipelines.records import CANONICAL_TEXT
 from pipelines.report import StageReport, Window, standing
 from pipelines.scope import around, bucketed, dates_condition, positions
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-TEXT_ID = (
-    "sha2(concat_ws('|', session_date, lower(regexp_replace(trim(text), '[ \\t\\n]+', ' '))), 256) as text_id"
-)
+TEXT_ID = f"sha2(concat_ws('|', session_date, {CANONICAL_TEXT}), 256) as text_id"
 FINDINGS = {"symbol": pl.String, "finding": pl.String, "session": pl.Date, "missing": pl.Int64}
 NOTHING = {"rows_in": 0, "rows_out": 0, "sessions_touched": 0}
 MOST_EXAMPLES = 20

@@ -9,6 +9,7 @@ from pipelines.context import Context
 from pipelines.contracts import SILVER_TEXT, SILVER_TEXT_SCORES
 from pipelines.digest import digest_of
 from pipelines.io.text_models import scorer_version
+from pipelines.records import CANONICAL_TEXT
 from pipelines.report import StageReport, Window, standing
 from pipelines.scope import dates_condition
 from pipelines.score_text import contract, steps
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from datetime import date
 
     from pyspark.sql import DataFrame
-
-CANONICAL_TEXT = "lower(regexp_replace(trim(text), '[[:space:]]+', ' '))"
-"""The form by which curate tells texts apart: what is scored must not depend on which spelling came first."""
 
 
 def run(context: Context, window: Window) -> StageReport:
@@ -67,10 +65,9 @@ def score_sessions(context: Context, sessions: list[date] | None, version: str) 
 def unscored(context: Context, scope: str, version: str) -> DataFrame:
     """Return `text_id`, `session` and `text` of the texts without a score, one row a text."""
     texts = context.lake.read(SILVER_TEXT).where(scope)
-    spelled = texts.selectExpr("text_id", "session", f"{CANONICAL_TEXT} as text")
-    each = (
-        spelled.groupBy("text_id").agg({"session": "min", "text": "min"}).toDF("text_id", "session", "text")
-    )
+    place = "row_number() over (partition by text_id order by session, symbol) as place"
+    spelled = texts.selectExpr("text_id", "session", f"{CANONICAL_TEXT} as text", place)
+    each = spelled.where("place = 1")
     scores = context.lake.read(SILVER_TEXT_SCORES).where(f"({scope}) and model_version = '{version}'")
     return each.join(scores.select("text_id"), on="text_id", how="left_anti").select(
         "text_id", "session", "text"

@@ -65,7 +65,7 @@ def demo(request: Request, **source: str | None) -> None:
     """Load a history and two more sessions through the real scheduler, and show what came of it."""
     from pipelines.services.demo import run_demo
 
-    signal.signal(signal.SIGTERM, _interrupt)
+    end_like_an_interrupt()
     run_demo(with_sources(request, **source), click.echo)
 
 
@@ -96,6 +96,11 @@ def announce_password(home: Any) -> None:
         )
 
 
+def end_like_an_interrupt() -> None:
+    """Treat an ordered end of this process like Ctrl-C, so that what it started is ended too."""
+    signal.signal(signal.SIGTERM, _interrupt)
+
+
 def _open(request: Request) -> tuple[Any, Any]:
     from pipelines.context import Home
     from pipelines.settings import load_settings
@@ -108,5 +113,4 @@ def _each(option: str, values: Sequence[str]) -> list[str]:
 
 
 def _interrupt(_number: int, _frame: object) -> None:
-    """Treat an ordered end like Ctrl-C, so that the services are ended too."""
     raise KeyboardInterrupt

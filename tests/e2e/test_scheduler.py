@@ -16,6 +16,7 @@ import pytest
 from pipelines.context import Home
 from pipelines.services.airflow_api import AirflowApi, DagRun
 from pipelines.services.airflow_home import USER, read_password
+from pipelines.services.commands import end_like_an_interrupt
 from pipelines.services.params import ServicesParams
 from pipelines.services.processes import STACK_VARIABLE
 from pipelines.services.stack import Stack, read_stack, start_stack, stop_stack
@@ -70,6 +71,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     params = replace(settings.services, **ports, start_timeout_seconds=900.0)
     home = Home(tmp_path_factory.mktemp("home"))
     arguments = [part for pair in SMALL for part in ("--set", pair)]
+    end_like_an_interrupt()
     try:
         stack = start_stack(params, home, arguments)
         password, _ = read_password(home.airflow)

@@ -103,14 +103,21 @@ def crash(*_arguments: object) -> None:
     raise KeyboardInterrupt("before the alias")
 
 
+@pytest.fixture(scope="module")
+def frame(chain: Chain) -> pl.DataFrame:
+    """The training frame of the first as-of."""
+    return read_frame(chain.context, chain.gold.sessions[-6], 1, FEATURES)
+
+
 def row_of(frame: pl.DataFrame, symbol: str, session: object) -> dict[str, object]:
     found = frame.filter((pl.col("symbol") == symbol) & (pl.col("session") == session)).to_dicts()
     return found[0] if found else {}
 
 
-def test_frame_holds_each_sessions_own_vector_as_known_at_its_decision(chain: Chain) -> None:
+def test_frame_holds_each_sessions_own_vector_as_known_at_its_decision(
+    chain: Chain, frame: pl.DataFrame
+) -> None:
     gold = chain.gold
-    frame = read_frame(chain.context, gold.sessions[-6], 1, FEATURES)
     expected = gold.daily.select("symbol", "session", *DAILY).with_columns(pl.col(DAILY).cast(pl.Float32))
     joined = frame.join(expected, on=["symbol", "session"], suffix="_gold")
     assert joined.height == frame.height
@@ -120,9 +127,8 @@ def test_frame_holds_each_sessions_own_vector_as_known_at_its_decision(chain: Ch
     assert frame.height == 113 * 12 - 2
 
 
-def test_corrections_count_from_when_they_were_known(chain: Chain) -> None:
+def test_corrections_count_from_when_they_were_known(chain: Chain, frame: pl.DataFrame) -> None:
     gold = chain.gold
-    frame = read_frame(chain.context, gold.sessions[-6], 1, FEATURES)
     assert row_of(frame, "S00", gold.sessions[50])[DAILY[0]] != 99.0
     assert row_of(frame, "S01", gold.sessions[51])
     assert row_of(frame, "S02", gold.sessions[52]) == {}
@@ -131,8 +137,7 @@ def test_corrections_count_from_when_they_were_known(chain: Chain) -> None:
     assert row_of(frame, "S06", gold.sessions[54]) == {}
 
 
-def test_text_features_are_null_where_nothing_was_said(chain: Chain) -> None:
-    frame = read_frame(chain.context, chain.gold.sessions[-6], 1, FEATURES)
+def test_text_features_are_null_where_nothing_was_said(chain: Chain, frame: pl.DataFrame) -> None:
     name = text_features()[0].name
     said = frame.filter(pl.col(name).is_not_null()).select("symbol", "session")
     expected = chain.gold.text.select("symbol", "session").join(frame, on=["symbol", "session"], how="semi")

@@ -50,5 +50,5 @@ def test_an_unknown_plan_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_every_test_of_the_work_environment_belongs_to_one_suite() -> None:
     assert run_tests.WORK.options[-1] == "not scheduler and not cluster and not replay and not faults"
-    assert run_tests.WHOLE.options[-1] == "replay or cluster or scheduler"
+    assert run_tests.WHOLE.options[-1] == "replay or cluster"
     assert run_tests.PLANS["all"] == (*run_tests.PLANS["fast"], run_tests.WHOLE)

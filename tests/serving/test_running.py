@@ -131,6 +131,8 @@ def test_metrics_and_the_log_tell_what_happened(ready: str, log: Path) -> None:
     assert 'bellwether_forecasts_total{route="/forecast",status="unknown_symbol"}' in metrics
     lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith('{"at"')]
     assert {"request_id", "route", "status", "milliseconds", "model_version", "symbols", "session"} <= set(
-        next(line for line in lines if line["status"] == 200)
+        next(line for line in lines if line.get("status") == 200)
     )
+    switches = [line["model_version"] for line in lines if line.get("event") == "champion"]
+    assert switches == ["1", "2", "1"]
     assert "Traceback" not in log.read_text()
