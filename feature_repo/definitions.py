@@ -84,7 +84,9 @@ class Definitions:
 
 
 def _describe(view: FeatureView) -> list[object]:
-    fields = [[field.name, str(field.dtype), field.description, field.tags] for field in view.schema]
+    # Feast keeps the schema in an order that differs between processes.
+    ordered = sorted(view.schema, key=lambda field: field.name)
+    fields = [[field.name, str(field.dtype), field.description, field.tags] for field in ordered]
     source = view.batch_source
     columns = [source.table, source.timestamp_field, source.created_timestamp_column]
     return [view.name, view.ttl.total_seconds(), fields, columns, view.description]

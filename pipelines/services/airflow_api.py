@@ -128,7 +128,7 @@ class AirflowApi:
             If it failed; the message holds the log of the failed task.
         """
         deadline = time.monotonic() + seconds
-        while (run := find()) is None or run.state not in ENDED:
+        while (run := self._look(find, deadline)) is None or run.state not in ENDED:
             tell(f"{what}: {run.state if run else 'not started'}")
             if time.monotonic() > deadline:
                 state = run.state if run else "not there"
@@ -179,6 +179,16 @@ class AirflowApi:
             for task in failed
         ]
         return "\n".join(texts) or f"{run.dag_id} {run.run_id} failed before a task started"
+
+    def _look(self, find: Callable[[], DagRun | None], deadline: float) -> DagRun | None:
+        """Return what `find` finds; an Airflow too busy to answer is asked again until `deadline`."""
+        while True:
+            try:
+                return find()
+            except UnavailableError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(SECONDS_BETWEEN_LOOKS)
 
     def _log_end(self, run: DagRun, task: Mapping[str, Any], characters: int = 4000) -> str:
         return self.log(run, task["task_id"], task["try_number"])[-characters:]

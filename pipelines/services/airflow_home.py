@@ -15,6 +15,16 @@ from pipelines.services.params import ServicesParams
 
 ROOT = Path(__file__).resolve().parents[2]
 USER = "admin"
+_PATIENCE = {
+    "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",
+    "AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "300",
+    "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "240",
+    "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
+    "AIRFLOW__WORKERS__MAX_FAILED_HEARTBEATS": "10",
+    "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "120",
+}
+"""A stage that keeps every core busy slows Airflow down too. With the defaults a task then failed because its
+first call took more than five seconds, and reading the DAG files again every 30 s took a third of a core."""
 
 
 def airflow_command(params: ServicesParams) -> str:
@@ -69,6 +79,7 @@ def airflow_environment(params: ServicesParams, folder: Path) -> dict[str, str]:
         "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
         "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
+        **_PATIENCE,
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(folder / "logs"),
     }

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from datetime import timedelta
 
 import pytest
@@ -66,6 +69,22 @@ def test_fields_carry_unit_lookback_and_source(built: Definitions) -> None:
 
 def test_digest_is_the_same_for_the_same_definitions(built: Definitions) -> None:
     assert built.digest() == build_definitions(TTL).digest()
+
+
+@pytest.mark.parametrize("seed", ["1", "2"])
+def test_digest_is_the_same_in_every_process(built: Definitions, seed: str) -> None:
+    program = (
+        "from datetime import timedelta; from feature_repo.definitions import build_definitions; "
+        f"print(build_definitions(timedelta(seconds={TTL.total_seconds()})).digest())"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", program],
+        env=dict(os.environ, PYTHONHASHSEED=seed),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout.split()[-1] == built.digest()
 
 
 def test_digest_changes_with_the_ttl(built: Definitions) -> None:

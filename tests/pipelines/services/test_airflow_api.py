@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -91,6 +92,20 @@ def test_waiting_tells_each_state(api: AirflowApi) -> None:
     told: list[str] = []
     assert api.wait_for(RUN, 10, told.append).state == "success"
     assert told == ["ingest_daily: queued", "ingest_daily: running", "ingest_daily: success"]
+
+
+def test_an_airflow_too_busy_to_answer_is_asked_again(
+    api: AirflowApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([UnavailableError("busy"), replace(RUN, state="success")])
+
+    def find() -> DagRun:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    assert api.wait(find, "it", 10).state == "success"
 
 
 def test_a_failed_run_brings_its_log(api: AirflowApi, airflow: FakeAirflow) -> None:
