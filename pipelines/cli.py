@@ -91,9 +91,10 @@ for _stage in STAGE_HELP:
 
 
 def _run_stages(context: Any, stages: list[str], window: Window) -> list[StageReport]:
-    from pipelines.runner import one_writer, run_stage
+    from pipelines.runner import load_ahead, one_writer, run_stage
 
     with one_writer(context):
+        load_ahead(stages)
         return [run_stage(context, stage, window) for stage in stages]
 
 
@@ -134,9 +135,10 @@ def _named(stages: str) -> list[str]:
 
 def _run_chain(context: Any, window: Window, *, train: bool | None) -> list[StageReport]:
     from pipelines.champion import champion_at
-    from pipelines.runner import one_writer, run_stage
+    from pipelines.runner import load_ahead, one_writer, run_stage
 
     with one_writer(context):
+        load_ahead([*CHAIN_BEFORE, "forecast", "monitor"])
         reports = [run_stage(context, stage, window) for stage in CHAIN_BEFORE]
         wanted = train if train is not None else champion_at(context, window.end) is None
         if wanted:

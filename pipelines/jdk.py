@@ -12,6 +12,8 @@ from pathlib import Path
 MINIMUM_VERSION = 17
 VECTOR_MODULE = "jdk.incubator.vector"
 LINK_NAME = ".jdk"
+CLASS_ARCHIVE = "spark.jsa"
+"""Beside the Delta jars: the JVM archive of the classes that Spark loads, made by set-up."""
 SYSTEM_FOLDER = Path("/usr/lib/jvm")
 NEED = f"Java {MINIMUM_VERSION} or later with the module {VECTOR_MODULE}"
 

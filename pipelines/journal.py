@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 import polars as pl
 
@@ -26,6 +26,7 @@ class LastRun:
         return self.inputs.get(table) if definition == self.definition else None
 
 
+REMEMBERED = ("run_id", "stage", "as_of", "finished_at", "inputs", "definition")
 NOTHING_YET = LastRun(inputs={}, definition="")
 
 
@@ -34,26 +35,27 @@ class Journal:
 
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
-        self._last: dict[str, LastRun] | None = None
+        self._runs: pl.DataFrame | None = None
 
     def last(self, stage: str) -> LastRun:
         """Return the last finished run of `stage`, or an empty one."""
-        if self._last is None:
-            self._last = self._load()
-        return self._last.get(stage, NOTHING_YET)
+        runs = self._read().filter(pl.col("stage") == stage)
+        if runs.is_empty():
+            return NOTHING_YET
+        row = runs.row(-1, named=True)
+        return LastRun(inputs=decode_versions(row["inputs"]), definition=row["definition"])
 
-    def _load(self) -> dict[str, LastRun]:
-        runs = self._lake.read(OPS_STAGE_RUNS).selectExpr(
-            "stage",
-            "inputs",
-            "definition",
-            "row_number() over (partition by stage order by finished_at desc, run_id desc) as place",
-        )
-        latest = runs.where("place = 1").collect()
-        return {
-            row["stage"]: LastRun(inputs=decode_versions(row["inputs"]), definition=row["definition"])
-            for row in latest
-        }
+    def last_as_of(self, stage: str, as_of: date) -> date | None:
+        """Return the latest as-of, not after `as_of`, that `stage` was run for; None before the first."""
+        runs = self._read().filter((pl.col("stage") == stage) & (pl.col("as_of") <= as_of))
+        newest: date | None = runs["as_of"].max()  # type: ignore[assignment]
+        return newest
+
+    def _read(self) -> pl.DataFrame:
+        """Return all runs in the order in which they finished: a dozen short rows a day."""
+        if self._runs is None:
+            self._runs = self._lake.to_polars(self._lake.read(OPS_STAGE_RUNS).select(*REMEMBERED))
+        return self._runs.sort("finished_at", "run_id")
 
     def record(
         self, report: StageReport, window: Window, *, started_at: datetime, finished_at: datetime
@@ -79,5 +81,5 @@ class Journal:
         }
         frame = pl.DataFrame([row], schema=dict(OPS_STAGE_RUNS.schema))
         self._lake.append(OPS_STAGE_RUNS, self._lake.from_polars(frame, OPS_STAGE_RUNS.schema))
-        if self._last is not None:
-            self._last[report.stage] = LastRun(inputs=dict(report.inputs), definition=report.definition)
+        if self._runs is not None:
+            self._runs = pl.concat([self._runs, frame.select(REMEMBERED)])

@@ -69,8 +69,8 @@ class LedgerEntry:
 
 def read_ledger(lake: Lake) -> list[LedgerEntry]:
     """Return all decisions in order of as-of and decision; a few rows a week, so they are collected."""
-    rows = lake.read(OPS_MODEL_LEDGER).orderBy("as_of", "decided_at", "entry_id")
-    return [_parse(row) for row in lake.to_polars(rows).to_dicts()]
+    rows = lake.read_small(OPS_MODEL_LEDGER).sort("as_of", "decided_at", "entry_id")
+    return [_parse(row) for row in rows.to_dicts()]
 
 
 def _parse(row: Mapping[str, Any]) -> LedgerEntry:

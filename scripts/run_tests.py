@@ -11,11 +11,15 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import xml.etree.ElementTree as ET
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).resolve().parents[1]
 REPORTS = ROOT / ".test-reports"
@@ -48,31 +52,48 @@ class Suite:
         return REPORTS / f"{self.name}.xml"
 
 
-WORK = Suite(
-    "work",
-    ".venv",
-    ("tests", "--ignore=tests/dags", "-m", "not scheduler and not cluster and not replay and not faults"),
-)
+LONG = "scheduler or cluster or replay or faults"
+SPARK = Suite("spark", ".venv", ("tests", "--ignore=tests/dags", "-m", f"spark and not ({LONG})"))
+PLAIN = Suite("plain", ".venv", ("tests", "--ignore=tests/dags", "-m", f"not spark and not ({LONG})"))
 DAGS = Suite("dags", ".venv-airflow", ("tests/dags", "--confcutdir=tests/dags"))
-WHOLE = Suite(
-    "whole",
-    ".venv",
-    ("tests", "--ignore=tests/dags", "-m", "replay or cluster"),
-)
+WHOLE = Suite("whole", ".venv", ("tests", "--ignore=tests/dags", "-m", LONG))
 FAULTS = Suite("faults", ".venv", ("tests", "--ignore=tests/dags", "-m", "faults"))
-PLANS = {"fast": (WORK, DAGS), "all": (WORK, DAGS, WHOLE), "faults": (FAULTS,)}
+FAST = ((SPARK,), (PLAIN, DAGS))
+PLANS = {"fast": (FAST,), "all": (FAST, ((WHOLE,),)), "faults": (((FAULTS,),),)}
+"""A plan is a sequence of steps; the lanes of a step run side by side, the suites of a lane in turn."""
 
 
-def run_suite(suite: Suite, extra: list[str], environ: dict[str, str]) -> int:
-    """Run one suite with its output shown as it comes and return pytest's exit status.
+def run_suite(suite: Suite, extra: list[str], environ: dict[str, str], output: IO[str] | None = None) -> int:
+    """Run one suite and return pytest's exit status; its output is shown as it comes, or kept in `output`.
 
     A suite without a test fails, unless options of the caller have left none.
     """
     python = str(ROOT / suite.environment / "bin" / "python")
     command = [python, "-m", "pytest", *suite.options, f"--junitxml={suite.report}", *extra]
-    print(f"\n--- {suite.name}: {suite.environment} ---", flush=True)
-    done = subprocess.run(command, cwd=ROOT, env=environ, stdin=subprocess.DEVNULL, check=False)
+    print(f"\n--- {suite.name}: {suite.environment} ---", file=output, flush=True)
+    done = subprocess.run(
+        command, cwd=ROOT, env=environ, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False
+    )
     return 0 if extra and done.returncode == NO_TESTS_COLLECTED else done.returncode
+
+
+def run_step(lanes: Sequence[Sequence[Suite]], extra: list[str], environ: dict[str, str]) -> list[int]:
+    """Run lanes side by side: Spark waits for the JVM most of the time, which leaves a core to the others.
+
+    The first lane's output is shown as it comes, that of the others when all are done.
+    """
+
+    def run_lane(lane: Sequence[Suite], output: IO[str] | None = None) -> list[int]:
+        return [run_suite(suite, extra, environ, output) for suite in lane]
+
+    with ExitStack() as stack, ThreadPoolExecutor() as pool:
+        kept = [stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8")) for _ in lanes[1:]]
+        beside = [pool.submit(run_lane, lane, output) for lane, output in zip(lanes[1:], kept, strict=True)]
+        statuses = run_lane(lanes[0]) + [status for lane in beside for status in lane.result()]
+        for output in kept:
+            output.seek(0)
+            print(output.read(), flush=True)
+    return statuses
 
 
 def count_outcomes(report: str) -> tuple[Counter[str], float]:
@@ -123,12 +144,13 @@ def main(arguments: list[str]) -> int:
     if not arguments or arguments[0] not in PLANS:
         print(f"usage: run_tests.py {{{','.join(PLANS)}}} [PYTEST OPTION …]", file=sys.stderr)
         return 2
-    suites = PLANS[arguments[0]]
+    steps = PLANS[arguments[0]]
+    suites = [suite for lanes in steps for lane in lanes for suite in lane]
     REPORTS.mkdir(exist_ok=True)
     for suite in suites:
         suite.report.unlink(missing_ok=True)
     environ = dict(os.environ, BELLWETHER_FAULTS="all" if arguments[0] == "faults" else "sample")
-    statuses = [run_suite(suite, arguments[1:], environ) for suite in suites]
+    statuses = [status for lanes in steps for status in run_step(lanes, arguments[1:], environ)]
     line, refused = judge(suites, strict=os.environ.get("CI") == "true")
     for skip in refused:
         print(f"unexpected skip: {skip}")

@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from pipelines.jdk import LINK_NAME, NEED, Jdk, candidate_homes, choose_jdk  # noqa: E402
+from scripts.class_archive import archive_classes  # noqa: E402
 from scripts.commands import SetupError, run, say  # noqa: E402
 from scripts.delta_jars import fetch_jars  # noqa: E402
 from scripts.network import uv_environment  # noqa: E402
@@ -88,7 +89,8 @@ def install_environment(folder_name: str, requirements_name: str) -> None:
     if not is_whole(folder):
         python = interpreter_for(sys.version_info[:2], sys.executable)
         uv(folder_name, "venv", "-q", "--clear", "--python", python, str(folder))
-    uv(folder_name, "pip", "sync", "-q", "--python", str(folder / "bin" / "python"), str(requirements))
+    python = str(folder / "bin" / "python")
+    uv(folder_name, "pip", "sync", "-q", "--compile-bytecode", "--python", python, str(requirements))
     write_stamp(folder, digest)
     say(folder_name, f"ready after {time.monotonic() - started:.0f} s")
 
@@ -186,6 +188,7 @@ STEPS: dict[str, Callable[[], None]] = {
     "work": install_work,
     "project": install_project,
     "jars": fetch_jars,
+    "classes": archive_classes,
     "airflow": install_airflow,
 }
 

@@ -21,8 +21,12 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 LAST = ("replay", "cluster", "faults", "scheduler")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the quick tests first, so that a mistake shows early."""
+    """Mark what needs the Spark session, and run the quick tests first, so that a mistake shows early."""
+    for item in items:
+        if "spark" in getattr(item, "fixturenames", ()):
+            item.add_marker("spark")
     items.sort(key=lambda item: any(item.get_closest_marker(name) for name in LAST))
 
 

@@ -23,6 +23,7 @@ from pipelines.contracts import (
     TableContract,
 )
 from pipelines.digest import digest_of
+from pipelines.io.lake import at_once
 from pipelines.io.text_models import scorer_version
 from pipelines.report import StageReport, Window, standing
 from pipelines.scope import MOST_TOUCHED, dates_condition, positions
@@ -116,12 +117,13 @@ def build_daily(context: Context, changed: list[date] | None) -> dict[str, dict[
     few = touched is not None
     built = context.lake.map_groups(rows, ["block"], step, steps.BLOCK_OUTPUT, bounded=few).persist()
     try:
-        features = context.lake.replace(
-            GOLD_FEATURES_DAILY, built.where("kind = 'features'"), scope=dates_condition(touched), bounded=few
+        replace = partial(context.lake.replace, bounded=few)
+        owned = dates_condition(touched), labels_condition(context, touched)
+        writes = (
+            partial(replace, GOLD_FEATURES_DAILY, built.where("kind = 'features'"), scope=owned[0]),
+            partial(replace, GOLD_LABELS, built.where("kind = 'labels'"), scope=owned[1]),
         )
-        labels = context.lake.replace(
-            GOLD_LABELS, built.where("kind = 'labels'"), scope=labels_condition(context, touched), bounded=few
-        )
+        features, labels = at_once(*writes) if few else [write() for write in writes]
     finally:
         built.unpersist()
     size = (

@@ -19,6 +19,7 @@ from pipelines.contracts import (
 )
 from pipelines.curate import contract, steps
 from pipelines.digest import digest_of
+from pipelines.io.lake import at_once
 from pipelines.io.sources import build_source
 from pipelines.records import CANONICAL_TEXT
 from pipelines.report import StageReport, Window, standing
@@ -83,13 +84,14 @@ def curate_bars(context: Context, definition: str) -> dict[str, Any]:
     versions = context.lake.map_groups(records, ["bucket"], step, SILVER_BARS.schema, bounded=few).persist()
     try:
         scope = dates_condition(touched)
-        changes = context.lake.replace(SILVER_BARS, versions, scope=scope, bounded=few)
         announced = versions.where("dividend <> 0 or split <> 1").select("symbol").distinct()
         chains = bucketed(versions.join(announced, on="symbol", how="left_semi"))
         actions = context.lake.map_groups(
             chains, ["bucket"], steps.action_versions, SILVER_ACTIONS.schema, bounded=few
         )
-        context.lake.replace(SILVER_ACTIONS, actions, scope=scope, bounded=few)
+        replace = partial(context.lake.replace, scope=scope, bounded=few)
+        writes = partial(replace, SILVER_BARS, versions), partial(replace, SILVER_ACTIONS, actions)
+        changes, _ = at_once(*writes) if few else [write() for write in writes]
         return {
             "rows_in": versions.count(),
             "rows_out": changes.total,

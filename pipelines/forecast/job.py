@@ -17,7 +17,7 @@ from pipelines.forecast.steps import Choice, Stamp, choose_sessions, forecast_gr
 from pipelines.forecast.universe import read_universe
 from pipelines.io.model_folder import PackedForecaster, pack_forecaster
 from pipelines.report import StageReport, Window, standing
-from pipelines.scope import months_between
+from pipelines.scope import MOST_TOUCHED, months_between
 
 
 def run(context: Context, window: Window) -> StageReport:
@@ -77,10 +77,10 @@ def issue(context: Context, champion: Champion, choice: Choice) -> int:
         stamp=stamp_of(context, champion, choice),
     )
     rows = read_universe(context.lake, plan, ancestry.feature_names)
-    forecasts = context.lake.map_groups(rows, ["forecast_session"], step, GOLD_FORECASTS.schema)
-    return context.lake.insert_absent(
-        GOLD_FORECASTS, forecasts, scope=months_between(choice.sessions[0], choice.sessions[-1])
-    )
+    few = len(choice.sessions) * ancestry.history_sessions <= MOST_TOUCHED
+    forecasts = context.lake.map_groups(rows, ["forecast_session"], step, GOLD_FORECASTS.schema, bounded=few)
+    scope = months_between(choice.sessions[0], choice.sessions[-1])
+    return context.lake.insert_absent(GOLD_FORECASTS, forecasts, scope=scope, bounded=few)
 
 
 def stamp_of(context: Context, champion: Champion, choice: Choice) -> Stamp:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
@@ -11,6 +12,7 @@ from pipelines.context import Context
 from pipelines.contracts import BRONZE_BARS, BRONZE_TEXTS, OPS_QUARANTINE, TableContract
 from pipelines.errors import BadDataError
 from pipelines.ingest import contract, steps
+from pipelines.io.lake import at_once
 from pipelines.io.sources import ReadRequest, Source, build_source
 from pipelines.records import BARS, TEXTS, RecordKind
 from pipelines.report import StageReport, Window, standing
@@ -42,9 +44,8 @@ def run(context: Context, window: Window) -> StageReport:
     kinds = ((BARS, BRONZE_BARS, source.read_bars), (TEXTS, BRONZE_TEXTS, source.read_texts))
     parts = {}
     for kind, bronze, read in kinds:
-        sent = read(lake.spark, request)
         reading = Reading(context=context, source=source, request=request, kind=kind, bronze=bronze)
-        parts[kind.name] = NOTHING if sent is None else land(reading, sent)
+        parts[kind.name] = land(reading, partial(read, lake.spark, request))
     totals = steps.combine_details(parts)
     return StageReport(
         stage="ingest",
@@ -70,8 +71,8 @@ def read_request(context: Context, window: Window) -> ReadRequest:
     )
 
 
-def land(reading: Reading, sent: DataFrame) -> dict[str, int]:
-    """Land one kind of record and return its counts.
+def land(reading: Reading, read: Callable[[], DataFrame | None]) -> dict[str, int]:
+    """Land what `read` returns and return its counts.
 
     Raises
     ------
@@ -79,7 +80,11 @@ def land(reading: Reading, sent: DataFrame) -> dict[str, int]:
         If a larger share than allowed breaks the contract; then nothing is landed.
     """
     context = reading.context
-    records = judged(reading, without_landed(reading, hashed(sent, reading.kind))).persist()
+    asked: tuple[Callable[[], Any], ...] = (read, partial(find_delivered, reading))
+    sent, delivered = at_once(*asked)
+    if sent is None:
+        return NOTHING
+    records = judged(reading, without_landed(reading, hashed(sent, reading.kind)), delivered).persist()
     try:
         facts = batch_facts(records, reading.kind)
         if not facts["rows"]:
@@ -93,7 +98,8 @@ def land(reading: Reading, sent: DataFrame) -> dict[str, int]:
             raise BadDataError(reason)
         identity = f"{reading.source.name}:{reading.kind.name}:{facts['batch_id']}"
         landed = context.lake.append(reading.bronze, batch, txn=identity)
-        counts = {"rows_in": facts["rows"], "rows_out": landed, "rows_refused": refused}
+        rows_out = facts["rows"] if landed else 0
+        counts = {"rows_in": facts["rows"], "rows_out": rows_out, "rows_refused": refused}
         return {**counts, "sessions_touched": facts["sessions"]}
     finally:
         records.unpersist()
@@ -125,7 +131,7 @@ def _scope(reading: Reading) -> str:
     return f"session_date between '{request.first_session}' and '{last}' or session_date is null"
 
 
-def judged(reading: Reading, fresh: DataFrame) -> DataFrame:
+def judged(reading: Reading, fresh: DataFrame, delivered: Sequence[date]) -> DataFrame:
     """Return bronze rows with the arrival of each record and the rules that it breaks."""
     context, request = reading.context, reading.request
     ingest = context.settings.ingest
@@ -136,7 +142,7 @@ def judged(reading: Reading, fresh: DataFrame) -> DataFrame:
     arrival = steps.Arrival(
         source=reading.source.name,
         closes=calendar.drop("decision_at"),
-        delivered=_delivered(reading),
+        delivered=delivered,
         now=context.clock(),
         lag=timedelta(minutes=lag),
         text_close_lag=timedelta(minutes=context.settings.curate.text_close_lag_minutes),
@@ -147,11 +153,12 @@ def judged(reading: Reading, fresh: DataFrame) -> DataFrame:
     return context.lake.map_batches(fresh, step, steps.judged_schema(reading.bronze), bounded=few)
 
 
-def _delivered(reading: Reading) -> list[date]:
+def find_delivered(reading: Reading) -> list[date]:
+    """Return the sessions in question that a source without arrival times has delivered before."""
     lake = reading.context.lake
     if reading.source.delivers_received_at or not lake.exists(reading.bronze):
         return []
-    known = lake.read(reading.bronze).where(f"source = '{reading.source.name}'")
+    known = lake.read(reading.bronze).where(f"source = '{reading.source.name}' and ({_scope(reading)})")
     sessions = known.select("session_date").distinct().collect()
     return [row[0] for row in sessions if row[0] is not None]
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
 import pyarrow as pa
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Step = Callable[[pl.DataFrame], pl.DataFrame]
+Answer = TypeVar("Answer")
 
 
 class Lake:
@@ -48,19 +50,27 @@ class Lake:
         self.root = root.rstrip("/")
         self.local_rows = local_rows
         self._session = session
+        self._known: set[str] = set()
+        self._small: dict[str, tuple[int | None, pl.DataFrame]] = {}
 
     @cached_property
     def spark(self) -> SparkSession:
         """The Spark session, started when first needed."""
         return self._session()
 
+    def start(self) -> None:
+        """Start the Spark session now."""
+        _ = self.spark
+
     def path(self, name: str) -> str:
         """Return the place of table `name` (``layer.noun``)."""
         return f"{self.root}/{name.replace('.', '/')}"
 
     def exists(self, contract: TableContract) -> bool:
-        """Tell whether the table has been created."""
-        return self.version(contract) is not None
+        """Tell whether the table has been created; tables are never dropped."""
+        if contract.name not in self._known and self.version(contract) is not None:
+            self._known.add(contract.name)
+        return contract.name in self._known
 
     def version(self, contract: TableContract) -> int | None:
         """Return the table's latest Delta version, None where there is no table yet."""
@@ -100,6 +110,8 @@ class Lake:
         if at_version is not None:
             reader = reader.option("versionAsOf", at_version)
         table = reader.load(self.path(contract.name))
+        if table.columns == list(contract.columns):
+            return table
         present = set(table.columns)
         return table.select(
             *(
@@ -107,6 +119,14 @@ class Lake:
                 for name, dtype in contract.schema.items()
             )
         )
+
+    def read_small(self, contract: TableContract) -> pl.DataFrame:
+        """Collect a table of few rows; the frame is kept while the table's version stands."""
+        version = self.version(contract)
+        kept = self._small.get(contract.name)
+        if kept is None or kept[0] != version:
+            kept = self._small[contract.name] = (version, self.to_polars(self.read(contract)))
+        return kept[1]
 
     def changes_since(self, contract: TableContract, version: int | None) -> DataFrame | None:
         """Return the rows that changed after `version`, None where only a full comparison helps.
@@ -147,8 +167,8 @@ class Lake:
             first.getFileSystem(self.spark._jsparkSession.sessionState().newHadoopConf()).exists(first)
         )
 
-    def append(self, contract: TableContract, frame: DataFrame, *, txn: str | None = None) -> int:
-        """Append rows in one commit and return the rows written.
+    def append(self, contract: TableContract, frame: DataFrame, *, txn: str | None = None) -> bool:
+        """Append rows in one commit and tell whether there was one.
 
         Parameters
         ----------
@@ -156,13 +176,13 @@ class Lake:
             Identity of the write. A second write under the same identity is skipped by Delta.
         """
         self.ensure(contract)
-        before = self.version(contract)
+        before = self.version(contract) if txn is not None else None
         writer = self._laid_out(contract, frame).write.format("delta").mode("append")
         writer = writer.option("mergeSchema", "true")
         if txn is not None:
             writer = writer.option("txnAppId", txn).option("txnVersion", 1)
         writer.save(self.path(contract.name))
-        return self._rows_written(contract) if self.version(contract) != before else 0
+        return txn is None or self.version(contract) != before
 
     def replace(
         self, contract: TableContract, frame: DataFrame, *, scope: str, bounded: bool = False
@@ -185,19 +205,29 @@ class Lake:
         """
         wanted = frame.select(*contract.columns)
         if not self.exists(contract):
-            return Changes(inserted=self.append(contract, wanted))
+            return Changes(inserted=self._append_counted(contract, wanted))
         standing = self.read(contract).where(scope)
         if bounded:
-            here = self._collect_small(wanted), self._collect_small(standing)
+            here = at_once(partial(self._collect_small, wanted), partial(self._collect_small, standing))
             if here[0] is not None and here[1] is not None:
                 return self._write_difference(contract, local_difference(contract, here[0], here[1]))
         if standing.isEmpty():
-            wanted = wanted.persist()
-            try:
-                return Changes(inserted=0 if wanted.isEmpty() else self.append(contract, wanted))
-            finally:
-                wanted.unpersist()
+            return Changes(inserted=self._append_some(contract, wanted))
         return self._apply_difference(contract, wanted, standing)
+
+    def _append_some(self, contract: TableContract, rows: DataFrame) -> int:
+        """Append rows in one commit, if there are any, and return how many."""
+        rows = rows.persist()
+        try:
+            return 0 if rows.isEmpty() else self._append_counted(contract, rows)
+        finally:
+            rows.unpersist()
+
+    def _append_counted(self, contract: TableContract, rows: DataFrame) -> int:
+        """Append rows in one commit and return how many Delta has counted."""
+        self.append(contract, rows)
+        last = DeltaTable.forPath(self.spark, self.path(contract.name)).history(1).select("operationMetrics")
+        return int(last.collect()[0][0].get("numOutputRows", 0))
 
     def _apply_difference(self, contract: TableContract, wanted: DataFrame, standing: DataFrame) -> Changes:
         difference = spark_difference(contract, wanted, standing).persist()
@@ -257,26 +287,30 @@ class Lake:
             keys.insert(0, f"t.`{contract.partition_by}` IN ({values})")
         return " AND ".join(keys)
 
-    def insert_absent(self, contract: TableContract, frame: DataFrame, *, scope: str = "true") -> int:
-        """Append the rows whose key does not stand in the table yet; return how many."""
-        wanted = frame.select(*contract.columns)
-        if self.exists(contract):
-            standing = self.read(contract).where(scope).select(*contract.key)
-            wanted = wanted.join(standing, on=list(contract.key), how="left_anti")
-            wanted = wanted.select(*contract.columns)
-        wanted = wanted.persist()
-        try:
-            return 0 if wanted.isEmpty() else self.append(contract, wanted)
-        finally:
-            wanted.unpersist()
+    def insert_absent(
+        self, contract: TableContract, frame: DataFrame, *, scope: str = "true", bounded: bool = False
+    ) -> int:
+        """Append the rows whose key does not stand in the table yet; return how many.
+
+        `scope` and `bounded` as in `replace`.
+        """
+        wanted, keys = frame.select(*contract.columns), list(contract.key)
+        if not self.exists(contract):
+            return self._append_some(contract, wanted)
+        standing = self.read(contract).where(scope).select(*keys)
+        if bounded:
+            here = at_once(partial(self._collect_small, wanted), partial(self._collect_small, standing))
+            if here[0] is not None and here[1] is not None:
+                absent = here[0].join(here[1], on=keys, how="anti")
+                if absent.height:
+                    self.append(contract, self.from_polars(absent, contract.schema))
+                return absent.height
+        absent_rows = wanted.join(standing, on=keys, how="left_anti").select(*contract.columns)
+        return self._append_some(contract, absent_rows)
 
     def _laid_out(self, contract: TableContract, frame: DataFrame) -> DataFrame:
         columns = frame.select(*contract.columns)
         return columns.repartition(contract.partition_by) if contract.partition_by else columns.coalesce(1)
-
-    def _rows_written(self, contract: TableContract) -> int:
-        last = DeltaTable.forPath(self.spark, self.path(contract.name)).history(1).select("operationMetrics")
-        return int(last.collect()[0][0].get("numOutputRows", 0))
 
     def from_polars(self, frame: pl.DataFrame, schema: Mapping[str, Any]) -> DataFrame:
         """Return a driver-side Polars frame as a Spark frame of the given schema."""
@@ -331,6 +365,15 @@ class Lake:
                 yield from to_arrow(step(pl.from_arrow(batch)), target).to_batches()  # type: ignore[arg-type]
 
         return frame.mapInArrow(run, target)
+
+
+def at_once(*calls: Callable[[], Answer]) -> list[Answer]:
+    """Run calls that wait for Spark side by side and return their answers in order.
+
+    A short query keeps one core busy with planning; a second one costs next to nothing beside it.
+    """
+    with ThreadPoolExecutor(max_workers=len(calls)) as workers:
+        return [asked.result() for asked in [workers.submit(call) for call in calls]]
 
 
 def decode_versions(text: str | None) -> dict[str, int]:

@@ -55,6 +55,10 @@ def _is_own(view: str) -> Column:
     return F.col(f"{view}__session") == F.col("session").cast("string")
 
 
+FEW_SESSIONS = 21
+"""The newest rows of so few sessions are picked here, of more by Spark."""
+
+
 def refusal() -> Column:
     """Why a joined row must not be used, null where it may."""
     return (
@@ -105,11 +109,17 @@ def read_newest(lake: Lake, contract: TableContract, *, as_of: date, decision_at
     polars.DataFrame
         One row a symbol, which bounds it; columns of the contract, sorted by symbol.
     """
+    if not lake.exists(contract):
+        return pl.DataFrame(schema=dict(contract.schema))
     in_sight = (F.col("session") <= F.lit(as_of)) & (F.col("known_at") <= F.lit(decision_at))
     known = lake.read(contract).where(in_sight)
-    version = F.max(F.struct("event_timestamp", "known_at", "month")).alias("newest")
+    version = F.max(F.struct("session", "known_at", "month")).alias("newest")
     newest = lake.to_polars(known.groupBy("symbol").agg(version).select("symbol", "newest.*"))
-    months = newest.get_column("month").unique().to_list()
-    keys = lake.from_polars(newest, {name: contract.schema[name] for name in newest.columns})
-    rows = known.where(F.col("month").isin(months)).join(F.broadcast(keys), on=newest.columns, how="inner")
-    return lake.to_polars(rows.select(*contract.columns)).sort("symbol")
+    keys = ["symbol", "session", "known_at"]
+    months, sessions = (newest.get_column(name).unique().to_list() for name in ("month", "session"))
+    rows = known.where(F.col("month").isin(months) & F.col("session").isin(sessions))
+    if len(sessions) > FEW_SESSIONS:
+        wanted = lake.from_polars(newest.select(keys), {name: contract.schema[name] for name in keys})
+        rows = rows.join(F.broadcast(wanted), on=keys, how="inner")
+    found = lake.to_polars(rows.select(*contract.columns))
+    return found.join(newest, on=keys, how="semi").sort("symbol")

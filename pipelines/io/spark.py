@@ -10,6 +10,7 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from pipelines.errors import UnavailableError
+from pipelines.jdk import CLASS_ARCHIVE
 from pipelines.params import SparkParams
 
 DELTA_PACKAGE = "io.delta:delta-spark_4.2_2.13:4.4.0"
@@ -56,7 +57,7 @@ def build_session(params: SparkParams, *, warehouse: Path) -> SparkSession:
     builder = SparkSession.builder.appName("bellwether").master(params.master)
     options = {
         **_FIXED,
-        "spark.jars": _delta_jars(params),
+        **_jar_options(params),
         "spark.driver.memory": params.driver_memory,
         "spark.driver.host": params.driver_host,
         "spark.driver.extraJavaOptions": _java_options(params, warehouse),
@@ -88,13 +89,26 @@ def zip_packages(folder: Path) -> Path:
 
 
 def _java_options(params: SparkParams, warehouse: Path) -> str:
-    return f"-Dderby.system.home={warehouse} -XX:+UseSerialGC -Xss4m {params.java_options}".strip()
+    options = f"-Dderby.system.home={warehouse} -XX:+UseSerialGC -Xss4m {params.java_options}".strip()
+    archive = JAR_FOLDER / CLASS_ARCHIVE
+    if not params.master.startswith("local") or not archive.is_file():
+        return options
+    # An archive of another Java or other jars is passed over by the JVM, which would say so on stdout.
+    return f"{options} -XX:SharedArchiveFile={archive} -Xlog:disable -Xlog:all=error:stderr"
 
 
-def _delta_jars(params: SparkParams) -> str:
+def _jar_options(params: SparkParams) -> dict[str, str]:
+    """Return where Spark finds Delta: for a local JVM on the class path, which its archive covers."""
+    jars = _delta_jars(params)
+    if params.master.startswith("local"):
+        return {"spark.driver.extraClassPath": os.pathsep.join(jars)}
+    return {"spark.jars": ",".join(jars)}
+
+
+def _delta_jars(params: SparkParams) -> list[str]:
     folder = Path(params.jar_folder) if params.jar_folder else JAR_FOLDER
     jars = sorted(folder.glob("*.jar"))
     if not jars:
         msg = f"no Delta jar in {folder}; run `make setup`, which fetches it once"
         raise UnavailableError(msg)
-    return ",".join(str(jar) for jar in jars)
+    return [str(jar) for jar in jars]

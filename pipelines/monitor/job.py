@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -15,6 +16,7 @@ from pipelines.context import Context
 from pipelines.digest import digest_of
 from pipelines.files import read_record, replace_text
 from pipelines.io.drift import render_report
+from pipelines.io.lake import at_once
 from pipelines.monitor import read
 from pipelines.monitor.compose import FORECAST, Findings, compose_page, mean_rank_ic
 from pipelines.monitor.contract import READS
@@ -98,21 +100,24 @@ def find(
     """Judge the measures and collect what the report shows beside them."""
     as_of = windows.current[-1]
     due = ask_for_training(context, as_of)
-    forecasts = latest_issued(read.read_forecasts(context, as_of))
+    issued, labels = at_once(
+        partial(read.read_forecasts, context, as_of), partial(read.read_labels, context, as_of)
+    )
+    forecasts = latest_issued(issued)
     return Findings(
         verdict=judge(measured, windows, context.settings.monitor, training_due=due),
         windows=windows,
         features=features,
         forecasts=forecasts,
         measured=measured,
-        realised=realise_ic(forecasts, read.read_labels(context, as_of)),
+        realised=realise_ic(forecasts, labels),
         shown=shown,
     )
 
 
 def ask_for_training(context: Context, as_of: date) -> bool:
     """Tell whether a drift at the as-of would ask for a training."""
-    last = read.last_training(context, as_of)
+    last = context.journal.last_as_of("train", as_of)
     wait = context.settings.monitor.retrain_after_sessions
     history = {session: str(record["verdict"]) for session, record in read.read_history(context).items()}
     quiet_until = context.calendar.shift(last, wait) if last else None

@@ -16,7 +16,6 @@ from pipelines.contracts import (
     GOLD_FEATURES_TEXT,
     GOLD_FORECASTS,
     GOLD_LABELS,
-    OPS_STAGE_RUNS,
     TableContract,
 )
 from pipelines.files import read_record
@@ -89,13 +88,6 @@ def read_labels(context: Context, as_of: date) -> pl.DataFrame:
     in_reach = f"{months_between(first_session(context, as_of), as_of)} and known_at <= {decided}"
     newest = newest_versions(context.lake.read(GOLD_LABELS).where(in_reach), [*KEY, "horizon"])
     return context.lake.to_polars(newest.where("valid").select(*KEY, "horizon", "value"))
-
-
-def last_training(context: Context, as_of: date) -> date | None:
-    """Return the as-of of the last training at or before a session, None before the first."""
-    runs = context.lake.read(OPS_STAGE_RUNS).where(f"stage = 'train' and as_of <= date'{as_of}'")
-    newest: date | None = runs.selectExpr("max(as_of)").collect()[0][0]
-    return newest
 
 
 def read_history(context: Context) -> dict[date, dict[str, object]]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
+from _pytest.mark.expression import Expression
 
 from scripts import run_tests
 
@@ -37,8 +39,8 @@ def test_unexpected_skips_count_in_ci_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strict: bool, refused: int
 ) -> None:
     monkeypatch.setattr(run_tests, "REPORTS", tmp_path)
-    run_tests.WORK.report.write_text(REPORT)
-    line, skips = run_tests.judge([run_tests.WORK], strict=strict)
+    run_tests.SPARK.report.write_text(REPORT)
+    line, skips = run_tests.judge([run_tests.SPARK], strict=strict)
     assert "7 passed" in line
     assert len(skips) == refused
 
@@ -48,7 +50,30 @@ def test_an_unknown_plan_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert "usage: run_tests.py {fast,all,faults}" in capsys.readouterr().err
 
 
-def test_every_test_of_the_work_environment_belongs_to_one_suite() -> None:
-    assert run_tests.WORK.options[-1] == "not scheduler and not cluster and not replay and not faults"
-    assert run_tests.WHOLE.options[-1] == "replay or cluster"
-    assert run_tests.PLANS["all"] == (*run_tests.PLANS["fast"], run_tests.WHOLE)
+@pytest.mark.parametrize("kind", ["", "scheduler", "cluster", "replay", "faults"])
+@pytest.mark.parametrize("spark", ["", "spark"])
+def test_every_test_of_the_work_environment_belongs_to_one_suite(kind: str, spark: str) -> None:
+    marks = {kind, spark}
+    plan = [suite for lanes in run_tests.PLANS["all"] for lane in lanes for suite in lane]
+    choosing = [suite for suite in plan if suite.environment == ".venv" and chooses(suite, marks)]
+    assert len(choosing) == 1
+    assert (choosing == [run_tests.WHOLE]) == bool(kind)
+
+
+def chooses(suite: run_tests.Suite, marks: set[str]) -> bool:
+    """Tell whether pytest's own reading of the suite's expression takes a test with these marks."""
+    return Expression.compile(suite.options[-1]).evaluate(lambda name, **_: name in marks)
+
+
+def test_lanes_run_side_by_side_and_every_status_counts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ends = {"spark": 0, "plain": 1, "dags": 0}
+
+    def end(suite: run_tests.Suite, extra: list[str], environ: dict[str, str], output: Any = None) -> int:
+        print(f"ran {suite.name}", file=output)
+        return ends[suite.name]
+
+    monkeypatch.setattr(run_tests, "run_suite", end)
+    assert run_tests.run_step(run_tests.FAST, [], {}) == [0, 1, 0]
+    assert capsys.readouterr().out.split() == ["ran", "spark", "ran", "plain", "ran", "dags"]

@@ -1,0 +1,33 @@
+"""Keep Spark's loaded classes in a JVM archive, so that each later start maps instead of loading them."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from pipelines.jdk import CLASS_ARCHIVE, LINK_NAME
+from scripts.commands import ROOT, SetupError, run, say
+from scripts.stamps import digest_of, is_current, write_stamp
+
+
+def archive_classes() -> None:
+    """Rehearse a stage's Spark work and archive the classes that it loaded; nothing depends on it."""
+    folder = ROOT / ".jars"
+    java = (ROOT / LINK_NAME).resolve()
+    made_by = [Path(__file__), Path(__file__).with_name("rehearsal.py")]
+    version = [path for path in (java / "release",) if path.is_file()]
+    digest = f"{digest_of([ROOT / 'requirements' / 'work.txt', *version, *made_by])} {java}"
+    if is_current(folder, digest, name="classes"):
+        return
+    say("classes", "archiving Spark's classes for quicker starts")
+    archive = folder / CLASS_ARCHIVE
+    archive.unlink(missing_ok=True)
+    python = str(ROOT / ".venv" / "bin" / "python")
+    env = dict(os.environ, JAVA_HOME=str(ROOT / LINK_NAME))
+    with tempfile.TemporaryDirectory(prefix="bellwether-classes-") as scratch:
+        try:
+            run("classes", [python, "-m", "scripts.rehearsal", str(archive), scratch], env=env)
+        except SetupError as error:
+            say("classes", f"left out, starts stay slower: {error}")
+    write_stamp(folder, digest, name="classes")
