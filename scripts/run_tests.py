@@ -53,12 +53,31 @@ class Suite:
 
 
 LONG = "scheduler or cluster or replay or faults"
-SPARK = Suite("spark", ".venv", ("tests", "--ignore=tests/dags", "-m", f"spark and not ({LONG})"))
-PLAIN = Suite("plain", ".venv", ("tests", "--ignore=tests/dags", "-m", f"not spark and not ({LONG})"))
+APART = "tests/pipelines"
+BESIDE = ("io", "package")
+"""Most rooms of the stages have a lane of their own: they take as long as all other rooms together."""
+STAGES = Suite(
+    "stages", ".venv", (APART, *(f"--ignore={APART}/{name}" for name in BESIDE), "-m", f"not ({LONG})")
+)
+ROOMS = Suite(
+    "rooms",
+    ".venv",
+    (
+        "tests",
+        "--ignore=tests/dags",
+        *(
+            f"--ignore={APART}/{one.name}"
+            for one in sorted((ROOT / APART).iterdir())
+            if one.name not in BESIDE
+        ),
+        "-m",
+        f"not ({LONG})",
+    ),
+)
 DAGS = Suite("dags", ".venv-airflow", ("tests/dags", "--confcutdir=tests/dags"))
 WHOLE = Suite("whole", ".venv", ("tests", "--ignore=tests/dags", "-m", LONG))
 FAULTS = Suite("faults", ".venv", ("tests", "--ignore=tests/dags", "-m", "faults"))
-FAST = ((SPARK,), (PLAIN, DAGS))
+FAST = ((STAGES,), (ROOMS, DAGS))
 PLANS = {"fast": (FAST,), "all": (FAST, ((WHOLE,),)), "faults": (((FAULTS,),),)}
 """A plan is a sequence of steps; the lanes of a step run side by side, the suites of a lane in turn."""
 
@@ -78,7 +97,7 @@ def run_suite(suite: Suite, extra: list[str], environ: dict[str, str], output: I
 
 
 def run_step(lanes: Sequence[Sequence[Suite]], extra: list[str], environ: dict[str, str]) -> list[int]:
-    """Run lanes side by side: Spark waits for the JVM most of the time, which leaves a core to the others.
+    """Run lanes side by side, each with a Spark session of its own.
 
     The first lane's output is shown as it comes, that of the others when all are done.
     """

@@ -21,12 +21,8 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 LAST = ("replay", "cluster", "faults", "scheduler")
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs the Spark session, and run the quick tests first, so that a mistake shows early."""
-    for item in items:
-        if "spark" in getattr(item, "fixturenames", ()):
-            item.add_marker("spark")
+    """Run the quick tests first, so that a mistake shows early."""
     items.sort(key=lambda item: any(item.get_closest_marker(name) for name in LAST))
 
 

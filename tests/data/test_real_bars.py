@@ -18,6 +18,7 @@ from pipelines.settings import load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 BARS = Path("bars_sp500_2013_2018") / "bars.parquet"
+DAYS_AROUND = 21
 FIRST, LAST = date(2013, 2, 8), date(2018, 2, 7)
 NULLS = (
     "BHF 2017-07-26", "DHR 2015-07-17", "DHR 2016-01-12", "ES 2015-07-17", "FTV 2016-07-01", "O 2015-07-17",
@@ -47,9 +48,12 @@ def data_folder() -> Path:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Context:
-    """Load the symbols that the quirks are about, over the whole span."""
-    named = {mark.split()[0] for mark in (*NULLS, *INCONSISTENT, *CORRUPT, *REAL, *EVENTS)}
-    bars = pl.read_parquet(data_folder() / BARS).filter(pl.col("symbol").is_in(sorted(named)))
+    """Load the weeks around each quirk of the symbols that have one."""
+    marks = (mark.split() for mark in (*NULLS, *INCONSISTENT, *CORRUPT, *REAL, *EVENTS))
+    near = pl.DataFrame([(symbol, day) for symbol, day in marks], schema=["symbol", "mark"], orient="row")
+    every = pl.read_parquet(data_folder() / BARS).join(near, on="symbol")
+    distance = (pl.col("date").cast(pl.Date) - pl.col("mark").str.to_date()).dt.total_days().abs()
+    bars = every.filter(distance <= DAYS_AROUND).drop("mark").unique()
     folder = tmp_path_factory.mktemp("real")
     bars.write_parquet(folder / "bars.parquet")
     overrides = ["source.name=files", f"source.files.bars={folder / 'bars.parquet'}"]

@@ -39,8 +39,8 @@ def test_unexpected_skips_count_in_ci_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strict: bool, refused: int
 ) -> None:
     monkeypatch.setattr(run_tests, "REPORTS", tmp_path)
-    run_tests.SPARK.report.write_text(REPORT)
-    line, skips = run_tests.judge([run_tests.SPARK], strict=strict)
+    run_tests.STAGES.report.write_text(REPORT)
+    line, skips = run_tests.judge([run_tests.STAGES], strict=strict)
     assert "7 passed" in line
     assert len(skips) == refused
 
@@ -51,24 +51,32 @@ def test_an_unknown_plan_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("kind", ["", "scheduler", "cluster", "replay", "faults"])
-@pytest.mark.parametrize("spark", ["", "spark"])
-def test_every_test_of_the_work_environment_belongs_to_one_suite(kind: str, spark: str) -> None:
-    marks = {kind, spark}
+def test_every_test_belongs_to_one_suite(kind: str) -> None:
     plan = [suite for lanes in run_tests.PLANS["all"] for lane in lanes for suite in lane]
-    choosing = [suite for suite in plan if suite.environment == ".venv" and chooses(suite, marks)]
-    assert len(choosing) == 1
-    assert (choosing == [run_tests.WHOLE]) == bool(kind)
+    for file in sorted((run_tests.ROOT / "tests").rglob("test_*.py")):
+        place = file.relative_to(run_tests.ROOT)
+        dags = place.parts[1] == "dags"
+        choosing = [suite for suite in plan if collects(suite, place) and (dags or chooses(suite, kind))]
+        assert len(choosing) == 1, place
+        assert (choosing == [run_tests.WHOLE]) == bool(kind and not dags)
 
 
-def chooses(suite: run_tests.Suite, marks: set[str]) -> bool:
-    """Tell whether pytest's own reading of the suite's expression takes a test with these marks."""
-    return Expression.compile(suite.options[-1]).evaluate(lambda name, **_: name in marks)
+def collects(suite: run_tests.Suite, place: Path) -> bool:
+    """Tell whether a suite's folders hold a file."""
+    ignored = [Path(option.split("=")[1]) for option in suite.options if option.startswith("--ignore=")]
+    inside = place.is_relative_to(suite.options[0])
+    return inside and not any(place.is_relative_to(folder) for folder in ignored)
+
+
+def chooses(suite: run_tests.Suite, kind: str) -> bool:
+    """Tell whether pytest's own reading of the suite's expression takes a test of this kind."""
+    return Expression.compile(suite.options[-1]).evaluate(lambda name, **_: name == kind)
 
 
 def test_lanes_run_side_by_side_and_every_status_counts(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    ends = {"spark": 0, "plain": 1, "dags": 0}
+    ends = {"stages": 0, "rooms": 1, "dags": 0}
 
     def end(suite: run_tests.Suite, extra: list[str], environ: dict[str, str], output: Any = None) -> int:
         print(f"ran {suite.name}", file=output)
@@ -76,4 +84,4 @@ def test_lanes_run_side_by_side_and_every_status_counts(
 
     monkeypatch.setattr(run_tests, "run_suite", end)
     assert run_tests.run_step(run_tests.FAST, [], {}) == [0, 1, 0]
-    assert capsys.readouterr().out.split() == ["ran", "spark", "ran", "plain", "ran", "dags"]
+    assert capsys.readouterr().out.split() == ["ran", "stages", "ran", "rooms", "ran", "dags"]
