@@ -18,7 +18,7 @@ from plotly import graph_objects
 
 REFERENCE_COLOUR, CURRENT_COLOUR, QUIET = "#8a94a6", "#d7263d", "#e9ecf1"
 _LAYOUT = {
-    "margin": {"l": 60, "r": 20, "t": 30, "b": 40},
+    "margin": {"l": 60, "r": 20, "t": 40, "b": 40},
     "plot_bgcolor": "white",
     "legend": {"orientation": "h"},
 }
@@ -184,7 +184,8 @@ def draw_series(series: Series) -> graph_objects.Figure:
     """Draw one number a session: both windows, and the reference's median as a line through them."""
     before = series.points.filter(pl.col("session") < series.first_current)
     after = series.points.filter(pl.col("session") >= series.first_current)
-    figure = graph_objects.Figure(layout={**_LAYOUT, "yaxis": {"title": series.caption, "gridcolor": QUIET}})
+    axes = {"xaxis": {"title": series.caption}, "yaxis": {"gridcolor": QUIET}}
+    figure = graph_objects.Figure(layout={**_LAYOUT, **axes})
     for name, part, colour in (("reference", before, REFERENCE_COLOUR), ("current", after, CURRENT_COLOUR)):
         figure.add_scatter(
             x=[str(session) for session in part["session"]],

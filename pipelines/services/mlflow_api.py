@@ -24,13 +24,13 @@ class ChampionPage:
     metrics: Mapping[str, float]
 
     def comparison(self) -> dict[tuple[str, str], dict[str, float]]:
-        """Return the numbers by part (out_of_fold, holdout) and forecaster."""
+        """Return the numbers by part (out_of_fold, holdout) and forecaster; those of no one are left out."""
         table: dict[tuple[str, str], dict[str, float]] = {}
         for name, value in sorted(self.metrics.items()):
             for part in PARTS:
                 for number in NUMBERS:
-                    if name.startswith(f"{part}_") and name.endswith(f"_{number}"):
-                        who = name[len(part) + 1 : -len(number) - 1]
+                    who = name.removeprefix(f"{part}_").removesuffix(f"_{number}")
+                    if name == f"{part}_{who}_{number}":
                         table.setdefault((part, who), {})[number] = value
         return table
 

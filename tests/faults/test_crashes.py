@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,11 +51,12 @@ MLFLOW_NUMBERS = ("model_version", "previous_version", "entry_id", "why", "numbe
 
 @dataclass(frozen=True)
 class Twin:
-    """A home that ran undisturbed, the history it started from, and its commits in order."""
+    """A home that ran undisturbed, the history it started from, its commits in order and how long it ran."""
 
     home: Path
     history: Path
     commits: list[str]
+    seconds: float
 
 
 def bellwether(home: Path, *command: str, plan: dict[str, object] | None = None) -> int:
@@ -88,9 +90,11 @@ def twin(tmp_path_factory: pytest.TempPathFactory) -> Twin:
     loaded = bellwether(history, "run", "--stages", "ingest,curate,score_text,build_features", *HISTORY)
     assert loaded == 0, (folder / "history.log").read_text()[-2000:]
     shutil.copytree(history, home)
+    began = time.monotonic()
     assert bellwether(home, "run", *DAY) == 0, (folder / "twin.log").read_text()[-2000:]
+    seconds = time.monotonic() - began
     commits = (folder / "twin.commits").read_text().split()
-    return Twin(home=home, history=history, commits=commits)
+    return Twin(home=home, history=history, commits=commits, seconds=seconds)
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +114,7 @@ def planned(twin: Twin) -> list[dict[str, object]]:
             if name in twin.commits
         ]
     draw = random.Random(20240603)
-    moments = [{"after_seconds": round(draw.uniform(12, 60), 1)} for _ in range(RANDOM_MOMENTS)]
+    moments = [{"after_seconds": twin.seconds * draw.uniform(0.15, 0.85)} for _ in range(RANDOM_MOMENTS)]
     return [{"at": at, "side": side} for at, side in places] + moments
 
 

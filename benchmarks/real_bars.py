@@ -1,0 +1,148 @@
+"""The table of `evaluate` on real bars: the daily default on every symbol, the transformer on fifty of them.
+
+Everything is done by the commands that a user has. The fifty symbols are the first, by name, of those with a
+bar in every session of the span.
+
+    python -m benchmarks.real_bars [--work FOLDER]
+
+Homes that stand in --work are used as they are, so a run that was cut short goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+RESULT = Path(__file__).parent / "results" / "real_bars.md"
+DATA = Path(os.environ.get("BELLWETHER_DATA", "../shared/data"))
+BARS = DATA / "bars_sp500_2013_2018" / "bars.parquet"
+FIRST, LAST = "2013-02-08", "2018-02-06"
+FEW, MOST_MINUTES = 50, 15
+COLUMNS = {
+    "rank IC": "{rank_ic:+.4f}",
+    "95 % interval": "{rank_ic_low:+.4f} to {rank_ic_high:+.4f}",
+    "t (Newey–West)": "{t_newey_west:+.2f}",
+    "ICIR": "{icir:+.3f}",
+    "hit rate": "{hit_rate:.1%}",
+    "decile spread": "{decile_spread:+.2%}",
+    "turnover": "{turnover:.0%}",
+}
+Rows = Sequence[Mapping[str, Any]]
+
+
+def bellwether(home: Path, bars: Path, *command: str) -> tuple[dict[str, Any], float]:
+    """Run one command and return its report and its seconds; exit 99, nothing to do, is no failure.
+
+    Raises
+    ------
+    RuntimeError
+        If it fails otherwise.
+    """
+    program = str(Path(sys.executable).with_name("bellwether"))
+    call = [program, *command, "--home", str(home), "--source", "files", "--bars", str(bars)]
+    began = time.perf_counter()
+    done = subprocess.run(call, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+    if done.returncode not in {0, 99}:
+        raise RuntimeError(f"{' '.join(call)} ended with {done.returncode}")
+    return json.loads(done.stdout.strip().splitlines()[-1]), time.perf_counter() - began
+
+
+def choose_few(bars: Path, place: Path) -> Path:
+    """Write the bars of fifty symbols that have traded in every session."""
+    every = pl.read_parquet(bars)
+    counts = every.group_by("symbol").len()
+    full = counts.filter(pl.col("len") == counts["len"].max())["symbol"].sort().head(FEW)
+    every.filter(pl.col("symbol").is_in(full.implode())).write_parquet(place)
+    return place
+
+
+def judge(home: Path, bars: Path) -> dict[str, Rows]:
+    """Return the tables that `evaluate` gives for the version that was trained last."""
+    report, _ = bellwether(home, bars, "evaluate", "--as-of", LAST)
+    return {part: report["details"][part] for part in ("out_of_fold", "holdout")}
+
+
+def ensure_history(home: Path, bars: Path) -> None:
+    """Load the bars and train the daily default, unless the home stands already."""
+    if not (home / "lake").is_dir():
+        bellwether(home, bars, "run", "--start", FIRST, "--end", LAST)
+
+
+def render_table(rows: Rows) -> list[str]:
+    """Return one table, best first as `evaluate` has it; what is unknown stays empty."""
+    lines = [f"| forecaster | {' | '.join(COLUMNS)} |", "|---" * (len(COLUMNS) + 1) + "|"]
+    for row in rows:
+        known = [_cell(form, row) for form in COLUMNS.values()]
+        lines.append(f"| {row['forecaster']} | {' | '.join(known)} |")
+    return [*lines, ""]
+
+
+def _cell(form: str, row: Mapping[str, Any]) -> str:
+    try:
+        return form.format(**row)
+    except TypeError:
+        return ""
+
+
+def describe(rows: Rows) -> str:
+    """Return how much one table rests on."""
+    return f"{rows[0]['sessions']} sessions, {rows[0]['rows']:,} rows, five-session returns"
+
+
+def render(every: Mapping[str, Rows], few: Mapping[str, Rows], minutes: float) -> str:
+    """Return the page of results."""
+    story = (
+        f"S&P 500 members of 2018, bars of {FIRST} to {LAST}, adjusted for splits and not for dividends. "
+        "The label is the return of the five sessions after the next close. Out of fold: four walk-forward "
+        "blocks; held out: the last labelled sessions, which no fit and no choice has seen. Every forecaster "
+        "is judged on the very same rows; rivals stay in the table, won or lost."
+    )
+    parts = ["# What came out on real bars\n", "Written by `python -m benchmarks.real_bars`.\n"]
+    parts += [textwrap.fill(story, 110), ""]
+    for title, tables in (("All 505 symbols", every), (f"{FEW} symbols, with the transformer", few)):
+        for name, part in (("out of fold", "out_of_fold"), ("held out", "holdout")):
+            parts += [f"## {title}: {name}\n", f"{describe(tables[part])}.\n", *render_table(tables[part])]
+    within = "met" if minutes <= MOST_MINUTES else "NOT met"
+    parts.append(
+        f"The transformer took {minutes:.1f} minutes on {os.cpu_count()} cores; wanted at most "
+        f"{MOST_MINUTES}: {within}.\n"
+    )
+    return "\n".join(parts)
+
+
+def main() -> int:
+    """Load, train, judge, print and write; return 0 if the transformer was quick enough."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bars", type=Path, default=BARS)
+    parser.add_argument("--work", type=Path, help="where the homes are kept; a scratch folder if left out")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        work = asked.work or Path(scratch)
+        work.mkdir(parents=True, exist_ok=True)
+        ensure_history(work / "every", asked.bars)
+        every = judge(work / "every", asked.bars)
+        fifty = choose_few(asked.bars, work / "fifty.parquet")
+        ensure_history(work / "fifty", fifty)
+        trained, seconds = bellwether(work / "fifty", fifty, "train", "--model", "tft", "--as-of", LAST)
+        if trained["status"] != "done":
+            raise RuntimeError(f"{work / 'fifty'} holds the transformer already: remove it to time it again")
+        page = render(every, judge(work / "fifty", fifty), seconds / 60)
+    print(page)
+    RESULT.parent.mkdir(exist_ok=True)
+    RESULT.write_text(page, encoding="utf-8")
+    return int(seconds / 60 > MOST_MINUTES)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
