@@ -40,7 +40,7 @@ down: setup ## stop exactly what `make up` started
 status: setup ## show tables, last sessions, champion and last drift verdict
 	@$(BIN)/bellwether status --home $(HOME_FOLDER) $(ARGS)
 
-test: setup ## run the tests: both environments, scheduler, replays, cluster, a sample of the faults
+test: setup ## run the tests: both environments, scheduler, replays, cluster
 	@$(BIN)/python scripts/run_tests.py all $(ARGS)
 
 test-fast: setup ## run the tests that need neither a scheduler nor a cluster

@@ -12,9 +12,9 @@ of the same session.
 
 **Safe to clear:** Yes. What was issued stays as it was; a second run adds nothing.
 
-**When it is red:** Exit 65: the model has seen outcomes later than this session, or features are missing;
-the log says which. Skipped: there is no champion yet (start train_weekly), or the session was already
-forecast.
+**When it is red:** Exit 65: the model has seen outcomes later than this session. Skipped: there is no
+champion yet (start train_weekly). Green with no rows: the session was forecast before, or has no valid
+features.
 """
 
 from airflow.sdk import DAG

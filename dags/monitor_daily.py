@@ -10,11 +10,11 @@ session.
 
 **Parameters:** None. The session is the run's partition key.
 
-**Safe to clear:** Yes. The session's report is written again; a second start of training for the same
-session is left out.
+**Safe to clear:** Yes. The report is drawn again only if its inputs changed, else the task is skipped; a
+second start of training for the same session is left out.
 
-**When it is red:** Exit 65: the windows hold too little to compare; the log says what. A drift verdict is
-not a failure: the task is green and its button opens the report.
+**When it is red:** The log says what stopped it. Skipped: there are too few sessions to compare with. A
+drift verdict is not a failure: the task is green and its button opens the report.
 """
 
 from airflow.sdk import DAG

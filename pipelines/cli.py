@@ -7,12 +7,14 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import date
-from typing import Any
+from typing import Any, get_args
 
 import click
 
+from models.params import TRAINABLE
 from pipelines import cli_views
 from pipelines.errors import EXIT_NOTHING_TO_DO
+from pipelines.io.sources.params import SourceName
 from pipelines.options import Request, common, open_request, parse_session, resolve_window
 from pipelines.report import StageReport, Window
 from pipelines.services import commands
@@ -46,10 +48,10 @@ def windowed(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--as-of", callback=parse_session, help="The one session to run for."),
         click.option("--start", callback=parse_session, help="First session of a bulk run."),
         click.option("--end", callback=parse_session, help="Last session of a bulk run."),
-        click.option("--source", type=click.Choice(["files", "simulated"]), help="Kind of source."),
+        click.option("--source", type=click.Choice(sorted(get_args(SourceName))), help="Kind of source."),
         click.option("--bars", help="File, folder or glob of bars for --source files."),
         click.option("--texts", help="File, folder or glob of texts for --source files."),
-        click.option("--model", type=click.Choice(["xgboost", "tft"]), help="Family to train."),
+        click.option("--model", type=click.Choice(TRAINABLE), help="Family to train."),
     ):
         command = option(command)
     return command

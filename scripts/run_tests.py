@@ -75,7 +75,7 @@ ROOMS = Suite(
     ),
 )
 DAGS = Suite("dags", ".venv-airflow", ("tests/dags", "--confcutdir=tests/dags"))
-WHOLE = Suite("whole", ".venv", ("tests", "--ignore=tests/dags", "-m", LONG))
+WHOLE = Suite("whole", ".venv", ("tests", "--ignore=tests/dags", "-m", "scheduler or cluster or replay"))
 FAULTS = Suite("faults", ".venv", ("tests", "--ignore=tests/dags", "-m", "faults"))
 FAST = ((STAGES,), (ROOMS, DAGS))
 PLANS = {"fast": (FAST,), "all": (FAST, ((WHOLE,),)), "faults": (((FAULTS,),),)}
@@ -108,11 +108,12 @@ def run_step(lanes: Sequence[Sequence[Suite]], extra: list[str], environ: dict[s
     with ExitStack() as stack, ThreadPoolExecutor() as pool:
         kept = [stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8")) for _ in lanes[1:]]
         beside = [pool.submit(run_lane, lane, output) for lane, output in zip(lanes[1:], kept, strict=True)]
-        statuses = run_lane(lanes[0]) + [status for lane in beside for status in lane.result()]
-        for output in kept:
-            output.seek(0)
-            print(output.read(), flush=True)
-    return statuses
+        try:
+            return run_lane(lanes[0]) + [status for lane in beside for status in lane.result()]
+        finally:
+            for output in kept:
+                output.seek(0)
+                print(output.read(), flush=True)
 
 
 def count_outcomes(report: str) -> tuple[Counter[str], float]:

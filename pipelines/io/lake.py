@@ -370,7 +370,8 @@ class Lake:
 def at_once(*calls: Callable[[], Answer]) -> list[Answer]:
     """Run calls that wait for Spark side by side and return their answers in order.
 
-    A short query keeps one core busy with planning; a second one costs next to nothing beside it.
+    A short query keeps one core busy with planning; a second one costs next to nothing beside it. If one
+    call fails, the others still come to their end, and the first error is raised.
     """
     with ThreadPoolExecutor(max_workers=len(calls)) as workers:
         return [asked.result() for asked in [workers.submit(call) for call in calls]]

@@ -91,16 +91,21 @@ def zip_packages(folder: Path) -> Path:
 def _java_options(params: SparkParams, warehouse: Path) -> str:
     options = f"-Dderby.system.home={warehouse} -XX:+UseSerialGC -Xss4m {params.java_options}".strip()
     archive = JAR_FOLDER / CLASS_ARCHIVE
-    if not params.master.startswith("local") or not archive.is_file():
+    if not _is_one_process(params) or not archive.is_file():
         return options
     # An archive of another Java or other jars is passed over by the JVM, which would say so on stdout.
     return f"{options} -XX:SharedArchiveFile={archive} -Xlog:disable -Xlog:all=error:stderr"
 
 
+def _is_one_process(params: SparkParams) -> bool:
+    """Tell whether the driver is the only executor; ``local-cluster[…]`` starts others."""
+    return params.master == "local" or params.master.startswith("local[")
+
+
 def _jar_options(params: SparkParams) -> dict[str, str]:
     """Return where Spark finds Delta: for a local JVM on the class path, which its archive covers."""
     jars = _delta_jars(params)
-    if params.master.startswith("local"):
+    if _is_one_process(params):
         return {"spark.driver.extraClassPath": os.pathsep.join(jars)}
     return {"spark.jars": ",".join(jars)}
 

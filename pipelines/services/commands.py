@@ -7,14 +7,15 @@ import os
 import signal
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import click
 
+from pipelines.io.sources.params import SourceName
 from pipelines.options import Request, common
 
 SOURCE_OPTIONS = (
-    click.option("--source", type=click.Choice(["files", "simulated"]), help="Kind of source."),
+    click.option("--source", type=click.Choice(sorted(get_args(SourceName))), help="Kind of source."),
     click.option("--bars", help="File, folder or glob of bars for --source files."),
     click.option("--texts", help="File, folder or glob of texts for --source files."),
 )

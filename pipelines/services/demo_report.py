@@ -20,7 +20,10 @@ from pipelines.views import describe, query_rows, render, render_status
 Say = Callable[[str], None]
 
 REFUSED = "select rule, count(*) as records from ops_quarantine group by rule order by records desc, rule"
-SYMBOLS = "select distinct symbol from gold_features_daily where session = date'{session}' and valid order by symbol"
+SYMBOLS = (
+    "select distinct symbol from gold_features_daily where session = date'{session}' and valid "
+    "order by symbol"
+)
 SHOWN_SYMBOLS = 3
 SHOWN_FEATURES = 8
 

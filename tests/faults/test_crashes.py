@@ -28,11 +28,14 @@ ROOT = Path(__file__).resolve().parents[2]
 SMALL = (
     "source.simulated.start=2022-10-03",
     "models.split.n_folds=2",
-    "models.split.test_sessions=10",
-    "models.split.validation_sessions=10",
-    "models.split.min_train_sessions=20",
-    "models.split.holdout_sessions=15",
-    "models.split.min_holdout_sessions=10",
+    "source.simulated.symbols=10",
+    "models.split.test_sessions=8",
+    "models.split.validation_sessions=8",
+    "models.split.min_train_sessions=16",
+    "models.split.holdout_sessions=12",
+    "models.split.min_holdout_sessions=8",
+    "monitor.min_reference_sessions=60",
+    "monitor.min_symbols=3",
     "models.xgboost.max_rounds=8",
     "models.xgboost.early_stopping_rounds=4",
 )
@@ -41,8 +44,8 @@ HISTORY = ["--start", "2022-10-03", "--end", "2023-03-15"]
 DAY = ["--as-of", "2023-03-16", "--train"]
 WHOLE = os.environ.get("BELLWETHER_FAULTS") == "all"
 SAMPLED_COMMITS = {
-    "before": ("Lake._merge", "Tracking.complete_run", "FeatureStore.publish"),
-    "after": ("Lake.append", "Tracking.register", "FeatureStore.publish"),
+    "before": ("Tracking.complete_run", "FeatureStore.publish"),
+    "after": ("Lake.append", "Tracking.register"),
 }
 RANDOM_MOMENTS = 5 if WHOLE else 1
 TABLES = (*COMPARED, GOLD_FORECASTS, OPS_MODEL_LEDGER)

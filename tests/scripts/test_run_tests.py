@@ -52,13 +52,14 @@ def test_an_unknown_plan_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("kind", ["", "scheduler", "cluster", "replay", "faults"])
 def test_every_test_belongs_to_one_suite(kind: str) -> None:
-    plan = [suite for lanes in run_tests.PLANS["all"] for lane in lanes for suite in lane]
+    steps = (*run_tests.PLANS["all"], *run_tests.PLANS["faults"])
+    plan = [suite for lanes in steps for lane in lanes for suite in lane]
     for file in sorted((run_tests.ROOT / "tests").rglob("test_*.py")):
         place = file.relative_to(run_tests.ROOT)
         dags = place.parts[1] == "dags"
         choosing = [suite for suite in plan if collects(suite, place) and (dags or chooses(suite, kind))]
         assert len(choosing) == 1, place
-        assert (choosing == [run_tests.WHOLE]) == bool(kind and not dags)
+        assert (choosing[0] in {run_tests.WHOLE, run_tests.FAULTS}) == bool(kind and not dags)
 
 
 def collects(suite: run_tests.Suite, place: Path) -> bool:
