@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -36,6 +37,8 @@ from serving.params import PackageParams, ServingParams
 
 CONF_FOLDER = Path(__file__).resolve().parents[1] / "conf"
 Origins = dict[str, str]
+SECRET_KEY = re.compile(r"\b(secret|password|token|credentials?|(access|account)\.key)\b", re.IGNORECASE)
+MASK = "**********"
 
 
 class Settings(BaseModel):
@@ -183,13 +186,16 @@ def _resolved(kind: Any, name: str) -> Any:
 
 
 def print_settings(settings: Settings, origins: Origins) -> str:
-    """Return every effective setting on a line of its own, with the file that gave it."""
-    values = dict(_flatten(settings.model_dump(mode="json"), ""))
-    width = max(len(f"{key}={_shown(value)}") for key, value in values.items())
-    width = min(width, 72)
-    return "\n".join(
-        f"{f'{key}={_shown(value)}':<{width}}  # {_origin_of(key, origins)}" for key, value in values.items()
-    )
+    """Return every effective setting on a line of its own, with the file that gave it; secrets masked.
+
+    Free-form keys, such as Spark's options, count as secret by their name.
+    """
+    lines = [
+        (f"{key}={_shown(MASK if SECRET_KEY.search(key) else value)}", _origin_of(key, origins))
+        for key, value in _flatten(settings.model_dump(mode="json"), "")
+    ]
+    width = min(max(len(line) for line, _ in lines), 72)
+    return "\n".join(f"{line:<{width}}  # {origin}" for line, origin in lines)
 
 
 def _flatten(value: Any, prefix: str) -> Iterator[tuple[str, Any]]:

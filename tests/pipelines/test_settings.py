@@ -65,6 +65,15 @@ def test_every_leaf_is_printed_with_its_origin() -> None:
     assert line.endswith("# --set")
 
 
+@pytest.mark.parametrize(
+    "key", ["fs.s3a.secret.key", "fs.s3a.access.key", "fs.azure.account.key.ours", "jdbc.password"]
+)
+def test_a_free_form_option_that_is_named_like_a_secret_is_masked(key: str) -> None:
+    printed = print_settings(*load_settings(overrides=[f"spark.options={{spark.hadoop.{key}: hunter2}}"]))
+    assert "hunter2" not in printed
+    assert "text.max_tokens=128" in printed
+
+
 def test_every_base_key_is_commented() -> None:
     for path in (CONF_FOLDER / "base").glob("*.yaml"):
         lines = path.read_text(encoding="utf-8").splitlines()
