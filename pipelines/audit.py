@@ -40,8 +40,8 @@ def audit(context: Context, session: date) -> dict[str, Any]:
         its forecasts, the decision that had made it champion, what it was trained from and the
         table versions that were scored. Bounded by one session's universe.
     """
-    rows = context.lake.read(GOLD_FORECASTS).where(dates_condition([session]))
-    forecasts = context.lake.to_polars(rows)
+    issued = f"select * from gold_forecasts where {dates_condition([session])}"
+    forecasts = context.lake.ask(issued, GOLD_FORECASTS)
     ledger = read_ledger(context.lake)
     issues = [
         _describe_issue(context, issue, ledger)
@@ -72,12 +72,13 @@ def _made_from(ancestry: Ancestry) -> Mapping[str, Any]:
 def _scored_from(context: Context, session: date, issued_at: datetime) -> dict[str, int]:
     """Table versions that the forecast run which issued at an instant had read."""
     issued = instant_literal(issued_at)
-    runs = context.lake.read(OPS_STAGE_RUNS).where(
-        f"stage = 'forecast' and date'{session}' between window_start and as_of "
-        f"and {issued} between started_at and finished_at"
+    runs = (
+        "select inputs from ops_stage_runs where stage = 'forecast' "
+        f"and date'{session}' between window_start and as_of "
+        f"and {issued} between started_at and finished_at order by started_at limit 1"
     )
-    found = runs.orderBy("started_at").select("inputs").limit(1).collect()
-    return decode_versions(found[0]["inputs"]) if found else {}
+    found = context.lake.ask(runs, OPS_STAGE_RUNS)
+    return decode_versions(found.item()) if found.height else {}
 
 
 def _text(value: Any) -> str:

@@ -54,7 +54,7 @@ class Journal:
     def _read(self) -> pl.DataFrame:
         """Return all runs in the order in which they finished: a dozen short rows a day."""
         if self._runs is None:
-            self._runs = self._lake.to_polars(self._lake.read(OPS_STAGE_RUNS).select(*REMEMBERED))
+            self._runs = self._lake.ask(f"select {', '.join(REMEMBERED)} from ops_stage_runs", OPS_STAGE_RUNS)
         return self._runs.sort("finished_at", "run_id")
 
     def record(
@@ -80,6 +80,6 @@ class Journal:
             "details": json.dumps(dict(report.details), default=str, sort_keys=True),
         }
         frame = pl.DataFrame([row], schema=dict(OPS_STAGE_RUNS.schema))
-        self._lake.append(OPS_STAGE_RUNS, self._lake.from_polars(frame, OPS_STAGE_RUNS.schema))
+        self._lake.append(OPS_STAGE_RUNS, frame)
         if self._runs is not None:
             self._runs = pl.concat([self._runs, frame.select(REMEMBERED)])

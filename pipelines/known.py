@@ -16,14 +16,25 @@ def instant_literal(moment: datetime) -> str:
     return f"timestamp'{naive.isoformat(sep=' ', timespec='microseconds')}'"
 
 
-def newest_versions(frame: DataFrame, by: Sequence[str]) -> DataFrame:
-    """Return, for each key, the row with the latest `known_at`.
+def newest_query(source: str, columns: Sequence[str], by: Sequence[str]) -> str:
+    """Return the query for the row with the latest `known_at` of each key.
 
-    Rows that were not known yet must have been left out before: the newest version that is not
-    valid then means that the row is unknown, never that an older one holds.
+    Parameters
+    ----------
+    source : str
+        What follows ``from``: a table, with a condition that leaves out what was not known yet. The
+        newest version that is not valid then means that the row is unknown, never that an older one holds.
+    columns : sequence of str
+        Columns of the result.
+    by : sequence of str
+        The key.
     """
-    keys = ", ".join(f"`{name}`" for name in by)
-    placed = frame.selectExpr(
-        "*", f"row_number() over (partition by {keys} order by known_at desc) as _place"
-    )
-    return placed.where("_place = 1").drop("_place")
+    place = f"row_number() over (partition by {', '.join(by)} order by known_at desc) as place"
+    wanted = ", ".join(columns)
+    inner = ", ".join(dict.fromkeys([*columns, *by]))
+    return f"select {wanted} from (select {inner}, {place} from {source}) as placed where place = 1"
+
+
+def newest_versions(frame: DataFrame, by: Sequence[str]) -> DataFrame:
+    """Return, for each key, the row of a Spark frame with the latest `known_at`, as `newest_query` does."""
+    return frame.sparkSession.sql(newest_query("{rows}", frame.columns, by), rows=frame)

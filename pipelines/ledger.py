@@ -117,7 +117,7 @@ def append_entry(lake: Lake, entry: LedgerEntry) -> bool:
     if any(known.entry_id == entry.entry_id for known in read_ledger(lake)):
         return False
     frame = pl.DataFrame([_as_row(entry)], schema=dict(OPS_MODEL_LEDGER.schema))
-    lake.append(OPS_MODEL_LEDGER, lake.from_polars(frame, OPS_MODEL_LEDGER.schema))
+    lake.append(OPS_MODEL_LEDGER, frame)
     return True
 
 

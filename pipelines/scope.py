@@ -11,11 +11,13 @@ import polars as pl
 from features.sessions import SessionCalendar
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pipelines.io.frames import Frame
 
 SYMBOL_BUCKETS = 8
 MOST_TOUCHED = 1_000
 """With more touched sessions than this a full comparison is cheaper than a long condition."""
+FEW_SESSIONS = 21
+"""A month: rows of so few sessions are worked on in the driver, of more by Spark."""
 
 
 def dates_condition(sessions: Sequence[date] | None) -> str:
@@ -58,6 +60,8 @@ def positions(calendar: SessionCalendar, first: date, last: date) -> pl.DataFram
     return frame.with_columns(pl.int_range(start, start + pl.len(), dtype=pl.Int64).alias("position"))
 
 
-def bucketed(frame: DataFrame, *, by: str = "symbol") -> DataFrame:
-    """Return `frame` with ``bucket``, a fixed hash of its symbols, to be grouped by."""
+def bucketed(frame: Frame, *, by: str = "symbol") -> Frame:
+    """Return `frame` with ``bucket``, a fixed hash of its symbols, to be grouped by; one bucket here."""
+    if isinstance(frame, pl.DataFrame):
+        return frame.with_columns(bucket=pl.lit(0, pl.Int64))
     return frame.selectExpr("*", f"pmod(xxhash64(`{by}`), {SYMBOL_BUCKETS}) as bucket")

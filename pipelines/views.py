@@ -16,11 +16,12 @@ import polars as pl
 from pipelines.champion import champion_at
 from pipelines.context import Context
 from pipelines.contracts import OPS_STAGE_RUNS, TABLES, TableContract
-from pipelines.known import instant_literal, newest_versions
+from pipelines.io.delta_folder import alias_of
+from pipelines.known import instant_literal, newest_query
 from pipelines.scope import dates_condition
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    pass
 
 MOST_ROWS = 5_000_000
 """Rows that a view will bring to this process at most."""
@@ -62,14 +63,17 @@ def select_rows(
         Rows at most; 0 for up to `MOST_ROWS`.
     """
     contract = find_table(table)
-    rows = context.lake.read(contract)
+    wanted = ["true"]
     if session is not None:
-        rows = rows.where(_of_session(contract, session))
+        wanted.append(_of_session(contract, session))
     if symbol is not None:
-        rows = rows.where(f"symbol = '{_checked(symbol)}'")
-    if known_at is not None:
-        rows = _known(contract, rows, known_at)
-    return context.lake.to_polars(rows.orderBy(*contract.key).limit(limit or MOST_ROWS))
+        wanted.append(f"symbol = '{_checked(symbol)}'")
+    columns, source = ", ".join(contract.columns), f"{alias_of(contract)} where {' and '.join(wanted)}"
+    query = f"select {columns} from {source}" if known_at is None else _known(contract, source, known_at)
+    order = ", ".join(contract.key)
+    return context.lake.ask(
+        f"select * from ({query}) as shown order by {order} limit {limit or MOST_ROWS}", contract
+    )
 
 
 def _checked(symbol: str) -> str:
@@ -86,20 +90,18 @@ def _of_session(contract: TableContract, session: date) -> str:
     return dates_condition([session]) if contract.partition_by == "month" else f"session = '{session}'"
 
 
-def _known(contract: TableContract, rows: DataFrame, known_at: datetime) -> DataFrame:
+def _known(contract: TableContract, source: str, known_at: datetime) -> str:
     if "known_at" not in contract.schema:
         msg = f"{contract.name} has no known_at; leave --known-at out"
         raise click.BadParameter(msg, param_hint="--known-at")
     keys = [name for name in contract.key if name != "known_at"]
-    return newest_versions(rows.where(f"known_at <= {instant_literal(known_at)}"), keys)
+    return newest_query(f"{source} and known_at <= {instant_literal(known_at)}", list(contract.columns), keys)
 
 
 def query_rows(context: Context, query: str, *, limit: int = 200) -> pl.DataFrame:
     """Return the rows of a Spark SQL query; the table ``layer.noun`` is called ``layer_noun`` in it."""
-    for contract in TABLES:
-        if contract.name.replace(".", "_") in query.lower():
-            context.lake.read(contract).createOrReplaceTempView(contract.name.replace(".", "_"))
-    return context.lake.to_polars(context.lake.spark.sql(query).limit(limit))
+    named = [contract for contract in TABLES if alias_of(contract) in query.lower()]
+    return context.lake.to_polars(context.lake.query(query, *named).limit(limit))
 
 
 def render(rows: pl.DataFrame, form: str, to: Path | None) -> str:
@@ -149,17 +151,18 @@ def _describe_table(context: Context, contract: TableContract) -> dict[str, Any]
     if version is None:
         return {"table": contract.name, "rows": None, "version": None, "first": None, "last": None}
     day = "session_date" if "session_date" in contract.schema else "session"
-    span = [f"min({day})", f"max({day})"] if day in contract.schema else ["null", "null"]
-    rows, first, last = context.lake.read(contract).selectExpr("count(*)", *span).collect()[0]
+    span = f", min({day}) as first, max({day}) as last" if day in contract.schema else ""
+    counted = context.lake.ask(f"select count(*) as height{span} from {alias_of(contract)}", contract)
+    rows, first, last = (*counted.row(0), None, None)[:3]
     return {"table": contract.name, "rows": rows, "version": version, "first": first, "last": last}
 
 
 def _last_runs(context: Context) -> list[dict[str, Any]]:
-    runs = context.lake.read(OPS_STAGE_RUNS).selectExpr(
-        "stage", "status", "as_of", "finished_at", "seconds", "rows_out", "rows_refused", "details",
-        "row_number() over (partition by stage order by finished_at desc, run_id desc) as place",
-    )  # fmt: skip
-    return [row.asDict() for row in runs.where("place = 1").drop("place").orderBy("finished_at").collect()]
+    columns = "stage, status, as_of, finished_at, seconds, rows_out, rows_refused, details"
+    place = "row_number() over (partition by stage order by finished_at desc, run_id desc) as place"
+    ranked = f"select {columns}, {place} from ops_stage_runs"
+    last = f"select {columns} from ({ranked}) as ranked where place = 1 order by finished_at"
+    return context.lake.ask(last, OPS_STAGE_RUNS).to_dicts()
 
 
 def _describe_champion(context: Context) -> dict[str, Any] | None:

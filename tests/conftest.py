@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 os.environ.update(QUIET_TELEMETRY)
 os.environ["HF_HUB_OFFLINE"] = "1"
 
-LAST = ("replay", "cluster", "faults", "scheduler")
+LAST = ("chain", "replay", "cluster", "faults", "scheduler")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -37,7 +37,8 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> SparkSession:
 
 @pytest.fixture
 def lake(spark: SparkSession, tmp_path: Path) -> Lake:
-    """An empty lake."""
+    """An empty lake, opened as the settings say."""
     from pipelines.io.lake import Lake
+    from pipelines.settings import load_settings
 
-    return Lake(str(tmp_path / "lake"), lambda: spark)
+    return Lake(str(tmp_path / "lake"), lambda: spark, local_rows=load_settings()[0].lake.local_rows)

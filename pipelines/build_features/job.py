@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -23,14 +23,16 @@ from pipelines.contracts import (
     TableContract,
 )
 from pipelines.digest import digest_of
+from pipelines.io.frames import held, reshape
 from pipelines.io.lake import at_once
 from pipelines.io.text_models import scorer_version
 from pipelines.report import StageReport, Window, standing
 from pipelines.scope import MOST_TOUCHED, dates_condition, positions
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pipelines.io.frames import Frame
 
+SCORES = ("negative", "neutral", "positive")
 NOTHING = {"rows_in": 0, "rows_out": 0, "sessions_touched": 0}
 
 
@@ -69,10 +71,10 @@ def changed_sessions(context: Context, tables: Iterable[TableContract], definiti
     for table in tables:
         if not context.lake.exists(table):
             continue
-        changes = context.lake.changes_since(table, last.version_of(table.name, definition))
-        if changes is None:
+        changed = context.lake.changed(table, "session", since=last.version_of(table.name, definition))
+        if changed is None:
             return None
-        found |= {row[0] for row in changes.select("session").distinct().collect()}
+        found |= changed
     return sorted(found)
 
 
@@ -93,7 +95,7 @@ def following(
 
 def last_session(context: Context) -> date:
     """Return the newest session that silver has bars of."""
-    newest: date = context.lake.read(SILVER_BARS).selectExpr("max(session)").collect()[0][0]
+    newest: date = context.lake.ask("select max(session) as last from silver_bars", SILVER_BARS).item()
     return newest
 
 
@@ -112,25 +114,18 @@ def build_daily(context: Context, changed: list[date] | None) -> dict[str, dict[
         horizons=tuple(sorted(settings.labels.horizons)),
         label_lag=timedelta(minutes=settings.labels.lag_minutes),
     )
-    bars = context.lake.read(SILVER_BARS).select(*steps.BAR_INPUTS)
-    rows = in_blocks(context, bars, touched, lookback=max_lookback())
-    few = touched is not None
-    built = context.lake.map_groups(rows, ["block"], step, steps.BLOCK_OUTPUT, bounded=few).persist()
-    try:
-        replace = partial(context.lake.replace, bounded=few)
-        owned = dates_condition(touched), labels_condition(context, touched)
-        writes = (
-            partial(replace, GOLD_FEATURES_DAILY, built.where("kind = 'features'"), scope=owned[0]),
-            partial(replace, GOLD_LABELS, built.where("kind = 'labels'"), scope=owned[1]),
-        )
-        features, labels = at_once(*writes) if few else [write() for write in writes]
-    finally:
-        built.unpersist()
-    size = (
-        len(touched)
-        if touched is not None
-        else context.lake.read(SILVER_BARS).select("session").distinct().count()
-    )
+    bars = f"select {', '.join(steps.BAR_INPUTS)} from silver_bars"
+    rows = in_blocks(context, bars, (SILVER_BARS,), touched, lookback=max_lookback())
+    with held(context.lake.map_groups(rows, ["block"], step, steps.BLOCK_OUTPUT)) as built:
+        kinds = [reshape(built, f"select * from {{rows}} where kind = '{kind}'") for kind in steps.KINDS]
+        scopes = dates_condition(touched), labels_condition(context, touched)
+        writes = [
+            partial(context.lake.replace, contract, frame, scope=scope)
+            for contract, frame, scope in zip((GOLD_FEATURES_DAILY, GOLD_LABELS), kinds, scopes, strict=True)
+        ]
+        features, labels = at_once(*writes) if touched is not None else [write() for write in writes]
+    counted = "select count(distinct session) as days from silver_bars"
+    size = context.lake.ask(counted, SILVER_BARS).item() if touched is None else len(touched)
     daily = {"rows_in": features.total, "rows_out": features.total, "sessions_touched": size}
     return {
         "daily": daily,
@@ -167,22 +162,21 @@ def build_text(context: Context, changed_bars: list[date] | None, definition: st
         last=last,
         block_sessions=context.settings.features.block_sessions,
     )
-    rows = in_blocks(context, scored_texts(context), touched, lookback=steps.TEXT_LOOKBACK)
-    few = touched is not None
-    built = lake.map_groups(rows, ["block"], step, GOLD_FEATURES_TEXT.schema, bounded=few)
-    changes = lake.replace(GOLD_FEATURES_TEXT, built, scope=dates_condition(touched), bounded=few)
+    tables = (SILVER_TEXT, SILVER_TEXT_SCORES)
+    rows = in_blocks(context, scored_texts(context), tables, touched, lookback=steps.TEXT_LOOKBACK)
+    built = lake.map_groups(rows, ["block"], step, GOLD_FEATURES_TEXT.schema)
+    changes = lake.replace(GOLD_FEATURES_TEXT, built, scope=dates_condition(touched))
     return {"rows_in": changes.total, "rows_out": changes.total, "sessions_touched": len(touched or [])}
 
 
-def scored_texts(context: Context) -> DataFrame:
-    """Return the texts with their probabilities by the scorer in use; unscored ones are left out."""
+def scored_texts(context: Context) -> str:
+    """Return the query for texts with their probabilities by the scorer in use, unscored ones left out."""
     version = scorer_version(context.settings.text)
-    scores = context.lake.read(SILVER_TEXT_SCORES).where(f"model_version = '{version}'")
-    texts = context.lake.read(SILVER_TEXT).select("text_id", "symbol", "session", "known_at")
-    joined = texts.join(
-        scores.select("text_id", "negative", "neutral", "positive"), on="text_id", how="inner"
+    columns = ", ".join(f"s.{name}" if name in SCORES else f"t.{name}" for name in steps.TEXT_INPUTS)
+    return (
+        f"select {columns} from silver_text as t join silver_text_scores as s on t.text_id = s.text_id "
+        f"where s.model_version = '{version}'"
     )
-    return joined.select(*steps.TEXT_INPUTS)
 
 
 def all_days(context: Context) -> Days:
@@ -195,21 +189,30 @@ def all_days(context: Context) -> Days:
     )
 
 
-def in_blocks(context: Context, rows: DataFrame, touched: list[date] | None, *, lookback: int) -> DataFrame:
-    """Return `rows` once for every block that needs them, marked in ``block``.
+def in_blocks(
+    context: Context,
+    query: str,
+    tables: Sequence[TableContract],
+    touched: list[date] | None,
+    *,
+    lookback: int,
+) -> Frame:
+    """Return the rows of a query once for every block that needs them, marked in ``block``.
 
     A block is `block_sessions` consecutive sessions of the calendar; it needs its own rows and
     those of `lookback` - 1 sessions before.
     """
-    size = context.settings.features.block_sessions
-    days = all_days(context).frame.select("session", "position")
-    if touched is not None:
+    lake, size = context.lake, context.settings.features.block_sessions
+    days, wanted = all_days(context).frame.select("session", "position"), None
+    if touched is None:
+        rows: Frame = lake.query(query, *tables)
+    else:
         first = context.calendar.position(min(touched)) - lookback + 1
         days = days.filter(pl.col("position").is_between(first, context.calendar.position(max(touched))))
-    placed = context.lake.from_polars(days, {"session": pl.Date, "position": pl.Int64})
-    blocks = f"explode(sequence(position div {size}, (position + {lookback - 1}) div {size})) as block"
-    marked = rows.join(placed.hint("broadcast"), on="session", how="inner").selectExpr(*rows.columns, blocks)
-    if touched is None:
-        return marked
-    wanted = sorted({context.calendar.position(day) // size for day in touched})
-    return marked.where(f"block in ({', '.join(map(str, wanted))})")
+        wanted = {context.calendar.position(day) // size for day in touched}
+        span = days["session"].to_list()
+        near = f"session between date'{span[0]}' and date'{span[-1]}'"
+        rows = lake.pick(f"select * from ({query}) as asked where {near}", *tables)
+    step = partial(steps.mark_blocks, days=Days(frame=days), size=size, lookback=lookback, wanted=wanted)
+    columns = {name: dtype for table in tables for name, dtype in table.schema.items()}
+    return lake.map_batches(rows, step, {name: columns[name] for name in rows.columns} | {"block": pl.Int64})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 
 import polars as pl
@@ -20,6 +20,7 @@ TEXT_INPUTS = ("symbol", "session", "known_at", "text_id", "negative", "neutral"
 FEATURE_NAMES = tuple(feature.name for feature in daily_features())
 TEXT_NAMES = tuple(feature.name for feature in text_features())
 TEXT_LOOKBACK = max(feature.lookback_sessions for feature in text_features())
+KINDS = ("features", "labels")
 BLOCK_OUTPUT = {
     "kind": pl.String,
     **{name: dtype for name, dtype in GOLD_LABELS.schema.items() if name != "month"},
@@ -27,6 +28,27 @@ BLOCK_OUTPUT = {
     "month": pl.String,
 }
 """Features and labels of a block come out of one pass; a row is of one `kind` and null elsewhere."""
+
+
+def mark_blocks(
+    rows: pl.DataFrame, *, days: Days, size: int, lookback: int, wanted: Collection[int] | None
+) -> pl.DataFrame:
+    """Return each row once for every block that needs it, named in ``block``.
+
+    Parameters
+    ----------
+    rows : polars.DataFrame
+        Any columns with `session`; sessions that `days` lacks are left out.
+    size, lookback : int
+        Sessions of a block, and of the look-back of its first session, that one included.
+    wanted : collection of int or None
+        Blocks to return, None for all.
+    """
+    placed = rows.join(days.frame.select("session", "position"), on="session", how="inner")
+    last = (pl.col("position") + lookback - 1) // size
+    blocks = pl.int_ranges(pl.col("position") // size, last + 1, dtype=pl.Int64).alias("block")
+    marked = placed.with_columns(blocks).explode("block").select(*rows.columns, "block")
+    return marked if wanted is None else marked.filter(pl.col("block").is_in(sorted(wanted)))
 
 
 def build_block(

@@ -19,6 +19,8 @@ from pipelines.contracts import (
 )
 from pipelines.curate import contract, steps
 from pipelines.digest import digest_of
+from pipelines.io.delta_folder import alias_of
+from pipelines.io.frames import collect_rows, held, reshape
 from pipelines.io.lake import at_once
 from pipelines.io.sources import build_source
 from pipelines.records import CANONICAL_TEXT
@@ -26,7 +28,7 @@ from pipelines.report import StageReport, Window, standing
 from pipelines.scope import around, bucketed, dates_condition, positions
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pipelines.io.frames import Frame
 
 TEXT_ID = f"sha2(concat_ws('|', session_date, {CANONICAL_TEXT}), 256) as text_id"
 FINDINGS = {"symbol": pl.String, "finding": pl.String, "session": pl.Date, "missing": pl.Int64}
@@ -59,11 +61,8 @@ def run(context: Context, window: Window) -> StageReport:
 def changed_sessions(context: Context, bronze: TableContract, definition: str) -> list[date] | None:
     """Return the sessions that new bronze records speak of, None for all of them."""
     since = context.journal.last("curate").version_of(bronze.name, definition)
-    changes = context.lake.changes_since(bronze, since)
-    if changes is None:
-        return None
-    rows = changes.select("session_date").distinct().collect()
-    return sorted(row[0] for row in rows if row[0] is not None)
+    changed = context.lake.changed(bronze, "session_date", since=since)
+    return None if changed is None else sorted(changed - {None})
 
 
 def curate_bars(context: Context, definition: str) -> dict[str, Any]:
@@ -79,27 +78,22 @@ def curate_bars(context: Context, definition: str) -> dict[str, Any]:
         params=context.settings.curate,
         price_basis=build_source(context.settings.source).price_basis,
     )
-    records = bucketed(read_bronze(context, BRONZE_BARS, touched, margin=timedelta(days=15)))
-    few = touched is not None
-    versions = context.lake.map_groups(records, ["bucket"], step, SILVER_BARS.schema, bounded=few).persist()
-    try:
-        scope = dates_condition(touched)
-        announced = versions.where("dividend <> 0 or split <> 1").select("symbol").distinct()
-        chains = bucketed(versions.join(announced, on="symbol", how="left_semi"))
-        actions = context.lake.map_groups(
-            chains, ["bucket"], steps.action_versions, SILVER_ACTIONS.schema, bounded=few
-        )
-        replace = partial(context.lake.replace, scope=scope, bounded=few)
+    records = bucketed(read_bars(context, touched))
+    with held(context.lake.map_groups(records, ["bucket"], step, SILVER_BARS.schema)) as versions:
+        announced = "select symbol from {rows} where dividend <> 0 or split <> 1"
+        chains = bucketed(reshape(versions, f"select * from {{rows}} where symbol in ({announced})"))
+        actions = context.lake.map_groups(chains, ["bucket"], steps.action_versions, SILVER_ACTIONS.schema)
+        replace = partial(context.lake.replace, scope=dates_condition(touched))
         writes = partial(replace, SILVER_BARS, versions), partial(replace, SILVER_ACTIONS, actions)
-        changes, _ = at_once(*writes) if few else [write() for write in writes]
+        changes, _ = at_once(*writes) if touched is not None else [write() for write in writes]
+        size = reshape(versions, "select count(*) as rows_in, count(distinct session) as days from {rows}")
+        counted = collect_rows(size)[0]
         return {
-            "rows_in": versions.count(),
+            "rows_in": counted["rows_in"],
             "rows_out": changes.total,
-            "sessions_touched": versions.select("session").distinct().count() if changes.total else 0,
+            "sessions_touched": counted["days"] if changes.total else 0,
             "findings": report_findings(context, versions, sessions),
         }
-    finally:
-        versions.unpersist()
 
 
 def curate_texts(context: Context, definition: str) -> dict[str, Any]:
@@ -108,26 +102,30 @@ def curate_texts(context: Context, definition: str) -> dict[str, Any]:
     if changed == [] or not context.lake.exists(BRONZE_TEXTS):
         return NOTHING
     sessions = known_sessions(context, BRONZE_TEXTS, changed)
-    records = read_bronze(context, BRONZE_TEXTS, changed, margin=timedelta()).selectExpr("*", TEXT_ID)
+    named = context.lake.read(BRONZE_TEXTS).where(arrived(changed, timedelta())).selectExpr("*", TEXT_ID)
+    records = named if changed is None else context.lake.settle(named)
     step = partial(steps.text_rows, sessions=sessions)
-    few = changed is not None
-    texts = context.lake.map_groups(bucketed(records), ["bucket"], step, SILVER_TEXT.schema, bounded=few)
-    changes = context.lake.replace(SILVER_TEXT, texts, scope=dates_condition(changed), bounded=few)
+    texts = context.lake.map_groups(bucketed(records), ["bucket"], step, SILVER_TEXT.schema)
+    changes = context.lake.replace(SILVER_TEXT, texts, scope=dates_condition(changed))
     return {"rows_in": changes.total, "rows_out": changes.total, "sessions_touched": len(changed or [])}
 
 
-def read_bronze(
-    context: Context, bronze: TableContract, touched: list[date] | None, *, margin: timedelta
-) -> DataFrame:
-    """Return the bronze records of the touched sessions, and of the days around them."""
-    records = context.lake.read(bronze)
+def read_bars(context: Context, touched: list[date] | None) -> Frame:
+    """Return the bronze bars of the touched sessions, and of the days around them."""
     if touched is None:
-        return records
-    near = sorted(
-        {day + timedelta(days=step) for day in touched for step in range(-margin.days, margin.days + 1)}
-    )
+        return context.lake.read(BRONZE_BARS)
+    condition = arrived(touched, timedelta(days=15))
+    return context.lake.pick(f"select * from {alias_of(BRONZE_BARS)} where {condition}", BRONZE_BARS)
+
+
+def arrived(touched: list[date] | None, margin: timedelta) -> str:
+    """Return the SQL condition that a record is dated within `margin` of a touched session."""
+    if touched is None:
+        return "true"
+    steps_away = range(-margin.days, margin.days + 1)
+    near = sorted({day + timedelta(days=step) for day in touched for step in steps_away})
     days = ", ".join(f"date'{day}'" for day in near)
-    return records.where(f"session_date in ({days})")
+    return f"session_date in ({days})"
 
 
 def known_sessions(context: Context, bronze: TableContract, touched: list[date] | None) -> steps.Sessions:
@@ -135,23 +133,22 @@ def known_sessions(context: Context, bronze: TableContract, touched: list[date] 
     if touched:
         first, last = min(touched), max(touched)
     else:
-        row = context.lake.read(bronze).selectExpr("min(session_date)", "max(session_date)").collect()[0]
-        first, last = row[0] or date(1990, 1, 2), row[1] or date(1990, 1, 2)
+        span = f"select min(session_date) as first, max(session_date) as last from {alias_of(bronze)}"
+        first, last = (day or date(1990, 1, 2) for day in context.lake.ask(span, bronze).row(0))
     margin = timedelta(days=20)
     return steps.Sessions(frame=positions(context.calendar, first - margin, last + margin), touched=touched)
 
 
-def report_findings(context: Context, versions: DataFrame, sessions: steps.Sessions) -> dict[str, Any]:
+def report_findings(context: Context, versions: Frame, sessions: steps.Sessions) -> dict[str, Any]:
     """Return counts and examples of gaps and stale prices among the touched bars."""
     step = partial(
         steps.quality_findings, sessions=sessions, stale_sessions=context.settings.curate.stale_sessions
     )
-    few = sessions.touched is not None
-    found = context.lake.map_groups(bucketed(versions), ["bucket"], step, FINDINGS, bounded=few).persist()
-    counts = found.groupBy("finding").agg({"missing": "sum"}).collect()
-    examples = found.orderBy("session", "symbol", "finding").limit(MOST_EXAMPLES).collect()
-    found.unpersist()
+    with held(context.lake.map_groups(bucketed(versions), ["bucket"], step, FINDINGS)) as found:
+        total = reshape(found, "select finding, sum(missing) as missing from {rows} group by finding")
+        first = f"select * from {{rows}} order by session, symbol, finding limit {MOST_EXAMPLES}"
+        counts, examples = collect_rows(total), collect_rows(reshape(found, first))
     return {
-        "counts": {row[0]: row[1] for row in counts},
+        "counts": {row["finding"]: row["missing"] for row in counts},
         "examples": [f"{row['finding']} {row['symbol']} {row['session']}" for row in examples],
     }

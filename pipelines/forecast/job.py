@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import polars as pl
@@ -10,14 +11,14 @@ import polars as pl
 from pipelines.champion import Champion, champion_at, load_champion
 from pipelines.context import Context
 from pipelines.contracts import GOLD_FORECASTS
-from pipelines.errors import LookAheadError
+from pipelines.errors import BadDataError, LookAheadError
 from pipelines.forecast.contract import READS, WRITES
-from pipelines.forecast.publish import publish_issued
+from pipelines.forecast.publish import publish_issued, read_issued
 from pipelines.forecast.steps import Choice, Stamp, choose_sessions, forecast_group, plan_history
 from pipelines.forecast.universe import read_universe
 from pipelines.io.model_folder import PackedForecaster, pack_forecaster
 from pipelines.report import StageReport, Window, standing
-from pipelines.scope import MOST_TOUCHED, months_between
+from pipelines.scope import months_between
 
 
 def run(context: Context, window: Window) -> StageReport:
@@ -30,7 +31,10 @@ def run(context: Context, window: Window) -> StageReport:
     choice = choose(context, window, champion)
     inputs, before = standing(context.lake.versions(READS)), context.lake.versions(WRITES)
     inserted = issue(context, champion, choice)
-    published = publish_issued(context, champion, window.end)
+    issued = read_issued(context, champion, choice.sessions[-1])
+    if issued.is_empty():
+        raise BadDataError(nothing_to_score(choice.sessions[-1]))
+    published = publish_issued(context, issued) if choice.sessions[-1] == window.end else 0
     return StageReport(
         stage="forecast",
         rows_out=inserted,
@@ -39,6 +43,15 @@ def run(context: Context, window: Window) -> StageReport:
         versions_before=before,
         outputs=standing(context.lake.versions(WRITES)),
         details=describe(champion, choice) | {"published": published},
+    )
+
+
+def nothing_to_score(session: date) -> str:
+    """Return why a session got no forecast at all, and what to look at."""
+    return (
+        f"no symbol has a valid feature row of {session} that was known at its decision instant: nothing was "
+        "forecast; see whether its bars arrived in time (`bellwether show bronze.bars --session "
+        f"{session}`), then run ingest, curate and build_features again"
     )
 
 
@@ -77,10 +90,9 @@ def issue(context: Context, champion: Champion, choice: Choice) -> int:
         stamp=stamp_of(context, champion, choice),
     )
     rows = read_universe(context.lake, plan, ancestry.feature_names)
-    few = len(choice.sessions) * ancestry.history_sessions <= MOST_TOUCHED
-    forecasts = context.lake.map_groups(rows, ["forecast_session"], step, GOLD_FORECASTS.schema, bounded=few)
+    forecasts = context.lake.map_groups(rows, ["forecast_session"], step, GOLD_FORECASTS.schema)
     scope = months_between(choice.sessions[0], choice.sessions[-1])
-    return context.lake.insert_absent(GOLD_FORECASTS, forecasts, scope=scope, bounded=few)
+    return context.lake.insert_absent(GOLD_FORECASTS, forecasts, scope=scope)
 
 
 def stamp_of(context: Context, champion: Champion, choice: Choice) -> Stamp:

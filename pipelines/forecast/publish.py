@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import date
 
+import polars as pl
+
 from feature_repo.definitions import ISSUED_VIEW
 from pipelines.champion import Champion
 from pipelines.context import Context
@@ -12,14 +14,23 @@ from pipelines.io.feature_store import open_feature_store
 from pipelines.scope import dates_condition
 
 
-def publish_issued(context: Context, champion: Champion, session: date) -> int:
-    """Publish what the champion has issued for a session and return how many symbols changed.
+def read_issued(context: Context, champion: Champion, session: date) -> pl.DataFrame:
+    """Return what the champion has issued for a session: bounded by its universe.
 
-    Rows come from the table, not from the run, so a re-run after a crash publishes what was issued. Marked
-    in-sample rows are kept out: nobody may take them for forecasts. Bounded by one session's universe.
+    Rows come from the table, not from the run, so a re-run after a crash publishes what was issued.
+    """
+    return context.lake.ask(
+        f"select * from gold_forecasts where {dates_condition([session])} "
+        f"and model_key = '{champion.ancestry.model_key}'",
+        GOLD_FORECASTS,
+    )
+
+
+def publish_issued(context: Context, issued: pl.DataFrame) -> int:
+    """Publish issued forecasts and return how many symbols changed.
+
+    Marked in-sample rows are kept out: nobody may take them for forecasts.
     """
     if not context.settings.forecast.publish:
         return 0
-    rows = context.lake.read(GOLD_FORECASTS).where(dates_condition([session]))
-    issued = rows.where(f"model_key = '{champion.ancestry.model_key}' and not in_sample")
-    return open_feature_store(context).publish(context.lake.to_polars(issued), ISSUED_VIEW)
+    return open_feature_store(context).publish(issued.filter(~pl.col("in_sample")), ISSUED_VIEW)

@@ -9,18 +9,20 @@ import polars as pl
 
 from features.catalog import text_features
 from pipelines.contracts import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT, TableContract
+from pipelines.io.delta_folder import alias_of
 from pipelines.io.lake import Lake
-from pipelines.known import newest_versions
-from pipelines.scope import months_between
+from pipelines.known import instant_literal, newest_query
+from pipelines.scope import MOST_TOUCHED, months_between
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pipelines.io.frames import Frame
 
 KEY = ("forecast_session", "symbol", "session")
 INSTANTS = ("event_timestamp", "decision_at")
+PLAN = ("forecast_session", *INSTANTS, "session")
 
 
-def read_universe(lake: Lake, plan: pl.DataFrame, features: Sequence[str]) -> DataFrame:
+def read_universe(lake: Lake, plan: pl.DataFrame, features: Sequence[str]) -> Frame:
     """Return the feature rows that each forecast session looks at.
 
     Parameters
@@ -32,28 +34,49 @@ def read_universe(lake: Lake, plan: pl.DataFrame, features: Sequence[str]) -> Da
 
     Returns
     -------
-    DataFrame
+    Frame
         `forecast_session`, its instants, `symbol`, `session` and the features. A symbol without a
         valid daily row of a session is absent there; text features are null where nothing valid
         was known.
     """
     texts = {feature.name for feature in text_features()}
-    daily = [name for name in features if name not in texts]
     spoken = [name for name in features if name in texts]
-    rows = _known_rows(lake, GOLD_FEATURES_DAILY, plan, daily)
+    few = plan.height <= MOST_TOUCHED
+    looked_at = as_values(plan) if few else "looked_at"
+    if not few:
+        lake.from_polars(plan, plan.schema).createOrReplaceTempView(looked_at)
+    daily = [name for name in features if name not in texts]
+    query, tables = _known_rows(GOLD_FEATURES_DAILY, plan, looked_at, daily), [GOLD_FEATURES_DAILY]
     if spoken:
-        text = _known_rows(lake, GOLD_FEATURES_TEXT, plan, spoken).drop(*INSTANTS)
-        rows = rows.join(text, on=list(KEY), how="left")
-    return rows.select(*KEY, *INSTANTS, *features)
+        said, on = _known_rows(GOLD_FEATURES_TEXT, plan, looked_at, spoken), " and ".join(map(_same, KEY))
+        columns = [f"t.{name}" if name in texts else f"r.{name}" for name in (*KEY, *INSTANTS, *features)]
+        query = f"select {', '.join(columns)} from ({query}) as r left join ({said}) as t on {on}"
+        tables.append(GOLD_FEATURES_TEXT)
+    return lake.pick(query, *tables) if few else lake.query(query, *tables)
 
 
-def _known_rows(lake: Lake, contract: TableContract, plan: pl.DataFrame, columns: Sequence[str]) -> DataFrame:
-    looked_at = lake.from_polars(plan, plan.schema).hint("broadcast")
-    first, last = plan.select(pl.col("session").min(), pl.col("session").max().alias("last")).row(0)
-    versions = (
-        lake.read(contract)
-        .where(months_between(first, last))
-        .select("symbol", "session", "known_at", "valid", *columns)
+def as_values(plan: pl.DataFrame) -> str:
+    """Return a short plan as the text of a table of literals."""
+    rows = ", ".join(
+        f"(date'{forecast}', {instant_literal(event)}, {instant_literal(decided)}, date'{session}')"
+        for forecast, event, decided, session in plan.select(PLAN).rows()
     )
-    known = versions.join(looked_at, on="session", how="inner").where("known_at <= decision_at")
-    return newest_versions(known, KEY).where("valid").select(*KEY, *INSTANTS, *columns)
+    return f"(values {rows})"
+
+
+def _same(name: str) -> str:
+    return f"r.{name} = t.{name}"
+
+
+def _known_rows(contract: TableContract, plan: pl.DataFrame, looked_at: str, columns: Sequence[str]) -> str:
+    """Return the query for the valid rows of the plan's sessions as they were known at their decisions."""
+    first, last = plan.select(pl.col("session").min(), pl.col("session").max().alias("last")).row(0)
+    stored = ", ".join(("symbol", "session as stood_at", "known_at", "valid", *columns))
+    versions = f"select {stored} from {alias_of(contract)} where {months_between(first, last)}"
+    known = (
+        f"(select v.*, p.* from ({versions}) as v join {looked_at} as p({', '.join(PLAN)}) "
+        "on v.stood_at = p.session where v.known_at <= p.decision_at) as known"
+    )
+    wanted = [*KEY, *INSTANTS, *columns]
+    newest = newest_query(known, [*wanted, "valid"], KEY)
+    return f"select {', '.join(wanted)} from ({newest}) as newest where valid"

@@ -8,19 +8,26 @@ from datetime import date, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
 from pipelines.context import Context
 from pipelines.contracts import BRONZE_BARS, BRONZE_TEXTS, OPS_QUARANTINE, TableContract
 from pipelines.errors import BadDataError
 from pipelines.ingest import contract, steps
+from pipelines.io.delta_folder import alias_of
+from pipelines.io.frames import held
 from pipelines.io.lake import at_once
 from pipelines.io.sources import ReadRequest, Source, build_source
+from pipelines.known import instant_literal
 from pipelines.records import BARS, TEXTS, RecordKind
 from pipelines.report import StageReport, Window, standing
+from pipelines.scope import FEW_SESSIONS
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-FEW_SESSIONS = 21
+    from pipelines.io.frames import Frame
+
 OLDEST_RECORD = timedelta(days=3660)
 NEXT_SESSIONS = timedelta(days=10)
 NOTHING = {"rows_in": 0, "rows_out": 0, "rows_refused": 0, "sessions_touched": 0}
@@ -84,8 +91,9 @@ def land(reading: Reading, read: Callable[[], DataFrame | None]) -> dict[str, in
     sent, delivered = at_once(*asked)
     if sent is None:
         return NOTHING
-    records = judged(reading, without_landed(reading, hashed(sent, reading.kind)), delivered).persist()
-    try:
+    fresh = without_landed(reading, hashed(sent, reading.kind))
+    schema = steps.judged_schema(reading.bronze)
+    with held(context.lake.to_spark(judged(reading, fresh, delivered), schema)) as records:
         facts = batch_facts(records, reading.kind)
         if not facts["rows"]:
             return NOTHING
@@ -101,8 +109,6 @@ def land(reading: Reading, read: Callable[[], DataFrame | None]) -> dict[str, in
         rows_out = facts["rows"] if landed else 0
         counts = {"rows_in": facts["rows"], "rows_out": rows_out, "rows_refused": refused}
         return {**counts, "sessions_touched": facts["sessions"]}
-    finally:
-        records.unpersist()
 
 
 def hashed(sent: DataFrame, kind: RecordKind) -> DataFrame:
@@ -112,26 +118,37 @@ def hashed(sent: DataFrame, kind: RecordKind) -> DataFrame:
     return sent.selectExpr(*kind.columns, "received_at", digest)
 
 
-def without_landed(reading: Reading, fresh: DataFrame) -> DataFrame:
-    """Return the records whose hash the source has not landed before."""
+def without_landed(reading: Reading, fresh: DataFrame) -> Frame:
+    """Return the records whose hash the source has not landed before; few of them come to this process."""
     lake = reading.context.lake
+    request, query = reading.request, f"select record_hash from {_landed(reading)}"
+    if reading.context.calendar.count_between(request.first_session, request.last_session) < FEW_SESSIONS:
+        records, landed = lake.settle(fresh), lake.pick(query, reading.bronze)
+        if isinstance(records, pl.DataFrame) and isinstance(landed, pl.DataFrame):
+            return records.join(landed, on="record_hash", how="anti")
     if not lake.exists(reading.bronze):
         return fresh
-    landed = lake.read(reading.bronze).where(f"source = '{reading.source.name}'").where(_scope(reading))
-    return fresh.join(landed.select("record_hash"), on="record_hash", how="left_anti")
+    return fresh.join(lake.query(query, reading.bronze), on="record_hash", how="left_anti")
+
+
+def _landed(reading: Reading) -> str:
+    """Return what to read the records from that the source has landed for the request."""
+    return f"{alias_of(reading.bronze)} where source = '{reading.source.name}' and ({_scope(reading)})"
 
 
 def _scope(reading: Reading) -> str:
     request = reading.request
     if reading.source.delivers_received_at:
-        arrived = f"received_at > '{request.received_after}' and received_at <= '{request.received_until}'"
+        arrived = f"received_at <= {instant_literal(request.received_until)}"
+        if request.received_after is not None:
+            arrived = f"received_at > {instant_literal(request.received_after)} and {arrived}"
         return f"({arrived}) or session_date is null"
     # A text that comes shortly before the window's last close belongs to a session after the window.
     last = request.last_session + NEXT_SESSIONS
-    return f"session_date between '{request.first_session}' and '{last}' or session_date is null"
+    return f"session_date between date'{request.first_session}' and date'{last}' or session_date is null"
 
 
-def judged(reading: Reading, fresh: DataFrame, delivered: Sequence[date]) -> DataFrame:
+def judged(reading: Reading, fresh: Frame, delivered: Sequence[date]) -> Frame:
     """Return bronze rows with the arrival of each record and the rules that it breaks."""
     context, request = reading.context, reading.request
     ingest = context.settings.ingest
@@ -149,8 +166,7 @@ def judged(reading: Reading, fresh: DataFrame, delivered: Sequence[date]) -> Dat
         fallback=request.received_until,
     )
     step = partial(steps.judge_records, kind=reading.kind, arrival=arrival, contract=reading.bronze)
-    few = context.calendar.count_between(request.first_session, request.last_session) < FEW_SESSIONS
-    return context.lake.map_batches(fresh, step, steps.judged_schema(reading.bronze), bounded=few)
+    return context.lake.map_batches(fresh, step, steps.judged_schema(reading.bronze))
 
 
 def find_delivered(reading: Reading) -> list[date]:
@@ -158,9 +174,8 @@ def find_delivered(reading: Reading) -> list[date]:
     lake = reading.context.lake
     if reading.source.delivers_received_at or not lake.exists(reading.bronze):
         return []
-    known = lake.read(reading.bronze).where(f"source = '{reading.source.name}' and ({_scope(reading)})")
-    sessions = known.select("session_date").distinct().collect()
-    return [row[0] for row in sessions if row[0] is not None]
+    known = lake.ask(f"select distinct session_date from {_landed(reading)}", reading.bronze)
+    return known.get_column("session_date").drop_nulls().to_list()
 
 
 def batch_facts(records: DataFrame, kind: RecordKind) -> dict[str, Any]:
@@ -189,9 +204,7 @@ def quarantine(reading: Reading, batch: DataFrame, facts: dict[str, Any]) -> int
         found.append(lake.map_groups(batch, ["symbol"], repeated, OPS_QUARANTINE.schema))
     if not found:
         return 0
-    refused = (found[0] if len(found) == 1 else found[0].unionByName(found[1])).persist()
-    try:
+    refusals = [lake.to_spark(rows, OPS_QUARANTINE.schema) for rows in found]
+    with held(refusals[0] if len(refusals) == 1 else refusals[0].unionByName(refusals[1])) as refused:
         lake.insert_absent(OPS_QUARANTINE, refused)
         return int(refused.select("record_hash").distinct().count())
-    finally:
-        refused.unpersist()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 import polars as pl
 import pyarrow as pa
@@ -14,6 +15,10 @@ from pyspark.sql import types as T
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from pipelines.contracts import TableContract
+
+Frame: TypeAlias = pl.DataFrame | DataFrame
+"""Rows in this process, or a Spark frame: the same step works on either."""
+AnyFrame = TypeVar("AnyFrame", pl.DataFrame, DataFrame, Frame)
 
 _SPARK_TYPES: dict[Any, T.DataType] = {
     pl.String: T.StringType(),
@@ -54,6 +59,40 @@ class Changes:
 def to_arrow(frame: pl.DataFrame, target: T.StructType) -> pa.Table:
     """Return a Polars frame as the Arrow table that Spark expects of a schema."""
     return frame.select(target.fieldNames()).to_arrow().cast(to_arrow_schema(target, timezone="UTC"))
+
+
+def conform(frame: pl.DataFrame, schema: Mapping[str, Any]) -> pl.DataFrame:
+    """Return the columns of a schema in its types and order, as `to_arrow` does for Spark."""
+    return frame.select(pl.col(name).cast(dtype) for name, dtype in schema.items())
+
+
+@contextmanager
+def held(frame: AnyFrame) -> Iterator[AnyFrame]:
+    """Keep a Spark frame's rows while they are used more than once."""
+    if isinstance(frame, DataFrame):
+        frame.persist()
+    try:
+        yield frame
+    finally:
+        if isinstance(frame, DataFrame):
+            frame.unpersist()
+
+
+def reshape(frame: Frame, query: str) -> Frame:
+    """Return the result of a SQL query in which ``{rows}`` stands for the frame.
+
+    The text must mean the same to Spark and to Polars.
+    """
+    if isinstance(frame, pl.DataFrame):
+        return pl.SQLContext(rows=frame, eager=True).execute(query.format(rows="rows"))
+    return frame.sparkSession.sql(query, rows=frame)
+
+
+def collect_rows(frame: Frame) -> list[dict[str, Any]]:
+    """Return the rows of a small result as dictionaries."""
+    if isinstance(frame, pl.DataFrame):
+        return frame.to_dicts()
+    return [row.asDict() for row in frame.collect()]
 
 
 def spark_difference(contract: TableContract, wanted: DataFrame, standing: DataFrame) -> DataFrame:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property, partial
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
@@ -13,11 +14,13 @@ import pyarrow as pa
 from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
 from pipelines.contracts import TableContract
+from pipelines.io.delta_folder import DeltaFolder, alias_of
 from pipelines.io.frames import (
     Changes,
+    Frame,
+    conform,
     local_difference,
     spark_difference,
     spark_schema,
@@ -42,8 +45,14 @@ class Lake:
     session : callable
         Returns the Spark session; called at the first use, so that opening a lake costs nothing.
     local_rows : int
-        Work that its caller bounds to a few sessions is done in this process up to so many rows;
-        0 sends everything to the workers.
+        Work that its caller bounds to a few sessions is done in this process up to so many rows, and
+        the tables of a folder are then read without a JVM; 0 sends everything to Spark.
+
+    Notes
+    -----
+    Queries that are handed over as text must mean the same to Spark and to DataFusion, which answers
+    them where the root is a folder: plain ANSI SQL, names without quotes. Table ``layer.noun`` is
+    called ``layer_noun`` there.
     """
 
     def __init__(self, root: str, session: Callable[[], SparkSession], *, local_rows: int = 0) -> None:
@@ -52,6 +61,7 @@ class Lake:
         self._session = session
         self._known: set[str] = set()
         self._small: dict[str, tuple[int | None, pl.DataFrame]] = {}
+        self._folder = DeltaFolder(Path(self.root)) if local_rows and "://" not in self.root else None
 
     @cached_property
     def spark(self) -> SparkSession:
@@ -74,6 +84,8 @@ class Lake:
 
     def version(self, contract: TableContract) -> int | None:
         """Return the table's latest Delta version, None where there is no table yet."""
+        if self._folder is not None:
+            return self._folder.version(contract)
         log = self.spark._jvm.org.apache.spark.sql.delta.DeltaLog.forTable(
             self.spark._jsparkSession, self.path(contract.name)
         )
@@ -120,54 +132,67 @@ class Lake:
             )
         )
 
+    def query(self, query: str, *contracts: TableContract) -> DataFrame:
+        """Return the rows of a query over the tables of `contracts`, as a Spark frame."""
+        for contract in contracts:
+            self.read(contract).createOrReplaceTempView(alias_of(contract))
+        return self.spark.sql(query)
+
+    def ask(self, query: str, *contracts: TableContract) -> pl.DataFrame:
+        """Collect the rows of a query, which the caller has bounded."""
+        if self._folder is not None:
+            return self._folder.ask(query, contracts)
+        return self.to_polars(self.query(query, *contracts))
+
+    def pick(self, query: str, *contracts: TableContract) -> Frame:
+        """Return the rows of a query: in this process if they are few, as a Spark frame otherwise."""
+        few = self.ask(f"select * from ({query}) as picked limit {self.local_rows + 1}", *contracts)
+        return few if few.height <= self.local_rows else self.query(query, *contracts)
+
+    def settle(self, frame: DataFrame) -> Frame:
+        """Bring a Spark frame into this process if its rows are few."""
+        if not self.local_rows:
+            return frame
+        rows = self.to_polars(frame.limit(self.local_rows + 1))
+        return rows if rows.height <= self.local_rows else frame
+
     def read_small(self, contract: TableContract) -> pl.DataFrame:
         """Collect a table of few rows; the frame is kept while the table's version stands."""
         version = self.version(contract)
         kept = self._small.get(contract.name)
         if kept is None or kept[0] != version:
-            kept = self._small[contract.name] = (version, self.to_polars(self.read(contract)))
+            rows = self.ask(f"select * from {alias_of(contract)}", contract)
+            kept = self._small[contract.name] = (version, rows)
         return kept[1]
 
-    def changes_since(self, contract: TableContract, version: int | None) -> DataFrame | None:
-        """Return the rows that changed after `version`, None where only a full comparison helps.
+    def changed(self, contract: TableContract, column: str, *, since: int | None) -> set[Any] | None:
+        """Return the values of `column` among the rows that changed after version `since`.
 
-        The frame has the contract's columns and Delta's ``_change_type`` and ``_commit_version``.
+        None where only a full comparison helps: without a version, or after its log was cleaned up.
         """
         latest = self.version(contract)
-        if version is None or latest is None or not self._feed_reaches(contract, version):
+        if since is None or latest is None:
             return None
-        if latest <= version:
-            return self.spark.createDataFrame([], self._feed_schema(contract))
-        return (
-            self.spark.read.format("delta")
-            .option("readChangeFeed", "true")
-            .option("startingVersion", version + 1)
-            .load(self.path(contract.name))
-            .select(*contract.columns, "_change_type", "_commit_version")
-        )
+        if latest <= since:
+            return set()
+        if not self._has_commit(contract, since + 1):
+            return None
+        if self._folder is not None:
+            return self._folder.changed(contract, column, since=since)
+        feed = self.spark.read.format("delta").option("readChangeFeed", "true")
+        rows = feed.option("startingVersion", since + 1).load(self.path(contract.name))
+        return {row[0] for row in rows.select(column).distinct().collect()}
 
-    def _feed_schema(self, contract: TableContract) -> T.StructType:
-        fields = spark_schema(contract.schema).fields
-        return T.StructType(
-            [
-                *fields,
-                T.StructField("_change_type", T.StringType()),
-                T.StructField("_commit_version", T.LongType()),
-            ]
-        )
+    def _has_commit(self, contract: TableContract, version: int) -> bool:
+        """Tell whether the log still holds the entry of a commit."""
+        if self._folder is not None:
+            return self._folder.has_commit(contract, version)
+        entry = f"{self.path(contract.name)}/_delta_log/{version:020d}.json"
+        place = self.spark._jvm.org.apache.hadoop.fs.Path(entry)
+        files = place.getFileSystem(self.spark._jsparkSession.sessionState().newHadoopConf())
+        return bool(files.exists(place))
 
-    def _feed_reaches(self, contract: TableContract, version: int) -> bool:
-        """Tell whether every commit after `version` still has its log entry."""
-        table = self.path(contract.name)
-        first = self.spark._jvm.org.apache.hadoop.fs.Path(f"{table}/_delta_log/{version + 1:020d}.json")
-        latest = self.version(contract)
-        if latest is None or latest <= version:
-            return True
-        return bool(
-            first.getFileSystem(self.spark._jsparkSession.sessionState().newHadoopConf()).exists(first)
-        )
-
-    def append(self, contract: TableContract, frame: DataFrame, *, txn: str | None = None) -> bool:
+    def append(self, contract: TableContract, frame: Frame, *, txn: str | None = None) -> bool:
         """Append rows in one commit and tell whether there was one.
 
         Parameters
@@ -177,43 +202,48 @@ class Lake:
         """
         self.ensure(contract)
         before = self.version(contract) if txn is not None else None
-        writer = self._laid_out(contract, frame).write.format("delta").mode("append")
+        writer = (
+            self._laid_out(contract, self.to_spark(frame, contract.schema))
+            .write.format("delta")
+            .mode("append")
+        )
         writer = writer.option("mergeSchema", "true")
         if txn is not None:
             writer = writer.option("txnAppId", txn).option("txnVersion", 1)
         writer.save(self.path(contract.name))
         return txn is None or self.version(contract) != before
 
-    def replace(
-        self, contract: TableContract, frame: DataFrame, *, scope: str, bounded: bool = False
-    ) -> Changes:
+    def replace(self, contract: TableContract, frame: Frame, *, scope: str) -> Changes:
         """Make the rows of `scope` equal to `frame`, writing only what differs.
 
         Parameters
         ----------
-        frame : DataFrame
-            All rows that should stand in the scope, unique by the contract's key.
+        frame : Frame
+            All rows that should stand in the scope, unique by the contract's key. Few rows of this
+            process are compared here, as long as those that stand are few too.
         scope : str
             SQL condition over the table's columns that delimits what the run owns.
-        bounded : bool
-            The scope is a few sessions: up to `local_rows` rows are compared in this process.
 
         Returns
         -------
         Changes
             Zero everywhere when nothing differs; then nothing is committed.
         """
-        wanted = frame.select(*contract.columns)
+        if isinstance(frame, pl.DataFrame):
+            here = self._standing(contract, contract.columns, scope)
+            if isinstance(here, pl.DataFrame):
+                wanted_here = frame.select(contract.columns)
+                return self._write_difference(contract, local_difference(contract, wanted_here, here))
+        wanted = self.to_spark(frame, contract.schema).select(*contract.columns)
         if not self.exists(contract):
             return Changes(inserted=self._append_counted(contract, wanted))
         standing = self.read(contract).where(scope)
-        if bounded:
-            here = at_once(partial(self._collect_small, wanted), partial(self._collect_small, standing))
-            if here[0] is not None and here[1] is not None:
-                return self._write_difference(contract, local_difference(contract, here[0], here[1]))
         if standing.isEmpty():
             return Changes(inserted=self._append_some(contract, wanted))
         return self._apply_difference(contract, wanted, standing)
+
+    def _standing(self, contract: TableContract, columns: Sequence[str], scope: str) -> Frame:
+        return self.pick(f"select {', '.join(columns)} from {alias_of(contract)} where {scope}", contract)
 
     def _append_some(self, contract: TableContract, rows: DataFrame) -> int:
         """Append rows in one commit, if there are any, and return how many."""
@@ -226,6 +256,8 @@ class Lake:
     def _append_counted(self, contract: TableContract, rows: DataFrame) -> int:
         """Append rows in one commit and return how many Delta has counted."""
         self.append(contract, rows)
+        if self._folder is not None:
+            return self._folder.last_written(contract)
         last = DeltaTable.forPath(self.spark, self.path(contract.name)).history(1).select("operationMetrics")
         return int(last.collect()[0][0].get("numOutputRows", 0))
 
@@ -246,13 +278,6 @@ class Lake:
         finally:
             difference.unpersist()
 
-    def _collect_small(self, frame: DataFrame) -> pl.DataFrame | None:
-        """Return the rows if they are few, None if they are more than `local_rows`."""
-        if not self.local_rows:
-            return None
-        rows = self.to_polars(frame.limit(self.local_rows + 1))
-        return rows if rows.height <= self.local_rows else None
-
     def _write_difference(self, contract: TableContract, difference: pl.DataFrame) -> Changes:
         counts = dict(difference.group_by("_change").len().rows())
         changes = Changes(
@@ -260,12 +285,11 @@ class Lake:
             updated=counts.get("update", 0),
             deleted=counts.get("delete", 0),
         )
-        if changes.total:
-            rows = self.from_polars(difference, {**contract.schema, "_change": pl.String})
-            if changes.total == changes.inserted:
-                self.append(contract, rows.drop("_change"))
-            else:
-                self._merge(contract, rows)
+        self.ensure(contract)
+        if changes.total == changes.inserted > 0:
+            self.append(contract, difference.drop("_change"))
+        elif changes.total:
+            self._merge(contract, self.from_polars(difference, {**contract.schema, "_change": pl.String}))
         return changes
 
     def _merge(self, contract: TableContract, difference: DataFrame) -> None:
@@ -287,24 +311,23 @@ class Lake:
             keys.insert(0, f"t.`{contract.partition_by}` IN ({values})")
         return " AND ".join(keys)
 
-    def insert_absent(
-        self, contract: TableContract, frame: DataFrame, *, scope: str = "true", bounded: bool = False
-    ) -> int:
+    def insert_absent(self, contract: TableContract, frame: Frame, *, scope: str = "true") -> int:
         """Append the rows whose key does not stand in the table yet; return how many.
 
-        `scope` and `bounded` as in `replace`.
+        `frame` and `scope` as in `replace`.
         """
-        wanted, keys = frame.select(*contract.columns), list(contract.key)
+        keys = list(contract.key)
+        if isinstance(frame, pl.DataFrame):
+            here = self._standing(contract, keys, scope)
+            if isinstance(here, pl.DataFrame):
+                absent = frame.select(contract.columns).join(here, on=keys, how="anti")
+                if absent.height:
+                    self.append(contract, absent)
+                return absent.height
+        wanted = self.to_spark(frame, contract.schema).select(*contract.columns)
         if not self.exists(contract):
             return self._append_some(contract, wanted)
         standing = self.read(contract).where(scope).select(*keys)
-        if bounded:
-            here = at_once(partial(self._collect_small, wanted), partial(self._collect_small, standing))
-            if here[0] is not None and here[1] is not None:
-                absent = here[0].join(here[1], on=keys, how="anti")
-                if absent.height:
-                    self.append(contract, self.from_polars(absent, contract.schema))
-                return absent.height
         absent_rows = wanted.join(standing, on=keys, how="left_anti").select(*contract.columns)
         return self._append_some(contract, absent_rows)
 
@@ -317,48 +340,37 @@ class Lake:
         target = spark_schema(schema)
         return self.spark.createDataFrame(to_arrow(frame, target), schema=target)
 
+    def to_spark(self, frame: Frame, schema: Mapping[str, Any]) -> DataFrame:
+        """Return a frame as a Spark frame; one of this process takes on the given schema."""
+        return self.from_polars(frame, schema) if isinstance(frame, pl.DataFrame) else frame
+
     def to_polars(self, frame: DataFrame) -> pl.DataFrame:
         """Collect a frame whose size the caller has bounded."""
         collected: pl.DataFrame = pl.from_arrow(frame.toArrow())  # type: ignore[assignment]
         return collected
 
-    def map_groups(
-        self,
-        frame: DataFrame,
-        by: Sequence[str],
-        step: Step,
-        schema: Mapping[str, Any],
-        *,
-        bounded: bool = False,
-    ) -> DataFrame:
-        """Run a Polars step on every group of `frame` in the Spark workers.
+    def map_groups(self, frame: Frame, by: Sequence[str], step: Step, schema: Mapping[str, Any]) -> Frame:
+        """Run a Polars step on every group of `frame`: here, or for a Spark frame in its workers.
 
-        A group is handed over whole, so it must fit a worker's memory. With `bounded` the caller
-        says that the rows are those of a few sessions: up to `local_rows` of them are worked on in
-        this process, which saves starting workers and gives the same rows.
+        A group is handed over whole, so it must fit a worker's memory. Both ways give the same rows.
         """
-        target = spark_schema(schema)
-        here = self._collect_small(frame) if bounded else None
-        if here is not None:
+        if isinstance(frame, pl.DataFrame):
             done = [
-                step(group).select(target.fieldNames())
-                for _, group in here.group_by(list(by), maintain_order=True)
+                conform(step(group), schema) for _, group in frame.group_by(list(by), maintain_order=True)
             ]
-            return self.from_polars(pl.concat(done) if done else pl.DataFrame(schema=dict(schema)), schema)
+            return pl.concat(done) if done else pl.DataFrame(schema=dict(schema))
+        target = spark_schema(schema)
 
         def run(table: pa.Table) -> pa.Table:
             return to_arrow(step(pl.from_arrow(table)), target)  # type: ignore[arg-type]
 
         return frame.groupBy(*by).applyInArrow(run, target)
 
-    def map_batches(
-        self, frame: DataFrame, step: Step, schema: Mapping[str, Any], *, bounded: bool = False
-    ) -> DataFrame:
-        """Run a row-wise Polars step on batches of `frame`; `bounded` as in `map_groups`."""
+    def map_batches(self, frame: Frame, step: Step, schema: Mapping[str, Any]) -> Frame:
+        """Run a row-wise Polars step on batches of `frame`, where `map_groups` would."""
+        if isinstance(frame, pl.DataFrame):
+            return conform(step(frame), schema)
         target = spark_schema(schema)
-        here = self._collect_small(frame) if bounded else None
-        if here is not None:
-            return self.from_polars(step(here), schema)
 
         def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             for batch in batches:

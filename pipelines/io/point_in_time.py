@@ -171,11 +171,11 @@ def _features_of_versions(
 ) -> DataFrame:
     event_name, created_name = _version_columns(context)
     prefix = f"{context.name}__" if prefixed else ""
-    return _table(session, context).select(
+    return _table(session, context).selectExpr(
         *context.entities,
-        F.col(context.timestamp_field).alias(event_name),
-        F.col(context.created_timestamp_column).alias(created_name),
-        *(F.col(feature).alias(f"{prefix}{feature}") for feature in context.features),
+        f"{context.timestamp_field} as {event_name}",
+        f"{context.created_timestamp_column} as {created_name}",
+        *(f"{feature} as {prefix}{feature}" for feature in context.features),
     )
 
 

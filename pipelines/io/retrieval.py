@@ -13,7 +13,10 @@ from feature_repo.definitions import DAILY_VIEW, ISSUED_VIEW, TEXT_VIEW, source_
 from features.catalog import daily_features, text_features
 from pipelines.contracts import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT, GOLD_FORECASTS, TableContract
 from pipelines.errors import ContractViolation
+from pipelines.io.delta_folder import alias_of
 from pipelines.io.lake import Lake
+from pipelines.known import instant_literal
+from pipelines.scope import dates_condition
 
 CONTRACTS: dict[str, TableContract] = {
     DAILY_VIEW: GOLD_FEATURES_DAILY,
@@ -50,20 +53,15 @@ def check_spine(spine: DataFrame) -> None:
         raise ContractViolation("spine", "event_timestamp", "is Feast's own name; drop or rename the column")
 
 
-def _is_own(view: str) -> Column:
-    """True where the vector found is the row's own session's."""
-    return F.col(f"{view}__session") == F.col("session").cast("string")
-
-
-FEW_SESSIONS = 21
-"""The newest rows of so few sessions are picked here, of more by Spark."""
+_IS_OWN = "{view}__session = cast(session as string)"
+"""True where the vector found is the row's own session's."""
 
 
 def refusal() -> Column:
     """Why a joined row must not be used, null where it may."""
     return (
         F.when(F.col(f"{DAILY_VIEW}__session").isNull(), "absent")
-        .when(~_is_own(DAILY_VIEW), "other_session")
+        .when(~F.expr(_IS_OWN.format(view=DAILY_VIEW)), "other_session")
         .when(~F.col(f"{DAILY_VIEW}__valid"), "retracted")
     )
 
@@ -71,11 +69,11 @@ def refusal() -> Column:
 def with_features(joined: DataFrame, kept: Sequence[str], views: Mapping[str, Sequence[str]]) -> DataFrame:
     """Return the usable rows with the features under their own names, null where another session's."""
     columns = [
-        F.when(_is_own(view) & F.col(f"{view}__valid"), F.col(f"{view}__{name}")).alias(name)
+        f"case when {_IS_OWN.format(view=view)} and {view}__valid then {view}__{name} end as {name}"
         for view, names in views.items()
         for name in names
     ]
-    return joined.where(refusal().isNull()).select(*kept, *columns)
+    return joined.where(refusal().isNull()).selectExpr(*kept, *columns)
 
 
 def register_versions(lake: Lake, view: str, at_version: int | None) -> None:
@@ -109,17 +107,17 @@ def read_newest(lake: Lake, contract: TableContract, *, as_of: date, decision_at
     polars.DataFrame
         One row a symbol, which bounds it; columns of the contract, sorted by symbol.
     """
-    if not lake.exists(contract):
+    table = alias_of(contract)
+    in_sight = f"session <= date'{as_of}' and known_at <= {instant_literal(decision_at)}"
+    last = f"select symbol, max(session) as last from {table} where {in_sight} group by symbol"
+    sessions = lake.ask(last, contract).get_column("last").unique().to_list()
+    if not sessions:
         return pl.DataFrame(schema=dict(contract.schema))
-    in_sight = (F.col("session") <= F.lit(as_of)) & (F.col("known_at") <= F.lit(decision_at))
-    known = lake.read(contract).where(in_sight)
-    version = F.max(F.struct("session", "known_at", "month")).alias("newest")
-    newest = lake.to_polars(known.groupBy("symbol").agg(version).select("symbol", "newest.*"))
-    keys = ["symbol", "session", "known_at"]
-    months, sessions = (newest.get_column(name).unique().to_list() for name in ("month", "session"))
-    rows = known.where(F.col("month").isin(months) & F.col("session").isin(sessions))
-    if len(sessions) > FEW_SESSIONS:
-        wanted = lake.from_polars(newest.select(keys), {name: contract.schema[name] for name in keys})
-        rows = rows.join(F.broadcast(wanted), on=keys, how="inner")
-    found = lake.to_polars(rows.select(*contract.columns))
-    return found.join(newest, on=keys, how="semi").sort("symbol")
+    columns = ", ".join(f"t.{name}" for name in contract.columns)
+    rows = lake.ask(
+        f"select {columns} from {table} as t join ({last}) as n "
+        "on t.symbol = n.symbol and t.session = n.last "
+        f"where {in_sight} and {dates_condition(sessions)}",
+        contract,
+    )
+    return rows.sort("symbol", "known_at").unique("symbol", keep="last", maintain_order=True)

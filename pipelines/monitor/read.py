@@ -19,7 +19,8 @@ from pipelines.contracts import (
     TableContract,
 )
 from pipelines.files import read_record
-from pipelines.known import instant_literal, newest_versions
+from pipelines.io.delta_folder import alias_of
+from pipelines.known import instant_literal, newest_query
 from pipelines.monitor.scales import SCALE_FEATURES
 from pipelines.monitor.steps import rank_features
 from pipelines.scope import months_between
@@ -65,8 +66,8 @@ def read_features(context: Context, as_of: date, names: Sequence[str]) -> pl.Dat
 def _read(context: Context, contract: TableContract, as_of: date, names: Sequence[str]) -> pl.DataFrame:
     decided = instant_literal(context.calendar.decision_at(as_of))
     in_reach = f"{months_between(first_session(context, as_of), as_of)} and known_at <= {decided}"
-    newest = newest_versions(context.lake.read(contract).where(in_reach), KEY)
-    return context.lake.to_polars(newest.select(*KEY, "valid", *names))
+    source = f"{alias_of(contract)} where {in_reach}"
+    return context.lake.ask(newest_query(source, [*KEY, "valid", *names], KEY), contract)
 
 
 def first_session(context: Context, as_of: date) -> date:
@@ -78,16 +79,18 @@ def first_session(context: Context, as_of: date) -> date:
 def read_forecasts(context: Context, as_of: date) -> pl.DataFrame:
     """Return the forecasts issued for both windows, marked in-sample ones left out."""
     in_reach = f"{months_between(first_session(context, as_of), as_of)} and not in_sample"
-    rows = context.lake.read(GOLD_FORECASTS).where(in_reach)
-    return context.lake.to_polars(rows.select(*KEY, "horizon", "model_key", "issued_at", "value"))
+    columns = ", ".join([*KEY, "horizon", "model_key", "issued_at", "value"])
+    return context.lake.ask(f"select {columns} from gold_forecasts where {in_reach}", GOLD_FORECASTS)
 
 
 def read_labels(context: Context, as_of: date) -> pl.DataFrame:
     """Return the valid outcomes of both windows that are known at the as-of."""
     decided = instant_literal(context.calendar.decision_at(as_of))
     in_reach = f"{months_between(first_session(context, as_of), as_of)} and known_at <= {decided}"
-    newest = newest_versions(context.lake.read(GOLD_LABELS).where(in_reach), [*KEY, "horizon"])
-    return context.lake.to_polars(newest.where("valid").select(*KEY, "horizon", "value"))
+    key = [*KEY, "horizon"]
+    newest = newest_query(f"gold_labels where {in_reach}", [*key, "value", "valid"], key)
+    valid = f"select {', '.join([*key, 'value'])} from ({newest}) as newest where valid"
+    return context.lake.ask(valid, GOLD_LABELS)
 
 
 def read_history(context: Context) -> dict[date, dict[str, object]]:

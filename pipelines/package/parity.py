@@ -14,9 +14,10 @@ from pipelines.champion import Champion
 from pipelines.context import Context
 from pipelines.contracts import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT, GOLD_FORECASTS, TableContract
 from pipelines.errors import BadDataError, UnavailableError
+from pipelines.io.delta_folder import alias_of
 from pipelines.io.model_folder import read_forecaster
 from pipelines.io.served_rows import open_served_rows
-from pipelines.known import instant_literal, newest_versions
+from pipelines.known import instant_literal, newest_query
 from pipelines.package.steps import Parity, compare_answers, pick_symbols
 from pipelines.scope import dates_condition
 from serving import champion as serving_champion
@@ -91,11 +92,11 @@ def read_batch_answers(context: Context, champion: Champion, session: date) -> t
     Those that the champion issued for the session; a row model that has issued none yet scores the
     session's gold features, as the forecast stage will. A few hundred rows, so they are collected.
     """
-    issued = context.lake.read(GOLD_FORECASTS).where(dates_condition([session]))
-    issued = issued.where(f"model_key = '{champion.entry.model_key}'").select(
-        "symbol", "value", "q10", "q50", "q90"
+    found = context.lake.ask(
+        f"select symbol, value, q10, q50, q90 from gold_forecasts where {dates_condition([session])} "
+        f"and model_key = '{champion.entry.model_key}'",
+        GOLD_FORECASTS,
     )
-    found = context.lake.to_polars(issued)
     if found.height or champion.ancestry.history_sessions > 1:
         return GOLD_FORECASTS.name, found
     rows = _feature_rows(context, champion.ancestry.feature_names, session)
@@ -112,9 +113,10 @@ def _feature_rows(context: Context, names: Sequence[str], session: date) -> pl.D
 
 def _known(context: Context, contract: TableContract, session: date, names: Sequence[str]) -> pl.DataFrame:
     decided = instant_literal(context.calendar.decision_at(session))
-    versions = context.lake.read(contract).where(dates_condition([session])).where(f"known_at <= {decided}")
-    newest = newest_versions(versions, ("symbol", "session")).where("valid")
-    return context.lake.to_polars(newest.select("symbol", "session", *names))
+    known, key = f"{dates_condition([session])} and known_at <= {decided}", ("symbol", "session")
+    newest = newest_query(f"{alias_of(contract)} where {known}", [*key, *names, "valid"], key)
+    valid = f"select {', '.join([*key, *names])} from ({newest}) as newest where valid"
+    return context.lake.ask(valid, contract)
 
 
 def _explain(parity: Parity, tolerance: float, session: date) -> str:

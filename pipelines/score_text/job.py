@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from pyspark.sql import DataFrame
 
+    from pipelines.io.frames import Frame
+
 
 def run(context: Context, window: Window) -> StageReport:
     """Score what silver holds and the active version has not scored, whatever the as-of."""
@@ -47,18 +49,17 @@ def changed_sessions(context: Context, definition: str) -> list[date] | None:
     if not context.lake.exists(SILVER_TEXT):
         return []
     last = context.journal.last("score_text").version_of(SILVER_TEXT.name, definition)
-    changes = context.lake.changes_since(SILVER_TEXT, last)
-    if changes is None:
-        return None
-    return sorted(row[0] for row in changes.select("session").distinct().collect())
+    changed = context.lake.changed(SILVER_TEXT, "session", since=last)
+    return None if changed is None else sorted(changed)
 
 
 def score_sessions(context: Context, sessions: list[date] | None, version: str) -> int:
     """Insert the missing scores of the sessions' texts and return how many they are."""
     lake, scope = context.lake, dates_condition(sessions)
     pending = unscored(context, scope, version)
+    few: Frame = pending if sessions is None else lake.settle(pending)
     step = partial(steps.score_in_worker, params=context.settings.text)
-    scored = lake.map_batches(pending, step, SILVER_TEXT_SCORES.schema)
+    scored = lake.map_batches(few, step, SILVER_TEXT_SCORES.schema)
     return lake.insert_absent(SILVER_TEXT_SCORES, scored, scope=f"({scope}) and model_version = '{version}'")
 
 

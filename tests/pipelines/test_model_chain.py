@@ -253,6 +253,13 @@ def test_window_leaves_seen_sessions_out_unless_asked_and_marks_them_then(
     assert max(marked) < min(issued.filter(~pl.col("in_sample"))["session"])
 
 
+@pytest.mark.usefixtures("issued")
+def test_a_session_without_features_is_bad_data(chain: Chain) -> None:
+    following = CALENDAR.shift(chain.gold.sessions[-1], 1)
+    with pytest.raises(BadDataError, match=f"no symbol has a valid feature row of {following}"):
+        run_stage(chain.context, "forecast", Window(start=following, end=following))
+
+
 def test_no_champion_yet_is_nothing_to_do(chain: Chain) -> None:
     report = chain.run("forecast", 40)
     assert report.status == "nothing_to_do"

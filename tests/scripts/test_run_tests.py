@@ -50,7 +50,7 @@ def test_an_unknown_plan_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert "usage: run_tests.py {fast,all,faults}" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("kind", ["", "scheduler", "cluster", "replay", "faults"])
+@pytest.mark.parametrize("kind", ["", "scheduler", "cluster", "chain", "replay", "faults"])
 def test_every_test_belongs_to_one_suite(kind: str) -> None:
     steps = (*run_tests.PLANS["all"], *run_tests.PLANS["faults"])
     plan = [suite for lanes in steps for lane in lanes for suite in lane]
@@ -65,7 +65,8 @@ def test_every_test_belongs_to_one_suite(kind: str) -> None:
 def collects(suite: run_tests.Suite, place: Path) -> bool:
     """Tell whether a suite's folders hold a file."""
     ignored = [Path(option.split("=")[1]) for option in suite.options if option.startswith("--ignore=")]
-    inside = place.is_relative_to(suite.options[0])
+    folders = [option for option in suite.options if option.startswith("tests")]
+    inside = any(place.is_relative_to(folder) for folder in folders)
     return inside and not any(place.is_relative_to(folder) for folder in ignored)
 
 

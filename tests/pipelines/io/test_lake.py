@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import polars as pl
 import pytest
+from deltalake import DeltaTable
 
 from pipelines.contracts import TableContract
-from pipelines.io.frames import Changes, local_difference
+from pipelines.io.frames import Changes, Frame, collect_rows, local_difference, reshape
 from pipelines.io.lake import Lake
+from pipelines.known import instant_literal, newest_query
 from pipelines.runner import open_context
 from pipelines.settings import load_settings
 
@@ -48,14 +50,27 @@ def standing(lake: Lake) -> list[tuple[object, ...]]:
 def test_an_absent_table_reads_as_empty_and_has_no_version(lake: Lake) -> None:
     assert lake.version(TABLE) is None
     assert lake.to_polars(lake.read(TABLE)).columns == list(TABLE.columns)
+    assert lake.ask("select count(*) as height from gold_samples", TABLE).item() == 0
 
 
-@pytest.mark.parametrize("bounded", [True, False])
-def test_replace_writes_only_what_differs(lake: Lake, bounded: bool) -> None:
+def handed(lake: Lake, frame: pl.DataFrame, *, here: bool) -> Frame:
+    """Rows of this process, or a Spark frame of them."""
+    return frame if here else lake.from_polars(frame, TABLE.schema)
+
+
+@pytest.fixture(params=["folder", "spark"])
+def either(request: pytest.FixtureRequest, tmp_path: Path) -> Lake:
+    """A lake that reads its folder itself, and one that asks Spark for everything."""
+    overrides = ["lake.local_rows=0"] if request.param == "spark" else []
+    return open_context(load_settings(overrides=overrides)[0], tmp_path).lake
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_replace_writes_only_what_differs(lake: Lake, here: bool) -> None:
     first = rows(("A", 1, 1.0), ("A", 2, 2.0), ("B", 8, None), ("C", 9, 9.0))
     lake.append(TABLE, lake.from_polars(first, TABLE.schema))
     wanted = rows(("A", 1, 1.0), ("A", 2, 2.5), ("D", 8, 4.0))
-    changes = lake.replace(TABLE, lake.from_polars(wanted, TABLE.schema), scope=SCOPE, bounded=bounded)
+    changes = lake.replace(TABLE, handed(lake, wanted, here=here), scope=SCOPE)
     assert changes == Changes(inserted=1, updated=1, deleted=1)
     assert standing(lake) == [
         ("A", DAYS[1], 1.0),
@@ -64,13 +79,10 @@ def test_replace_writes_only_what_differs(lake: Lake, bounded: bool) -> None:
         ("D", DAYS[8], 4.0),
     ]
     version = lake.version(TABLE)
-    again = lake.replace(TABLE, lake.from_polars(wanted, TABLE.schema), scope=SCOPE, bounded=bounded)
+    again = lake.replace(TABLE, handed(lake, wanted, here=here), scope=SCOPE)
     assert again == Changes()
     assert lake.version(TABLE) == version
-    feed = lake.changes_since(TABLE, version - 1)
-    assert feed is not None
-    kinds = sorted(row["_change_type"] for row in feed.collect())
-    assert kinds == ["delete", "insert", "update_postimage", "update_preimage"]
+    assert lake.changed(TABLE, "session", since=version - 1) == {DAYS[2], DAYS[8]}
 
 
 def test_a_write_of_one_identity_is_made_once(lake: Lake) -> None:
@@ -81,36 +93,90 @@ def test_a_write_of_one_identity_is_made_once(lake: Lake) -> None:
     assert len(standing(lake)) == 2
 
 
-def test_only_absent_keys_are_inserted(lake: Lake) -> None:
-    assert lake.insert_absent(TABLE, lake.from_polars(rows(("A", 1, 1.0)), TABLE.schema)) == 1
-    more = lake.from_polars(rows(("A", 1, 7.0), ("B", 1, 2.0)), TABLE.schema)
+@pytest.mark.parametrize("here", [True, False])
+def test_only_absent_keys_are_inserted(lake: Lake, here: bool) -> None:
+    assert lake.insert_absent(TABLE, handed(lake, rows(("A", 1, 1.0)), here=here)) == 1
+    more = handed(lake, rows(("A", 1, 7.0), ("B", 1, 2.0)), here=here)
     assert lake.insert_absent(TABLE, more) == 1
+    assert lake.insert_absent(TABLE, more) == 0
     assert standing(lake) == [("A", DAYS[1], 1.0), ("B", DAYS[1], 2.0)]
-
-
-def test_the_feed_is_empty_when_nothing_is_new_and_none_without_a_start(lake: Lake) -> None:
-    lake.append(TABLE, lake.from_polars(rows(("A", 1, 1.0)), TABLE.schema))
-    assert lake.changes_since(TABLE, None) is None
-    feed = lake.changes_since(TABLE, lake.version(TABLE))
-    assert feed is not None
-    assert feed.isEmpty()
 
 
 def test_columns_added_to_the_contract_read_as_null(lake: Lake) -> None:
     lake.append(TABLE, lake.from_polars(rows(("A", 1, 1.0)), TABLE.schema))
     wider = TableContract(name=TABLE.name, schema={**TABLE.schema, "extra": pl.Float64}, key=TABLE.key)
     assert lake.to_polars(lake.read(wider))["extra"].to_list() == [None]
+    assert lake.ask("select symbol, extra from gold_samples", wider).rows() == [("A", None)]
 
 
-@pytest.mark.parametrize("bounded", [True, False])
-def test_groups_are_worked_on_alike_here_and_in_the_workers(lake: Lake, bounded: bool) -> None:
+def test_a_query_means_the_same_with_and_without_a_jvm(either: Lake) -> None:
+    kept = TableContract(
+        name="gold.instants",
+        schema={"symbol": pl.String, "session": pl.Date, "known_at": pl.Datetime("us", "UTC"),
+                "value": pl.Float64, "count": pl.Int32, "valid": pl.Boolean, "month": pl.String},
+        key=("symbol", "known_at"),
+        partition_by="month",
+    )  # fmt: skip
+    first, later = datetime(2024, 7, 1, 20, tzinfo=UTC), datetime(2024, 7, 1, 20, 0, 0, 1, tzinfo=UTC)
+    frame = pl.DataFrame(
+        [
+            ("A", DAYS[1], first, 1.5, 1, True, "2024-07"),
+            ("A", DAYS[1], later, None, None, False, "2024-07"),
+            ("B", DAYS[8], later, 2.5, 2, True, "2024-08"),
+        ],
+        schema=dict(kept.schema),
+        orient="row",
+    )
+    either.append(kept, frame)
+    everything = either.ask("select * from gold_instants", kept).sort("symbol", "known_at")
+    assert everything.equals(frame)
+    assert everything.schema == frame.schema
+    known = f"gold_instants where known_at <= {instant_literal(first)} and session in (date'{DAYS[1]}')"
+    assert either.ask(f"select symbol, value from {known}", kept).rows() == [("A", 1.5)]
+    newest = newest_query("gold_instants", ["symbol", "valid"], ["symbol"])
+    assert sorted(either.ask(newest, kept).rows()) == [("A", False), ("B", True)]
+    values = f"(values (date'{DAYS[8]}', {instant_literal(later)}))"
+    joined = (
+        f"select t.symbol, p.* from gold_instants as t join {values} as p(day, seen) on t.session = p.day"
+    )
+    assert either.ask(joined, kept).rows() == [("B", DAYS[8], later)]
+    assert isinstance(either.pick("select symbol from gold_instants", kept), pl.DataFrame) == bool(
+        either.local_rows
+    )
+
+
+def test_changes_name_the_values_that_a_later_run_must_look_at(either: Lake) -> None:
+    either.append(TABLE, rows(("A", 1, 1.0), ("B", 8, 2.0)))
+    start = either.version(TABLE)
+    assert either.changed(TABLE, "session", since=None) is None
+    assert either.changed(TABLE, "session", since=start) == set()
+    for place, day in (("C", 9), ("D", 2)):
+        either.append(TABLE, rows((place, day, 1.0)))
+    assert either.changed(TABLE, "session", since=start) == {DAYS[9], DAYS[2]}
+    table = Path(either.path(TABLE.name))
+    DeltaTable(str(table)).create_checkpoint()
+    (table / "_delta_log" / f"{start + 1:020d}.json").unlink()
+    assert either.changed(TABLE, "session", since=start) is None
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_groups_are_worked_on_alike_here_and_in_the_workers(lake: Lake, here: bool) -> None:
     def total(group: pl.DataFrame) -> pl.DataFrame:
         return group.group_by("symbol").agg(pl.col("value").sum())
 
-    frame = lake.from_polars(rows(("A", 1, 1.0), ("A", 2, 2.0), ("B", 8, 4.0)), TABLE.schema)
+    frame = handed(lake, rows(("A", 1, 1.0), ("A", 2, 2.0), ("B", 8, 4.0)), here=here)
     schema = {"symbol": pl.String, "value": pl.Float64}
-    done = lake.to_polars(lake.map_groups(frame, ["symbol"], total, schema, bounded=bounded))
-    assert done.sort("symbol").rows() == [("A", 3.0), ("B", 4.0)]
+    done = collect_rows(lake.map_groups(frame, ["symbol"], total, schema))
+    assert sorted((row["symbol"], row["value"]) for row in done) == [("A", 3.0), ("B", 4.0)]
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_a_frame_is_reshaped_alike_here_and_by_spark(lake: Lake, here: bool) -> None:
+    frame = handed(lake, rows(("A", 1, 1.0), ("A", 2, 2.0), ("B", 8, 4.0)), here=here)
+    chosen = "select symbol from {rows} where value > 1.5"
+    query = "select symbol, sum(value) as total from {rows} where symbol in (" + chosen + ") group by symbol"
+    found = sorted(tuple(row.values()) for row in collect_rows(reshape(frame, query)))
+    assert found == [("A", 3.0), ("B", 4.0)]
 
 
 def test_a_null_that_stays_null_is_no_difference() -> None:
