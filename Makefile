@@ -40,14 +40,14 @@ down: setup ## stop exactly what `make up` started
 status: setup ## show tables, last sessions, champion and last drift verdict
 	@$(BIN)/bellwether status --home $(HOME_FOLDER) $(ARGS)
 
-test: setup ## run the tests: both environments, scheduler, replays, cluster
+test: setup ## run the tests: both environments, scheduler, replays, cluster, a sample of crashes
 	@$(BIN)/python scripts/run_tests.py all $(ARGS)
 
 test-fast: setup ## run the tests that need neither a scheduler nor a cluster
 	@$(BIN)/python scripts/run_tests.py fast $(ARGS)
 
-test-faults: setup ## run the whole fault matrix: a kill at every commit
-	@$(BIN)/python scripts/run_tests.py faults $(ARGS)
+test-faults: setup ## run the whole fault matrix, hours (SHARE=1/4: the first of four parts): a kill at every commit
+	@BELLWETHER_FAULTS=$(or $(SHARE),all) $(BIN)/python scripts/run_tests.py faults $(ARGS)
 
 check: setup ## lint, format, types and the direction of imports
 	@$(BIN)/ruff check .

@@ -80,7 +80,7 @@ WHOLE = Suite(
 )
 FAULTS = Suite("faults", ".venv", ("tests", "--ignore=tests/dags", "--log-cli-level=INFO", "-m", "faults"))
 FAST = ((STAGES,), (ROOMS, DAGS))
-PLANS = {"fast": (FAST,), "all": (FAST, ((WHOLE,),)), "faults": (((FAULTS,),),)}
+PLANS = {"fast": (FAST,), "all": (FAST, ((WHOLE, FAULTS),)), "faults": (((FAULTS,),),)}
 """A plan is a sequence of steps; the lanes of a step run side by side, the suites of a lane in turn."""
 
 
@@ -171,7 +171,8 @@ def main(arguments: list[str]) -> int:
     REPORTS.mkdir(exist_ok=True)
     for suite in suites:
         suite.report.unlink(missing_ok=True)
-    environ = dict(os.environ, BELLWETHER_FAULTS="all" if arguments[0] == "faults" else "sample")
+    asked = os.environ.get("BELLWETHER_FAULTS", "all") if arguments[0] == "faults" else "sample"
+    environ = dict(os.environ, BELLWETHER_FAULTS=asked)
     statuses = [status for lanes in steps for status in run_step(lanes, arguments[1:], environ)]
     line, refused = judge(suites, strict=os.environ.get("CI") == "true")
     for skip in refused:
