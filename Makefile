@@ -40,10 +40,10 @@ down: setup ## stop exactly what `make up` started
 status: setup ## show tables, last sessions, champion and last drift verdict
 	@$(BIN)/bellwether status --home $(HOME_FOLDER) $(ARGS)
 
-test: setup ## run the tests: both environments, scheduler, replays, cluster, a sample of crashes
+test: setup ## run the tests: both environments, scheduler, cluster, replays, whole chains, a sample of crashes
 	@$(BIN)/python scripts/run_tests.py all $(ARGS)
 
-test-fast: setup ## run the tests that need neither a scheduler nor a cluster
+test-fast: setup ## run the tests of minutes: no scheduler, cluster, replay, whole chain or crash
 	@$(BIN)/python scripts/run_tests.py fast $(ARGS)
 
 test-faults: setup ## run the whole fault matrix, hours (SHARE=1/4: the first of four parts): a kill at every commit

@@ -12,9 +12,9 @@ of the same session.
 
 **Safe to clear:** Yes. What was issued stays as it was; a second run adds nothing.
 
-**When it is red:** Exit 65: the model has seen outcomes later than this session. Skipped: there is no
-champion yet (start train_weekly). Green with no rows: the session was forecast before, or has no valid
-features.
+**When it is red:** Exit 65: the model has seen outcomes later than this session, or no symbol has a valid
+feature row of it; the message says which. Skipped: there is no champion yet (start train_weekly). Green with
+no rows: the session was forecast before.
 """
 
 from airflow.sdk import DAG

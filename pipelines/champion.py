@@ -152,6 +152,6 @@ def _check_not_overridden(entries: list[LedgerEntry], since: date) -> None:
 
 def _latest_as_of(context: Context, entries: list[LedgerEntry]) -> date:
     """Latest session that a stage ran for or a decision was taken for."""
-    last = context.lake.read(OPS_STAGE_RUNS).selectExpr("max(as_of) as last").collect()[0]["last"]
+    last = context.lake.ask("select max(as_of) as last from ops_stage_runs", OPS_STAGE_RUNS).item()
     known = [day for day in (last, *(entry.as_of for entry in entries)) if day is not None]
     return max(known) if known else context.calendar.last_decided(context.clock())

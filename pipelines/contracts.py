@@ -45,6 +45,11 @@ class TableContract:
         """Column names in their declared order."""
         return tuple(self.schema)
 
+    @property
+    def alias(self) -> str:
+        """What the table is called in a query: ``layer_noun``."""
+        return self.name.replace(".", "_")
+
 
 _ARRIVAL = {
     "source": TEXT,

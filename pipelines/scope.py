@@ -17,7 +17,7 @@ SYMBOL_BUCKETS = 8
 MOST_TOUCHED = 1_000
 """With more touched sessions than this a full comparison is cheaper than a long condition."""
 FEW_SESSIONS = 21
-"""A month: rows of so few sessions are worked on in the driver, of more by Spark."""
+"""A month: feeds of so few sessions are landed and scored in this process, of more by Spark."""
 
 
 def dates_condition(sessions: Sequence[date] | None) -> str:

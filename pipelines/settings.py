@@ -37,7 +37,9 @@ from serving.params import PackageParams, ServingParams
 
 CONF_FOLDER = Path(__file__).resolve().parents[1] / "conf"
 Origins = dict[str, str]
-SECRET_KEY = re.compile(r"\b(secret|password|token|credentials?|(access|account)\.key)\b", re.IGNORECASE)
+SECRET_KEY = re.compile(
+    r"secret|passw|token(?!s|_file)|credential|(access|account|api|encryption)[._-]?key", re.IGNORECASE
+)
 MASK = "**********"
 
 

@@ -8,7 +8,7 @@ import json
 from dataclasses import asdict
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 import polars as pl
@@ -16,12 +16,8 @@ import polars as pl
 from pipelines.champion import champion_at
 from pipelines.context import Context
 from pipelines.contracts import OPS_STAGE_RUNS, TABLES, TableContract
-from pipelines.io.delta_folder import alias_of
 from pipelines.known import instant_literal, newest_query
 from pipelines.scope import dates_condition
-
-if TYPE_CHECKING:
-    pass
 
 MOST_ROWS = 5_000_000
 """Rows that a view will bring to this process at most."""
@@ -68,7 +64,7 @@ def select_rows(
         wanted.append(_of_session(contract, session))
     if symbol is not None:
         wanted.append(f"symbol = '{_checked(symbol)}'")
-    columns, source = ", ".join(contract.columns), f"{alias_of(contract)} where {' and '.join(wanted)}"
+    columns, source = ", ".join(contract.columns), f"{contract.alias} where {' and '.join(wanted)}"
     query = f"select {columns} from {source}" if known_at is None else _known(contract, source, known_at)
     order = ", ".join(contract.key)
     return context.lake.ask(
@@ -100,7 +96,7 @@ def _known(contract: TableContract, source: str, known_at: datetime) -> str:
 
 def query_rows(context: Context, query: str, *, limit: int = 200) -> pl.DataFrame:
     """Return the rows of a Spark SQL query; the table ``layer.noun`` is called ``layer_noun`` in it."""
-    named = [contract for contract in TABLES if alias_of(contract) in query.lower()]
+    named = [contract for contract in TABLES if contract.alias in query.lower()]
     return context.lake.to_polars(context.lake.query(query, *named).limit(limit))
 
 
@@ -152,7 +148,7 @@ def _describe_table(context: Context, contract: TableContract) -> dict[str, Any]
         return {"table": contract.name, "rows": None, "version": None, "first": None, "last": None}
     day = "session_date" if "session_date" in contract.schema else "session"
     span = f", min({day}) as first, max({day}) as last" if day in contract.schema else ""
-    counted = context.lake.ask(f"select count(*) as height{span} from {alias_of(contract)}", contract)
+    counted = context.lake.ask(f"select count(*) as height{span} from {contract.alias}", contract)
     rows, first, last = (*counted.row(0), None, None)[:3]
     return {"table": contract.name, "rows": rows, "version": version, "first": first, "last": last}
 

@@ -75,9 +75,7 @@ ROOMS = Suite(
     ),
 )
 DAGS = Suite("dags", ".venv-airflow", ("tests/dags", "--confcutdir=tests/dags"))
-WHOLE = Suite(
-    "whole", ".venv", ("tests", "--ignore=tests/dags", "-m", "scheduler or cluster or chain or replay")
-)
+WHOLE = Suite("whole", ".venv", ("tests", "--ignore=tests/dags", "-m", SLOW))
 FAULTS = Suite("faults", ".venv", ("tests", "--ignore=tests/dags", "--log-cli-level=INFO", "-m", "faults"))
 FAST = ((STAGES,), (ROOMS, DAGS))
 PLANS = {"fast": (FAST,), "all": (FAST, ((WHOLE, FAULTS),)), "faults": (((FAULTS,),),)}

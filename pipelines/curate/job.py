@@ -19,7 +19,6 @@ from pipelines.contracts import (
 )
 from pipelines.curate import contract, steps
 from pipelines.digest import digest_of
-from pipelines.io.delta_folder import alias_of
 from pipelines.io.frames import collect_rows, held, reshape
 from pipelines.io.lake import at_once
 from pipelines.io.sources import build_source
@@ -80,7 +79,7 @@ def curate_bars(context: Context, definition: str) -> dict[str, Any]:
     )
     records = bucketed(read_bars(context, touched))
     with held(context.lake.map_groups(records, ["bucket"], step, SILVER_BARS.schema)) as versions:
-        announced = "select symbol from {rows} where dividend <> 0 or split <> 1"
+        announced = "select distinct symbol from {rows} where dividend <> 0 or split <> 1"
         chains = bucketed(reshape(versions, f"select * from {{rows}} where symbol in ({announced})"))
         actions = context.lake.map_groups(chains, ["bucket"], steps.action_versions, SILVER_ACTIONS.schema)
         replace = partial(context.lake.replace, scope=dates_condition(touched))
@@ -115,7 +114,7 @@ def read_bars(context: Context, touched: list[date] | None) -> Frame:
     if touched is None:
         return context.lake.read(BRONZE_BARS)
     condition = arrived(touched, timedelta(days=15))
-    return context.lake.pick(f"select * from {alias_of(BRONZE_BARS)} where {condition}", BRONZE_BARS)
+    return context.lake.pick(f"select * from {BRONZE_BARS.alias} where {condition}", BRONZE_BARS)
 
 
 def arrived(touched: list[date] | None, margin: timedelta) -> str:
@@ -133,7 +132,7 @@ def known_sessions(context: Context, bronze: TableContract, touched: list[date] 
     if touched:
         first, last = min(touched), max(touched)
     else:
-        span = f"select min(session_date) as first, max(session_date) as last from {alias_of(bronze)}"
+        span = f"select min(session_date) as first, max(session_date) as last from {bronze.alias}"
         first, last = (day or date(1990, 1, 2) for day in context.lake.ask(span, bronze).row(0))
     margin = timedelta(days=20)
     return steps.Sessions(frame=positions(context.calendar, first - margin, last + margin), touched=touched)

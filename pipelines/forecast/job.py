@@ -31,10 +31,10 @@ def run(context: Context, window: Window) -> StageReport:
     choice = choose(context, window, champion)
     inputs, before = standing(context.lake.versions(READS)), context.lake.versions(WRITES)
     inserted = issue(context, champion, choice)
-    issued = read_issued(context, champion, choice.sessions[-1])
-    if issued.is_empty():
-        raise BadDataError(nothing_to_score(choice.sessions[-1]))
-    published = publish_issued(context, issued) if choice.sessions[-1] == window.end else 0
+    silent = without_forecast(context, champion, choice)
+    if len(silent) == len(choice.sessions):
+        raise BadDataError(nothing_to_score(silent[-1]))
+    published = publish_issued(context, read_issued(context, champion, window.end))
     return StageReport(
         stage="forecast",
         rows_out=inserted,
@@ -42,15 +42,27 @@ def run(context: Context, window: Window) -> StageReport:
         inputs=inputs,
         versions_before=before,
         outputs=standing(context.lake.versions(WRITES)),
-        details=describe(champion, choice) | {"published": published},
+        details=describe(champion, choice)
+        | {"published": published, "without_forecast": [str(session) for session in silent]},
     )
 
 
+def without_forecast(context: Context, champion: Champion, choice: Choice) -> list[date]:
+    """Return the chosen sessions of which no symbol could be scored, in this run or before."""
+    first, last = choice.sessions[0], choice.sessions[-1]
+    standing_rows = context.lake.ask(
+        f"select distinct session from gold_forecasts where {months_between(first, last)} "
+        f"and model_key = '{champion.ancestry.model_key}'",
+        GOLD_FORECASTS,
+    )
+    return sorted(set(choice.sessions) - set(standing_rows.get_column("session")))
+
+
 def nothing_to_score(session: date) -> str:
-    """Return why a session got no forecast at all, and what to look at."""
+    """Return why no session of a window got a forecast, and what to look at."""
     return (
-        f"no symbol has a valid feature row of {session} that was known at its decision instant: nothing was "
-        "forecast; see whether its bars arrived in time (`bellwether show bronze.bars --session "
+        f"no symbol has a valid feature row of {session} that was known at its decision instant, so there is "
+        "no forecast; see whether its bars arrived in time (`bellwether show bronze.bars --session "
         f"{session}`), then run ingest, curate and build_features again"
     )
 
@@ -79,7 +91,7 @@ def choose(context: Context, window: Window, champion: Champion) -> Choice:
 
 
 def issue(context: Context, champion: Champion, choice: Choice) -> int:
-    """Score the chosen sessions in Spark and add the rows that do not stand yet; return how many."""
+    """Score the chosen sessions and add the rows that do not stand yet; return how many."""
     ancestry, calendar = champion.ancestry, context.calendar
     first = calendar.shift(choice.sessions[0], 1 - ancestry.history_sessions)
     plan = plan_history(
@@ -109,7 +121,7 @@ def stamp_of(context: Context, champion: Champion, choice: Choice) -> Stamp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupStep:
-    """What a Spark worker does with one session; the model is loaded once a worker."""
+    """What is done with one session, here or in a Spark worker; the model is loaded once a process."""
 
     model: PackedForecaster
     stamp: Stamp

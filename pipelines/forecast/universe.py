@@ -9,7 +9,6 @@ import polars as pl
 
 from features.catalog import text_features
 from pipelines.contracts import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT, TableContract
-from pipelines.io.delta_folder import alias_of
 from pipelines.io.lake import Lake
 from pipelines.known import instant_literal, newest_query
 from pipelines.scope import MOST_TOUCHED, months_between
@@ -44,7 +43,7 @@ def read_universe(lake: Lake, plan: pl.DataFrame, features: Sequence[str]) -> Fr
     few = plan.height <= MOST_TOUCHED
     looked_at = as_values(plan) if few else "looked_at"
     if not few:
-        lake.from_polars(plan, plan.schema).createOrReplaceTempView(looked_at)
+        lake.from_polars(plan, plan.schema).hint("broadcast").createOrReplaceTempView(looked_at)
     daily = [name for name in features if name not in texts]
     query, tables = _known_rows(GOLD_FEATURES_DAILY, plan, looked_at, daily), [GOLD_FEATURES_DAILY]
     if spoken:
@@ -72,7 +71,7 @@ def _known_rows(contract: TableContract, plan: pl.DataFrame, looked_at: str, col
     """Return the query for the valid rows of the plan's sessions as they were known at their decisions."""
     first, last = plan.select(pl.col("session").min(), pl.col("session").max().alias("last")).row(0)
     stored = ", ".join(("symbol", "session as stood_at", "known_at", "valid", *columns))
-    versions = f"select {stored} from {alias_of(contract)} where {months_between(first, last)}"
+    versions = f"select {stored} from {contract.alias} where {months_between(first, last)}"
     known = (
         f"(select v.*, p.* from ({versions}) as v join {looked_at} as p({', '.join(PLAN)}) "
         "on v.stood_at = p.session where v.known_at <= p.decision_at) as known"

@@ -14,7 +14,6 @@ from pipelines.context import Context
 from pipelines.contracts import BRONZE_BARS, BRONZE_TEXTS, OPS_QUARANTINE, TableContract
 from pipelines.errors import BadDataError
 from pipelines.ingest import contract, steps
-from pipelines.io.delta_folder import alias_of
 from pipelines.io.frames import held
 from pipelines.io.lake import at_once
 from pipelines.io.sources import ReadRequest, Source, build_source
@@ -133,7 +132,7 @@ def without_landed(reading: Reading, fresh: DataFrame) -> Frame:
 
 def _landed(reading: Reading) -> str:
     """Return what to read the records from that the source has landed for the request."""
-    return f"{alias_of(reading.bronze)} where source = '{reading.source.name}' and ({_scope(reading)})"
+    return f"{reading.bronze.alias} where source = '{reading.source.name}' and ({_scope(reading)})"
 
 
 def _scope(reading: Reading) -> str:

@@ -24,11 +24,6 @@ _ARROW_TYPES: dict[Any, str] = {
 _INSTANT = 'Timestamp(Microsecond, Some("UTC"))'
 
 
-def alias_of(contract: TableContract) -> str:
-    """Return what table ``layer.noun`` is called in a query: ``layer_noun``."""
-    return contract.name.replace(".", "_")
-
-
 class DeltaFolder:
     """Reads the tables below one folder.
 
@@ -47,7 +42,7 @@ class DeltaFolder:
         return None if table is None else table.version()
 
     def ask(self, query: str, contracts: Sequence[TableContract]) -> pl.DataFrame:
-        """Answer a query over the tables of `contracts`, each called by its `alias_of`.
+        """Answer a query over the tables of `contracts`, each called by its `alias`.
 
         An absent table is empty; columns that a contract names and its table lacks are null.
         """
@@ -58,13 +53,13 @@ class DeltaFolder:
             source = " where false"
             if table is not None:
                 present = {field.name for field in table.schema().fields}
-                source = f" from stored_{alias_of(contract)}"
-                session = session.register(f"stored_{alias_of(contract)}", table)
+                source = f" from stored_{contract.alias}"
+                session = session.register(f"stored_{contract.alias}", table)
             columns = [
                 name if name in present else f"arrow_cast(null, '{_arrow_type(dtype)}') as {name}"
                 for name, dtype in contract.schema.items()
             ]
-            parts.append(f"{alias_of(contract)} as (select {', '.join(columns)}{source})")
+            parts.append(f"{contract.alias} as (select {', '.join(columns)}{source})")
         return _to_polars(session.execute(f"with {', '.join(parts)} {query}").read_all())
 
     def changed(self, contract: TableContract, column: str, *, since: int) -> set[Any]:

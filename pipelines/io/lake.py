@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from pipelines.contracts import TableContract
-from pipelines.io.delta_folder import DeltaFolder, alias_of
+from pipelines.io.delta_folder import DeltaFolder
 from pipelines.io.frames import (
     Changes,
     Frame,
@@ -61,7 +61,10 @@ class Lake:
         self._session = session
         self._known: set[str] = set()
         self._small: dict[str, tuple[int | None, pl.DataFrame]] = {}
-        self._folder = DeltaFolder(Path(self.root)) if local_rows and "://" not in self.root else None
+        self._folder = None
+        if local_rows and ":" not in self.root:
+            self._folder = DeltaFolder(Path(self.root).absolute())
+            self.root = f"file://{self._folder.root}"
 
     @cached_property
     def spark(self) -> SparkSession:
@@ -135,7 +138,7 @@ class Lake:
     def query(self, query: str, *contracts: TableContract) -> DataFrame:
         """Return the rows of a query over the tables of `contracts`, as a Spark frame."""
         for contract in contracts:
-            self.read(contract).createOrReplaceTempView(alias_of(contract))
+            self.read(contract).createOrReplaceTempView(contract.alias)
         return self.spark.sql(query)
 
     def ask(self, query: str, *contracts: TableContract) -> pl.DataFrame:
@@ -146,6 +149,8 @@ class Lake:
 
     def pick(self, query: str, *contracts: TableContract) -> Frame:
         """Return the rows of a query: in this process if they are few, as a Spark frame otherwise."""
+        if not self.local_rows:
+            return self.query(query, *contracts)
         few = self.ask(f"select * from ({query}) as picked limit {self.local_rows + 1}", *contracts)
         return few if few.height <= self.local_rows else self.query(query, *contracts)
 
@@ -161,7 +166,7 @@ class Lake:
         version = self.version(contract)
         kept = self._small.get(contract.name)
         if kept is None or kept[0] != version:
-            rows = self.ask(f"select * from {alias_of(contract)}", contract)
+            rows = self.ask(f"select * from {contract.alias}", contract)
             kept = self._small[contract.name] = (version, rows)
         return kept[1]
 
@@ -243,7 +248,7 @@ class Lake:
         return self._apply_difference(contract, wanted, standing)
 
     def _standing(self, contract: TableContract, columns: Sequence[str], scope: str) -> Frame:
-        return self.pick(f"select {', '.join(columns)} from {alias_of(contract)} where {scope}", contract)
+        return self.pick(f"select {', '.join(columns)} from {contract.alias} where {scope}", contract)
 
     def _append_some(self, contract: TableContract, rows: DataFrame) -> int:
         """Append rows in one commit, if there are any, and return how many."""

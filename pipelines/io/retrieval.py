@@ -13,7 +13,6 @@ from feature_repo.definitions import DAILY_VIEW, ISSUED_VIEW, TEXT_VIEW, source_
 from features.catalog import daily_features, text_features
 from pipelines.contracts import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT, GOLD_FORECASTS, TableContract
 from pipelines.errors import ContractViolation
-from pipelines.io.delta_folder import alias_of
 from pipelines.io.lake import Lake
 from pipelines.known import instant_literal
 from pipelines.scope import dates_condition
@@ -107,7 +106,7 @@ def read_newest(lake: Lake, contract: TableContract, *, as_of: date, decision_at
     polars.DataFrame
         One row a symbol, which bounds it; columns of the contract, sorted by symbol.
     """
-    table = alias_of(contract)
+    table = contract.alias
     in_sight = f"session <= date'{as_of}' and known_at <= {instant_literal(decision_at)}"
     last = f"select symbol, max(session) as last from {table} where {in_sight} group by symbol"
     sessions = lake.ask(last, contract).get_column("last").unique().to_list()

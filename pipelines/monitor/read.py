@@ -19,7 +19,6 @@ from pipelines.contracts import (
     TableContract,
 )
 from pipelines.files import read_record
-from pipelines.io.delta_folder import alias_of
 from pipelines.known import instant_literal, newest_query
 from pipelines.monitor.scales import SCALE_FEATURES
 from pipelines.monitor.steps import rank_features
@@ -66,7 +65,7 @@ def read_features(context: Context, as_of: date, names: Sequence[str]) -> pl.Dat
 def _read(context: Context, contract: TableContract, as_of: date, names: Sequence[str]) -> pl.DataFrame:
     decided = instant_literal(context.calendar.decision_at(as_of))
     in_reach = f"{months_between(first_session(context, as_of), as_of)} and known_at <= {decided}"
-    source = f"{alias_of(contract)} where {in_reach}"
+    source = f"{contract.alias} where {in_reach}"
     return context.lake.ask(newest_query(source, [*KEY, "valid", *names], KEY), contract)
 
 

@@ -14,7 +14,6 @@ from pipelines.champion import Champion
 from pipelines.context import Context
 from pipelines.contracts import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT, GOLD_FORECASTS, TableContract
 from pipelines.errors import BadDataError, UnavailableError
-from pipelines.io.delta_folder import alias_of
 from pipelines.io.model_folder import read_forecaster
 from pipelines.io.served_rows import open_served_rows
 from pipelines.known import instant_literal, newest_query
@@ -114,7 +113,7 @@ def _feature_rows(context: Context, names: Sequence[str], session: date) -> pl.D
 def _known(context: Context, contract: TableContract, session: date, names: Sequence[str]) -> pl.DataFrame:
     decided = instant_literal(context.calendar.decision_at(session))
     known, key = f"{dates_condition([session])} and known_at <= {decided}", ("symbol", "session")
-    newest = newest_query(f"{alias_of(contract)} where {known}", [*key, *names, "valid"], key)
+    newest = newest_query(f"{contract.alias} where {known}", [*key, *names, "valid"], key)
     valid = f"select {', '.join([*key, *names])} from ({newest}) as newest where valid"
     return context.lake.ask(valid, contract)
 

@@ -11,7 +11,7 @@ from pipelines.digest import digest_of
 from pipelines.io.text_models import scorer_version
 from pipelines.records import CANONICAL_TEXT
 from pipelines.report import StageReport, Window, standing
-from pipelines.scope import dates_condition
+from pipelines.scope import FEW_SESSIONS, dates_condition
 from pipelines.score_text import contract, steps
 
 if TYPE_CHECKING:
@@ -57,9 +57,10 @@ def score_sessions(context: Context, sessions: list[date] | None, version: str) 
     """Insert the missing scores of the sessions' texts and return how many they are."""
     lake, scope = context.lake, dates_condition(sessions)
     pending = unscored(context, scope, version)
-    few: Frame = pending if sessions is None else lake.settle(pending)
-    step = partial(steps.score_in_worker, params=context.settings.text)
-    scored = lake.map_batches(few, step, SILVER_TEXT_SCORES.schema)
+    few = sessions is not None and len(sessions) < FEW_SESSIONS
+    texts: Frame = lake.settle(pending) if few else pending
+    step = partial(steps.score_batch, params=context.settings.text)
+    scored = lake.map_batches(texts, step, SILVER_TEXT_SCORES.schema)
     return lake.insert_absent(SILVER_TEXT_SCORES, scored, scope=f"({scope}) and model_version = '{version}'")
 
 

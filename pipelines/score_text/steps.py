@@ -31,6 +31,6 @@ def score_texts(texts: pl.DataFrame, scorer: TextScorer) -> pl.DataFrame:
     ).select(SILVER_TEXT_SCORES.columns)
 
 
-def score_in_worker(texts: pl.DataFrame, *, params: TextParams) -> pl.DataFrame:
-    """Score a batch in a Spark worker, which loads the model at its first batch and keeps it."""
+def score_batch(texts: pl.DataFrame, *, params: TextParams) -> pl.DataFrame:
+    """Score a batch, here or in a Spark worker; a process loads the model at its first batch and keeps it."""
     return score_texts(texts, load_scorer(params))

@@ -20,7 +20,6 @@ from pipelines.contracts import (
     SILVER_TEXT_SCORES,
     TableContract,
 )
-from pipelines.io.delta_folder import alias_of
 from pipelines.report import StageReport, Window
 from pipelines.runner import open_context, run_stage
 from pipelines.settings import load_settings
@@ -66,7 +65,7 @@ def business_rows(context: Context, tables: Sequence[TableContract] = COMPARED) 
     """Return the sorted rows of each table, the batch that a refused record came in aside."""
     rows = {}
     for contract in tables:
-        frame = context.lake.ask(f"select * from {alias_of(contract)}", contract)
+        frame = context.lake.ask(f"select * from {contract.alias}", contract)
         if contract is OPS_QUARANTINE:
             frame = frame.drop("batch_id").unique()
         rows[contract.name] = frame.sort(frame.columns)

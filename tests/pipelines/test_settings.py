@@ -66,7 +66,18 @@ def test_every_leaf_is_printed_with_its_origin() -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["fs.s3a.secret.key", "fs.s3a.access.key", "fs.azure.account.key.ours", "jdbc.password"]
+    "key",
+    [
+        "fs.s3a.secret.key",
+        "fs.s3a.access.key",
+        "fs.azure.account.key.ours",
+        "jdbc.password",
+        "ssl.keyPassword",
+        "x.client_secret",
+        "api_token",
+        "x.apiKey",
+        "fs.s3a.encryption.key",
+    ],
 )
 def test_a_free_form_option_that_is_named_like_a_secret_is_masked(key: str) -> None:
     printed = print_settings(*load_settings(overrides=[f"spark.options={{spark.hadoop.{key}: hunter2}}"]))

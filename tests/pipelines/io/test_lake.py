@@ -145,7 +145,7 @@ def test_a_query_means_the_same_with_and_without_a_jvm(either: Lake) -> None:
     )
 
 
-def test_changes_name_the_values_that_a_later_run_must_look_at(either: Lake) -> None:
+def test_changes_name_the_values_that_a_later_run_must_look_at(either: Lake, tmp_path: Path) -> None:
     either.append(TABLE, rows(("A", 1, 1.0), ("B", 8, 2.0)))
     start = either.version(TABLE)
     assert either.changed(TABLE, "session", since=None) is None
@@ -153,7 +153,7 @@ def test_changes_name_the_values_that_a_later_run_must_look_at(either: Lake) -> 
     for place, day in (("C", 9), ("D", 2)):
         either.append(TABLE, rows((place, day, 1.0)))
     assert either.changed(TABLE, "session", since=start) == {DAYS[9], DAYS[2]}
-    table = Path(either.path(TABLE.name))
+    table = tmp_path / "lake" / "gold" / "samples"
     DeltaTable(str(table)).create_checkpoint()
     (table / "_delta_log" / f"{start + 1:020d}.json").unlink()
     assert either.changed(TABLE, "session", since=start) is None

@@ -9,7 +9,7 @@ import polars as pl
 from pipelines.contracts import SILVER_TEXT_SCORES
 from pipelines.io.text_models import LexiconScorer
 from pipelines.io.text_params import TextParams
-from pipelines.score_text.steps import score_in_worker, score_texts
+from pipelines.score_text.steps import score_batch, score_texts
 
 TEXTS = pl.DataFrame(
     {
@@ -31,4 +31,4 @@ def test_scores_are_rows_of_the_contract_and_nothing_said_has_none():
 
 
 def test_an_empty_batch_has_the_same_columns():
-    assert score_in_worker(TEXTS.clear(), params=TextParams()).schema == dict(SILVER_TEXT_SCORES.schema)
+    assert score_batch(TEXTS.clear(), params=TextParams()).schema == dict(SILVER_TEXT_SCORES.schema)

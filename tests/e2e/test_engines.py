@@ -1,0 +1,155 @@
+"""Every question that stages and commands ask of a home: the same answers with a JVM and without."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import polars as pl
+import pytest
+
+from feature_repo.definitions import DAILY_VIEW, TEXT_VIEW
+from pipelines.audit import audit_session
+from pipelines.champion import champion_at, load_champion
+from pipelines.context import Context
+from pipelines.contracts import SILVER_BARS, TABLES
+from pipelines.forecast import universe
+from pipelines.forecast.steps import plan_history
+from pipelines.io.feature_store import open_feature_store
+from pipelines.io.lake import Lake
+from pipelines.journal import Journal
+from pipelines.ledger import read_ledger
+from pipelines.monitor import read as monitored
+from pipelines.package.parity import read_batch_answers
+from pipelines.report import Window
+from pipelines.runner import run_stage
+from pipelines.views import describe, select_rows
+from tests.e2e.homes import open_market
+
+pytestmark = pytest.mark.chain
+START, TRAINED, FORECAST = date(2022, 10, 3), date(2023, 3, 15), date(2023, 3, 16)
+MARKET = (
+    f"source.simulated.start={START}",
+    "source.simulated.symbols=10",
+    "models.split.n_folds=2",
+    "models.split.test_sessions=8",
+    "models.split.validation_sessions=8",
+    "models.split.min_train_sessions=16",
+    "models.split.holdout_sessions=12",
+    "models.split.min_holdout_sessions=8",
+    "models.xgboost.max_rounds=8",
+    "models.xgboost.early_stopping_rounds=4",
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Context:
+    """A home with a history, a champion and a day, which reads its own folder."""
+    context = open_market(tmp_path_factory.mktemp("engines"), *MARKET)
+    history, day = Window(start=START, end=TRAINED), Window(start=FORECAST, end=FORECAST)
+    for stage in ("ingest", "curate", "score_text", "build_features", "train", "evaluate", "promote"):
+        run_stage(context, stage, history)
+    for stage in ("ingest", "curate", "score_text", "build_features", "forecast"):
+        run_stage(context, stage, day)
+    return context
+
+
+@pytest.fixture(scope="module")
+def spark_alone(folder: Context) -> Context:
+    """The same home on a lake that asks Spark for everything, as one on an object store does."""
+    lake = Lake(str(folder.home.lake), lambda: folder.lake.spark, local_rows=0)
+    return replace(folder, lake=lake, journal=Journal(lake))
+
+
+def show_everything(context: Context) -> list[pl.DataFrame]:
+    return [select_rows(context, contract.name, limit=0) for contract in TABLES]
+
+
+def show_as_known(context: Context) -> list[pl.DataFrame]:
+    known_at = context.calendar.decision_at(TRAINED)
+    bitemporal = [contract.name for contract in TABLES if {"known_at", "session"} <= set(contract.schema)]
+    return [select_rows(context, name, session=TRAINED, known_at=known_at, limit=0) for name in bitemporal]
+
+
+def status(context: Context) -> dict[str, Any]:
+    return describe(context)
+
+
+def newest(context: Context) -> list[pl.DataFrame]:
+    store, decision_at = open_feature_store(context), context.calendar.decision_at(FORECAST)
+    views = (DAILY_VIEW, TEXT_VIEW)
+    return [store.newest_versions(view, as_of=FORECAST, decision_at=decision_at) for view in views]
+
+
+def monitor(context: Context) -> list[pl.DataFrame]:
+    names = monitored.choose_features(context, FORECAST)
+    return [
+        monitored.read_features(context, FORECAST, names),
+        monitored.read_forecasts(context, FORECAST),
+        monitored.read_labels(context, FORECAST),
+    ]
+
+
+def scored_universe(context: Context) -> pl.DataFrame:
+    entry = champion_at(context, FORECAST)
+    assert entry is not None
+    names = load_champion(context, entry).ancestry.feature_names
+    calendar = context.calendar.frame(TRAINED, FORECAST)
+    plan = plan_history(calendar["session"].to_list(), calendar, 1)
+    rows = universe.read_universe(context.lake, plan, names)
+    return rows if isinstance(rows, pl.DataFrame) else context.lake.to_polars(rows)
+
+
+def batch_answers(context: Context) -> pl.DataFrame:
+    entry = champion_at(context, FORECAST)
+    assert entry is not None
+    return read_batch_answers(context, load_champion(context, entry), FORECAST)[1]
+
+
+def remembered(context: Context) -> list[Any]:
+    return [
+        read_ledger(context.lake),
+        context.journal.last("forecast"),
+        context.journal.last_as_of("curate", FORECAST),
+        context.lake.changed(SILVER_BARS, "session", since=1),
+    ]
+
+
+def in_order(answer: Any) -> Any:
+    """Rows of a table have no order of their own."""
+    if isinstance(answer, pl.DataFrame):
+        return answer.sort(answer.columns).to_dict(as_series=False), answer.schema
+    return [in_order(part) for part in answer] if isinstance(answer, list) else answer
+
+
+QUESTIONS = (
+    show_everything, show_as_known, status, newest, monitor, scored_universe, batch_answers, remembered,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.__name__)
+def test_both_engines_answer_alike(
+    folder: Context, spark_alone: Context, question: Callable[[Context], Any]
+) -> None:
+    here = question(folder)
+    assert here is not None
+    assert in_order(here) == in_order(question(spark_alone))
+
+
+def test_a_long_plan_is_joined_as_a_table(
+    folder: Context, spark_alone: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = in_order(scored_universe(folder))
+    monkeypatch.setattr(universe, "MOST_TOUCHED", 0)
+    assert in_order(scored_universe(spark_alone)) == here
+
+
+def test_an_audit_reads_the_same(folder: Context, spark_alone: Context) -> None:
+    assert audit_session(folder, FORECAST) == audit_session(spark_alone, FORECAST)
+
+
+def test_the_home_is_worth_asking(folder: Context) -> None:
+    assert all(rows.height for rows in newest(folder))
+    assert scored_universe(folder).height > 10
