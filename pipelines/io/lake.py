@@ -64,7 +64,7 @@ class Lake:
         self._folder = None
         if local_rows and ":" not in self.root:
             self._folder = DeltaFolder(Path(self.root).absolute())
-            self.root = f"file://{self._folder.root}"
+            self.root = f"file:{self._folder.root}"
 
     @cached_property
     def spark(self) -> SparkSession:
