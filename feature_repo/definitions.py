@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -153,10 +154,12 @@ def _field(feature: Feature) -> Field:
 
 
 def _source(view: str, *, created: str) -> SparkSource:
-    return SparkSource(
-        name=source_table(view),
-        table=source_table(view),
-        timestamp_field="event_timestamp",
-        created_timestamp_column=created,
-        description="All versions; registered over the Delta table by pipelines.io.feature_store.",
-    )
+    with warnings.catch_warnings():  # Feast calls its Spark source experimental at every start
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return SparkSource(
+            name=source_table(view),
+            table=source_table(view),
+            timestamp_field="event_timestamp",
+            created_timestamp_column=created,
+            description="All versions; registered over the Delta table by pipelines.io.feature_store.",
+        )

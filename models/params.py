@@ -204,7 +204,7 @@ class TFTParams:
     max_epochs: int = 6
     patience: int = 2
     max_minutes: float = 30.0
-    threads: int = 2
+    threads: int = 1
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
     def __post_init__(self) -> None:

@@ -12,17 +12,18 @@ import httpx
 from feature_repo.definitions import DAILY_VIEW
 from features.catalog import daily_features
 from pipelines.context import Context
+from pipelines.contracts import GOLD_FEATURES_DAILY, OPS_QUARANTINE
 from pipelines.io.feature_store import open_feature_store
 from pipelines.services.airflow_api import AirflowApi
 from pipelines.services.mlflow_api import read_champion
-from pipelines.views import describe, query_rows, render, render_status
+from pipelines.views import describe, render, render_status
 
 Say = Callable[[str], None]
 
 REFUSED = "select rule, count(*) as records from ops_quarantine group by rule order by records desc, rule"
 SYMBOLS = (
     "select distinct symbol from gold_features_daily where session = date'{session}' and valid "
-    "order by symbol"
+    "order by symbol limit {limit}"
 )
 SHOWN_SYMBOLS = 3
 SHOWN_FEATURES = 8
@@ -35,12 +36,11 @@ def show_results(context: Context, api: AirflowApi, session: date, say: Say) -> 
     say(_title("Tables and champion (bellwether status)"))
     say(render_status(describe(context), as_json=False))
     say(_title("Refused records by rule (ops.quarantine)"))
-    say(render(query_rows(context, REFUSED, limit=50), "table", None))
+    say(render(context.lake.ask(REFUSED, OPS_QUARANTINE), "table", None))
     say(_title("Champion beside the baselines, on unseen rows (MLflow)"))
     say(render_champion(context))
-    symbols = [
-        row["symbol"] for row in query_rows(context, SYMBOLS.format(session=session), limit=3).to_dicts()
-    ]
+    shown = SYMBOLS.format(session=session, limit=SHOWN_SYMBOLS)
+    symbols = context.lake.ask(shown, GOLD_FEATURES_DAILY)["symbol"].to_list()
     say(_title(f"Online features of {', '.join(symbols)} (Feast)"))
     say(render_online(context, symbols))
     say(_title(f"The forecast service's answer for {', '.join(symbols)}"))

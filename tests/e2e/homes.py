@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from feature_repo.definitions import DAILY_VIEW, ISSUED_VIEW, TEXT_VIEW
 from pipelines.context import Context
 from pipelines.contracts import (
     GOLD_FEATURES_DAILY,
@@ -20,6 +21,7 @@ from pipelines.contracts import (
     SILVER_TEXT_SCORES,
     TableContract,
 )
+from pipelines.io.feature_store import open_feature_store
 from pipelines.report import StageReport, Window
 from pipelines.runner import open_context, run_stage
 from pipelines.settings import load_settings
@@ -70,6 +72,15 @@ def business_rows(context: Context, tables: Sequence[TableContract] = COMPARED) 
             frame = frame.drop("batch_id").unique()
         rows[contract.name] = frame.sort(frame.columns)
     return rows
+
+
+def online_rows(context: Context) -> dict[str, pl.DataFrame]:
+    """Return the online rows of every symbol that has bars, by view."""
+    store = open_feature_store(context)
+    symbols = context.lake.ask(f"select distinct symbol from {SILVER_BARS.alias}", SILVER_BARS)[
+        "symbol"
+    ].to_list()
+    return {view: store.online(symbols, view).sort("symbol") for view in (DAILY_VIEW, TEXT_VIEW, ISSUED_VIEW)}
 
 
 def assert_same_rows(one: dict[str, pl.DataFrame], other: dict[str, pl.DataFrame]) -> None:

@@ -6,14 +6,11 @@ equal shares of them; otherwise a fixed sample is tried.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,12 +19,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipelines.contracts import GOLD_FORECASTS, OPS_MODEL_LEDGER
-from tests.e2e.homes import COMPARED, MARKET, assert_same_rows, business_rows, open_market
+from pipelines.contracts import OPS_STAGE_RUNS, TABLES
+from tests.e2e.homes import MARKET, assert_same_rows, business_rows, online_rows, open_market
+from tests.faults import commits
+from tests.faults.commits import UNDISTURBED, Plan
 
 log = logging.getLogger(__name__)
 pytestmark = pytest.mark.faults
-ROOT = Path(__file__).resolve().parents[2]
 SMALL = (
     "source.simulated.start=2022-10-03",
     "models.split.n_folds=2",
@@ -52,42 +50,36 @@ SAMPLED_COMMITS = {
     "after": ("Lake.append", "Tracking.register"),
 }
 RANDOM_MOMENTS = 5 if WHOLE else 1
-TABLES = (*COMPARED, GOLD_FORECASTS, OPS_MODEL_LEDGER)
+COMPARED = tuple(contract for contract in TABLES if contract is not OPS_STAGE_RUNS)
 MLFLOW_NUMBERS = ("model_version", "previous_version", "entry_id", "why", "numbers")
 
 
 @dataclass(frozen=True)
 class Twin:
-    """A home that ran undisturbed, the history it started from, its commits in order and how long it ran."""
+    """A home that ran undisturbed, the history it started from, its commits by call and how long it ran."""
 
     home: Path
     history: Path
-    commits: list[str]
+    commits: dict[int | None, str]
     seconds: float
 
 
-def bellwether(home: Path, *command: str, plan: dict[str, object] | None = None) -> int:
-    """Run one command in a process group of its own and return its exit status."""
-    scratch = home.parent / f"{home.name}.plan.json"
-    scratch.write_text(json.dumps({"journal": str(home.parent / f"{home.name}.commits"), **(plan or {})}))
+def bellwether(home: Path, *command: str, plan: Plan = UNDISTURBED) -> int:
+    """Run one command on the market of these tests and return its exit status."""
     settings = [part for value in (*MARKET, *SMALL) for part in ("--set", value)]
-    call = [sys.executable, "-m", "tests.faults.commits", str(scratch), *command, "--home", str(home)]
-    with (home.parent / f"{home.name}.log").open("ab") as log:
-        process = subprocess.Popen(
-            [*call, "--clock", CLOCK, *settings], cwd=ROOT, stdout=log, stderr=log, start_new_session=True
-        )
-        return process.wait()
+    return commits.bellwether(
+        [*command, "--home", str(home), "--clock", CLOCK, *settings],
+        log=home.with_suffix(".log"),
+        journal=home.with_suffix(".commits"),
+        plan=plan,
+    )
 
 
 def rows(home: Path) -> dict[str, pl.DataFrame]:
-    """Return the business rows of a home, the numbers that MLflow counts up aside."""
-    found = business_rows(open_market(home, *SMALL), TABLES)
-    return {
-        name: frame.drop([column for column in MLFLOW_NUMBERS if column in frame.columns]).sort(pl.all())
-        if name in {GOLD_FORECASTS.name, OPS_MODEL_LEDGER.name}
-        else frame
-        for name, frame in found.items()
-    }
+    """Return the rows of every table and online view of a home, the numbers that MLflow counts up aside."""
+    context = open_market(home, *SMALL)
+    found = business_rows(context, COMPARED) | online_rows(context)
+    return {name: frame.drop(MLFLOW_NUMBERS, strict=False).sort(pl.all()) for name, frame in found.items()}
 
 
 @pytest.fixture(scope="module")
@@ -100,8 +92,9 @@ def twin(tmp_path_factory: pytest.TempPathFactory) -> Twin:
     began = time.monotonic()
     assert bellwether(home, "run", *DAY) == 0, (folder / "twin.log").read_text()[-2000:]
     seconds = time.monotonic() - began
-    commits = (folder / "twin.commits").read_text().split()
-    return Twin(home=home, history=history, commits=commits, seconds=seconds)
+    calls = [line.split() for line in (folder / "twin.commits").read_text().splitlines()]
+    made: dict[int | None, str] = {int(index): name for index, name, left in calls if left == "commit"}
+    return Twin(home=home, history=history, commits=made, seconds=seconds)
 
 
 @pytest.fixture(scope="module")
@@ -109,26 +102,30 @@ def expected(twin: Twin) -> dict[str, pl.DataFrame]:
     return rows(twin.home)
 
 
-def planned(twin: Twin) -> list[dict[str, object]]:
+def planned(twin: Twin) -> list[Plan]:
     """Return where to strike: everywhere, in a share of it, or at the last commit of each sampled kind."""
     if WHOLE:
-        places = [(at, side) for at in range(len(twin.commits)) for side in ("before", "after")]
+        places = [(at, side) for at in twin.commits for side in ("before", "after")]
     else:
         places = [
-            (len(twin.commits) - 1 - twin.commits[::-1].index(name), side)
+            (max(at for at, commit in twin.commits.items() if commit == name), side)
             for side, names in SAMPLED_COMMITS.items()
             for name in names
-            if name in twin.commits
         ]
     draw = random.Random(20240603)
-    moments = [{"after_seconds": twin.seconds * draw.uniform(0.15, 0.85)} for _ in range(RANDOM_MOMENTS)]
-    plans: list[dict[str, object]] = [*({"at": at, "side": side} for at, side in places), *moments]
+    moments = [Plan(after_seconds=twin.seconds * draw.uniform(0.15, 0.85)) for _ in range(RANDOM_MOMENTS)]
+    plans = [*(Plan(at=at, side=side) for at, side in places), *moments]
     share, _, shares = ASKED.partition("/")
     return plans[int(share) - 1 :: int(shares)] if shares else plans
 
 
 def test_the_chain_commits_to_every_store(twin: Twin) -> None:
-    assert {name.split(".")[0] for name in twin.commits} == {"Lake", "Tracking", "FeatureStore", "BentoShelf"}
+    assert {name.split(".")[0] for name in twin.commits.values()} == {
+        "Lake",
+        "Tracking",
+        "FeatureStore",
+        "BentoShelf",
+    }
 
 
 def test_killed_and_run_again_it_ends_as_its_twin(
@@ -141,23 +138,16 @@ def test_killed_and_run_again_it_ends_as_its_twin(
         tried = lanes.map(lambda plan, home: kill_and_run_again(twin.history, home, plan), plans, homes)
         for plan, found in zip(plans, tried, strict=True):
             assert_same_rows(expected, found)
-            log.info("as its twin: %s", named(twin, plan))
+            log.info("as its twin: killed %s %s", plan, twin.commits.get(plan.at, ""))
 
 
-def kill_and_run_again(history: Path, home: Path, plan: dict[str, object]) -> dict[str, pl.DataFrame]:
+def kill_and_run_again(history: Path, home: Path, plan: Plan) -> dict[str, pl.DataFrame]:
     """Return the rows of a home whose run was killed as planned and then made again."""
     shutil.copytree(history, home)
     status = bellwether(home, "run", *DAY, plan=plan)
-    assert status in {-signal.SIGKILL, 0} if "after_seconds" in plan else status == -signal.SIGKILL, plan
+    assert status in {-signal.SIGKILL, 0} if plan.after_seconds else status == -signal.SIGKILL, plan
     again = bellwether(home, "run", *DAY)
-    assert again == 0, f"{plan}: {(home.parent / f'{home.name}.log').read_text()[-2000:]}"
+    assert again == 0, f"{plan}: {home.with_suffix('.log').read_text()[-2000:]}"
     found = rows(home)
     shutil.rmtree(home)
     return found
-
-
-def named(twin: Twin, plan: dict[str, object]) -> str:
-    """Return where a plan strikes, for people."""
-    if "after_seconds" in plan:
-        return f"after {plan['after_seconds']:.1f} s"
-    return f"{plan['side']} commit {plan['at']}, {twin.commits[int(str(plan['at']))]}"
