@@ -44,6 +44,11 @@ class Forecaster(Protocol):
     feature_names: tuple[str, ...]
     history_sessions: int
 
+    @property
+    def caveats(self) -> tuple[str, ...]:
+        """What the last fit wants its readers to know, such as that it cannot be reproduced."""
+        ...
+
     def fit(self, train: pl.DataFrame, validation: pl.DataFrame) -> Self:
         """Fit on `train`; `validation` may only decide when to stop (and join a refit)."""
         ...

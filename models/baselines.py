@@ -36,6 +36,7 @@ class RidgeForecaster:
 
     family = "ridge"
     history_sessions = 1
+    caveats: tuple[str, ...] = ()
 
     def __init__(self, shrinkage: float, feature_names: tuple[str, ...]) -> None:
         self.shrinkage = shrinkage
@@ -110,6 +111,7 @@ class FeatureForecaster:
     family: ClassVar[str]
     sign: ClassVar[float]
     history_sessions = 1
+    caveats: tuple[str, ...] = ()
 
     def __init__(self, feature: str) -> None:
         self.feature_names = check_feature_names((feature,))
@@ -186,6 +188,7 @@ class ZeroForecaster:
 
     family = "zero"
     history_sessions = 1
+    caveats: tuple[str, ...] = ()
 
     def __init__(self, feature_names: tuple[str, ...]) -> None:
         self.feature_names = check_feature_names(feature_names)

@@ -131,6 +131,14 @@ class TFTForecaster:
         answer = forecast_frame(rows, quantiles[:, QUANTILES.index(0.5)])
         return answer.with_columns(pl.Series(name, quantiles[:, k]) for k, name in enumerate(NAMES))
 
+    @property
+    def caveats(self) -> tuple[str, ...]:
+        """Tell whether the time limit ended the fit."""
+        if not self.outcome.get("cut_short"):
+            return ()
+        limit, epochs = self.params.max_minutes, self.outcome["epochs"]
+        return (f"max_minutes={limit:g} ended the fit after {epochs} epochs; it cannot be reproduced",)
+
     def importance(self) -> dict[str, float]:
         """Return each feature's mean weight in the variable selection, encoder and decoder alike."""
         return dict(self._importance)

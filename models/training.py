@@ -34,12 +34,15 @@ class FoldResult:
     scores : Scores
         On the fold's test rows.
     importance : dict of feature to share
+    caveats : tuple of str
+        The forecaster's own.
     """
 
     name: str
     fold: Fold
     scores: Scores
     importance: dict[str, float]
+    caveats: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +154,9 @@ def _run_fold(
     tested = forecast_part(forecaster, frame, fold.test)
     scores = compute_scores(tested, horizon_sessions=horizon)
     log.info("%s tested %s..%s: rank IC %.4f", name, fold.test.first, fold.test.last, scores.rank_ic)
-    result = FoldResult(name=name, fold=fold, scores=scores, importance=forecaster.importance())
+    result = FoldResult(
+        name=name, fold=fold, scores=scores, importance=forecaster.importance(), caveats=forecaster.caveats
+    )
     return result, tested.with_columns(pl.lit(name).alias("fold"))
 
 

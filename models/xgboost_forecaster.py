@@ -65,6 +65,7 @@ class XGBoostForecaster:
 
     family = "xgboost"
     history_sessions = 1
+    caveats: tuple[str, ...] = ()
 
     def __init__(self, params: XGBoostParams, feature_names: tuple[str, ...], *, seed: int) -> None:
         self.params = params

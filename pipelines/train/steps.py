@@ -16,7 +16,7 @@ from models.metrics import Scores, compute_scores
 from models.params import ModelsParams
 from models.splits import Fold
 from models.targets import add_target
-from models.training import FinalFit, WalkForwardResult, fit_final, forecast_part, walk_forward
+from models.training import FINAL, FinalFit, WalkForwardResult, fit_final, forecast_part, walk_forward
 
 OUTCOMES = ("symbol", "session", "decision_at", "label_end", "label", "target")
 
@@ -125,7 +125,9 @@ def fit_model(
 def collect_warnings(fitted: Fitted) -> list[str]:
     """Return what a reader must know before he believes the numbers."""
     parts = {"out of fold": fitted.walk.scores, "hold-out": fitted.holdout_scores}
-    return [f"{name}: {text}" for name, scores in parts.items() for text in scores.suspicions()]
+    suspicions = [f"{name}: {text}" for name, scores in parts.items() for text in scores.suspicions()]
+    fits = {fold.name: fold.caveats for fold in fitted.walk.folds} | {FINAL: fitted.final.forecaster.caveats}
+    return [*suspicions, *(f"{name}: {text}" for name, texts in fits.items() for text in texts)]
 
 
 def choose_example(

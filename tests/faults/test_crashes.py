@@ -132,13 +132,17 @@ def test_killed_and_run_again_it_ends_as_its_twin(
     twin: Twin, expected: dict[str, pl.DataFrame], tmp_path: Path
 ) -> None:
     """Two homes at a time: a run waits for one thing after the other, and seldom for both cores."""
-    plans = planned(twin)
-    with ThreadPoolExecutor(max_workers=2) as lanes:
-        homes = (tmp_path / f"home{number}" for number in range(len(plans)))
-        tried = lanes.map(lambda plan, home: kill_and_run_again(twin.history, home, plan), plans, homes)
-        for plan, found in zip(plans, tried, strict=True):
-            assert_same_rows(expected, found)
+    lanes = ThreadPoolExecutor(max_workers=2)
+    tried = [
+        (plan, lanes.submit(kill_and_run_again, twin.history, tmp_path / f"home{number}", plan))
+        for number, plan in enumerate(planned(twin))
+    ]
+    try:
+        for plan, found in tried:
+            assert_same_rows(expected, found.result())
             log.info("as its twin: killed %s %s", plan, twin.commits.get(plan.at, ""))
+    finally:
+        lanes.shutdown(cancel_futures=True)
 
 
 def kill_and_run_again(history: Path, home: Path, plan: Plan) -> dict[str, pl.DataFrame]:

@@ -23,6 +23,7 @@ class Recorder:
 
     family = "recorder"
     history_sessions = 3
+    caveats = ("counted on fingers",)
 
     def __init__(self) -> None:
         self.feature_names = ("mom_return_5d",)

@@ -105,6 +105,7 @@ class Zero:
     """Forecasts nothing; stands in where only the rows matter."""
 
     family, feature_names, history_sessions = "zero", ("mom_return_5d",), 1
+    caveats = ("forecasts nothing",)
 
     def fit(self, train: pl.DataFrame, validation: pl.DataFrame) -> Zero:
         return self

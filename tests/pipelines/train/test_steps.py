@@ -91,6 +91,9 @@ def test_holdout_is_forecast_once_and_kept_out_of_the_fit(market: pl.DataFrame) 
         for name, scores in (("out of fold", fitted.walk.scores), ("hold-out", fitted.holdout_scores))
         for text in scores.suspicions()
     ]
+    hurried = replace(fitted.walk.folds[0], caveats=("it cannot be reproduced",))
+    walk = replace(fitted.walk, folds=(hurried, *fitted.walk.folds[1:]))
+    assert collect_warnings(replace(fitted, walk=walk))[-1] == "fold-1: it cannot be reproduced"
 
 
 def test_example_holds_the_history_that_one_forecast_needs(market: pl.DataFrame) -> None:
