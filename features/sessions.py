@@ -151,6 +151,11 @@ class SessionCalendar:
         return pl.Series(self._days[np.searchsorted(self._closes, shifted)]).cast(pl.Date)
 
 
+def calendar_names() -> list[str]:
+    """Return the names of the calendars there are."""
+    return exchange_calendars.get_calendar_names()  # type: ignore[no-any-return]
+
+
 @cache
 def _exchange_calendar(name: str) -> exchange_calendars.ExchangeCalendar:
     return exchange_calendars.get_calendar(name, start="1990-01-01")

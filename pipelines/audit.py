@@ -48,7 +48,8 @@ def audit(context: Context, session: date) -> dict[str, Any]:
         for issue in forecasts.sort("issued_at", "model_key", "symbol").partition_by("model_key", "horizon")
     ]
     decision_at = context.calendar.decision_at(session)
-    return {"session": session, "decision_at": decision_at, "issues": issues}
+    found = {"session": session, "decision_at": decision_at, "issues": issues}
+    return found if issues else {**found, "why": "no forecast has been issued for this session"}
 
 
 def _describe_issue(context: Context, forecasts: pl.DataFrame, ledger: list[LedgerEntry]) -> dict[str, Any]:

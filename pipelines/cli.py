@@ -15,7 +15,7 @@ from models.params import TRAINABLE
 from pipelines import cli_views
 from pipelines.errors import EXIT_NOTHING_TO_DO
 from pipelines.io.sources.params import SourceName
-from pipelines.options import Request, common, open_request, parse_session, resolve_window
+from pipelines.options import Request, check_local, common, open_request, parse_session, resolve_window
 from pipelines.report import StageReport, Window
 from pipelines.services import commands
 
@@ -67,6 +67,9 @@ def with_source(request: Request, source: str | None, bars: str | None, texts: s
         "source.files.texts": texts,
         "models.family": model,
     }
+    for option, place in (("--bars", bars), ("--texts", texts)):
+        if place is not None:
+            check_local(place, option)
     extra = tuple(f"{key}={json.dumps(value)}" for key, value in pairs.items() if value is not None)
     return replace(request, overrides=request.overrides + extra)
 
@@ -137,6 +140,7 @@ def _named(stages: str) -> list[str]:
 
 def _run_chain(context: Any, window: Window, *, train: bool | None) -> list[StageReport]:
     from pipelines.champion import champion_at
+    from pipelines.io.bento import BentoShelf
     from pipelines.runner import load_ahead, one_writer, run_stage
 
     with one_writer(context):
@@ -146,7 +150,7 @@ def _run_chain(context: Any, window: Window, *, train: bool | None) -> list[Stag
         if wanted:
             reports += [run_stage(context, stage, window) for stage in CHAIN_TRAIN]
         reports.append(run_stage(context, "forecast", window))
-        if wanted:
+        if wanted or BentoShelf(context.home.bento).current() is None:
             reports.append(run_stage(context, "package", window))
         reports.append(run_stage(context, "monitor", window))
     return reports

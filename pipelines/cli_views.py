@@ -10,7 +10,9 @@ from typing import Any
 import click
 
 from pipelines.errors import EXIT_BAD_DATA
-from pipelines.options import Request, common, open_request, parse_instant, parse_session
+from pipelines.options import Request, common, open_home, parse_instant, parse_session, resolve_window
+
+FILE = click.Path(path_type=Path, dir_okay=False, writable=True)
 
 
 def register(main: click.Group) -> None:
@@ -22,31 +24,37 @@ def register(main: click.Group) -> None:
 @click.command()
 @click.argument("table")
 @click.option("--session", callback=parse_session, help="Only rows of this session.")
-@click.option("--known-at", callback=parse_instant, help="Only the newest versions known at this instant.")
+@click.option(
+    "--known-at",
+    callback=parse_instant,
+    help="Only the newest versions known at this instant; UTC without an offset, midnight without a time.",
+)
 @click.option("--symbol", help="Only rows of this symbol.")
-@click.option("--limit", default=50, show_default=True, help="Rows shown; 0 for all.")
+@click.option(
+    "--limit", type=click.IntRange(min=0), default=50, show_default=True, help="Rows shown; 0 for all."
+)
 @click.option("--format", "form", type=click.Choice(["table", "csv", "parquet"]), default="table")
-@click.option("--to", type=click.Path(path_type=Path), help="File to write instead of stdout.")
+@click.option("--to", type=FILE, help="File to write instead of stdout.")
 @common
 def show(request: Request, table: str, form: str, to: Path | None, **filters: Any) -> None:
     """Show rows of TABLE, such as silver.bars."""
     from pipelines.views import render, select_rows
 
-    rows = select_rows(open_request(request), table, **filters)
+    rows = select_rows(open_home(request), table, **filters)
     click.echo(render(rows, form, to))
 
 
 @click.command()
 @click.argument("query")
-@click.option("--limit", default=200, show_default=True, help="Rows shown.")
+@click.option("--limit", type=click.IntRange(min=1), default=200, show_default=True, help="Rows shown.")
 @click.option("--format", "form", type=click.Choice(["table", "csv", "parquet"]), default="table")
-@click.option("--to", type=click.Path(path_type=Path), help="File to write instead of stdout.")
+@click.option("--to", type=FILE, help="File to write instead of stdout.")
 @common
 def sql(request: Request, query: str, limit: int, form: str, to: Path | None) -> None:
-    """Run a Spark SQL QUERY over the lake; tables are named layer_noun, such as silver_bars."""
+    """Run a Spark SQL QUERY that reads the lake; tables are named layer_noun, such as silver_bars."""
     from pipelines.views import query_rows, render
 
-    click.echo(render(query_rows(open_request(request), query, limit=limit), form, to))
+    click.echo(render(query_rows(open_home(request), query, limit=limit), form, to))
 
 
 @click.command()
@@ -56,7 +64,7 @@ def status(request: Request, as_json: bool) -> None:
     """Show tables, last sessions, the champion and the last drift verdict."""
     from pipelines.views import describe, render_status
 
-    click.echo(render_status(describe(open_request(request)), as_json=as_json))
+    click.echo(render_status(describe(open_home(request)), as_json=as_json))
 
 
 @click.command()
@@ -89,7 +97,9 @@ def audit(request: Request, session: date) -> None:
     """Show what was forecast for a session, by which model, from which data and when."""
     from pipelines.audit import audit_session
 
-    click.echo(audit_session(open_request(request), session))
+    context = open_home(request)
+    resolve_window(context, session, None, None)
+    click.echo(audit_session(context, session))
 
 
 @click.command()
@@ -104,7 +114,7 @@ def rollback(request: Request, version: str, why: str, as_of: date | None) -> No
     from pipelines.champion import roll_back
     from pipelines.runner import one_writer
 
-    context = open_request(request)
+    context = open_home(request)
     with one_writer(context):
         click.echo(roll_back(context, version=version, why=why, as_of=as_of).headline())
 
@@ -117,7 +127,7 @@ def reproduce(request: Request, version: str) -> None:
     from pipelines.reproduce import reproduce as make_again
     from pipelines.runner import one_writer
 
-    context = open_request(request)
+    context = open_home(request)
     with one_writer(context):
         outcome = make_again(context, version)
     click.echo(json.dumps(outcome.as_record(), sort_keys=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import glob
 import logging
 import os
 import sys
@@ -85,13 +86,15 @@ def common(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def start_logging(*, verbose: bool) -> None:
-    """Log to stderr, and keep the libraries' telemetry off."""
+    """Log to stderr, and keep the libraries' telemetry off, and unless asked for their warnings too."""
     for name, value in QUIET_TELEMETRY.items():
         os.environ.setdefault(name, value)
     logging.basicConfig(
         stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     logging.getLogger("pipelines").setLevel(logging.DEBUG if verbose else logging.INFO)
+    logging.captureWarnings(capture=True)
+    logging.getLogger("py.warnings").setLevel(logging.WARNING if verbose else logging.ERROR)
 
 
 @contextmanager
@@ -117,6 +120,33 @@ def open_request(request: Request) -> Any:
     return open_context(settings, request.home, clock=clock)
 
 
+def open_home(request: Request) -> Any:
+    """Return the context of a home that is there: what only looks has no use for another.
+
+    Raises
+    ------
+    SettingsError
+        If nothing has been run under it.
+    """
+    if not request.home.is_dir():
+        msg = f"--home {request.home}: there is no such folder; nothing has been run under it"
+        raise SettingsError(msg)
+    return open_request(request)
+
+
+def check_local(place: str, option: str) -> None:
+    """Refuse a local path or glob that names nothing, before anything is started for it.
+
+    Raises
+    ------
+    SettingsError
+        Naming the option. Addresses of other file systems are left to Spark.
+    """
+    if "://" not in place and not glob.glob(place):
+        msg = f"{option} {place}: there is no such file or folder, and no file of this pattern"
+        raise SettingsError(msg)
+
+
 def resolve_window(context: Any, as_of: date | None, start: date | None, end: date | None) -> Window:
     """Return the sessions asked for; the last decided session where none was named.
 
@@ -136,6 +166,10 @@ def resolve_window(context: Any, as_of: date | None, start: date | None, end: da
         msg = f"--start {first} is after --end {last}; swap them"
         raise SettingsError(msg)
     sessions = context.calendar.sessions(first, last)
+    known = context.calendar.last_on_or_before(date.max)
+    if last > known:
+        msg = f"{last} is not known yet: the calendar {context.calendar.name} ends on {known}"
+        raise SettingsError(msg)
     if as_of and not sessions:
         msg = f"{as_of} is no session of {context.calendar.name}: the market was closed"
         raise NothingToDo(msg)

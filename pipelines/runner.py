@@ -111,4 +111,6 @@ def run_stage(context: Context, stage: str, window: Window) -> StageReport:
     report = replace(report, seconds=round(time.perf_counter() - began, 3))
     context.journal.record(report, window, started_at=started_at, finished_at=context.clock())
     log.info("%s: %s, %d rows out in %.1f s", stage, report.status, report.rows_out, report.seconds)
+    if "why" in report.details:
+        log.info("%s: %s", stage, report.details["why"])
     return report

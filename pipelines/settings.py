@@ -154,8 +154,12 @@ def _validate(merged: Mapping[str, Any], origins: Origins) -> Settings:
 
 def _explain(detail: Any, origins: Origins) -> str:
     key = ".".join(str(part) for part in detail["loc"])
+    said, value = str(detail["msg"]).removeprefix("Value error, "), f"={detail.get('input')!r}"
+    named = f"{key}.{said.partition('=')[0]}"
+    if detail["type"] == "value_error" and named in origins:
+        key, value = named, ""
     origin = origins.get(key) or origins.get(key.rpartition(".")[0], "conf/base")
-    text = f"{origin}: {key}={detail.get('input')!r}: {detail['msg']}"
+    text = f"{origin}: {key}{value}: {said}"
     if detail["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
         text = f"{origin}: {key} is not a known key{_near(key)}"
     return f"{text}; see conf/base for every key with its meaning"

@@ -62,6 +62,9 @@ def select_rows(
     wanted = ["true"]
     if session is not None:
         wanted.append(_of_session(contract, session))
+    if symbol is not None and "symbol" not in contract.schema:
+        msg = f"{contract.name} has no symbol; leave --symbol out"
+        raise click.BadParameter(msg, param_hint="--symbol")
     if symbol is not None:
         wanted.append(f"symbol = '{_checked(symbol)}'")
     columns, source = ", ".join(contract.columns), f"{contract.alias} where {' and '.join(wanted)}"
@@ -95,9 +98,28 @@ def _known(contract: TableContract, source: str, known_at: datetime) -> str:
 
 
 def query_rows(context: Context, query: str, *, limit: int = 200) -> pl.DataFrame:
-    """Return the rows of a Spark SQL query; the table ``layer.noun`` is called ``layer_noun`` in it."""
+    """Return the rows of a Spark SQL query; the table ``layer.noun`` is called ``layer_noun`` in it.
+
+    The query is run as a part of another one, so Spark's parser refuses whatever is not one: statements
+    that write, or change a table, do not get as far as the lake.
+
+    Raises
+    ------
+    click.BadParameter
+        If Spark cannot run it, with the first line of its reason.
+    """
+    from pyspark.errors import PySparkException
+
     named = [contract for contract in TABLES if contract.alias in query.lower()]
-    return context.lake.to_polars(context.lake.query(query, *named).limit(limit))
+    inner = query.strip().rstrip(";")
+    try:
+        rows = context.lake.query(f"select * from (\n{inner}\n) limit {limit}", *named)
+        return context.lake.to_polars(rows)
+    except PySparkException as error:
+        reason = str(error).strip().splitlines()[0]
+        tables = ", ".join(contract.alias for contract in TABLES)
+        msg = f"{reason} Give one query that reads; tables: {tables}"
+        raise click.BadParameter(msg, param_hint="QUERY") from error
 
 
 def render(rows: pl.DataFrame, form: str, to: Path | None) -> str:
@@ -113,6 +135,7 @@ def render(rows: pl.DataFrame, form: str, to: Path | None) -> str:
             msg = "parquet is not text; name a file with --to"
             raise click.BadParameter(msg, param_hint="--format")
         return _as_text(rows, form)
+    to.parent.mkdir(parents=True, exist_ok=True)
     if form == "parquet":
         rows.write_parquet(to)
     else:
@@ -183,7 +206,7 @@ def render_status(state: dict[str, Any], *, as_json: bool) -> str:
     )
     shown = ("stage", "status", "as_of", "seconds", "rows_out", "rows_refused")
     runs = [{name: _dash(run[name]) for name in shown} for run in state["stages"]]
-    stages = pl.DataFrame(runs or {"stage": []})
+    stages = _as_text(pl.DataFrame(runs), "table") if runs else "no stage has run yet"
     champion = state["champion"]
     named = "none yet: train and promote" if champion is None else champion["headline"]
     drift = state["drift"]
@@ -194,7 +217,7 @@ def render_status(state: dict[str, Any], *, as_json: bool) -> str:
             f"champion  {named}",
             f"drift     {verdict}",
             _as_text(tables, "table"),
-            _as_text(stages, "table"),
+            stages,
         ]
     )
 

@@ -22,6 +22,7 @@ from pipelines.digest import digest_of
 from pipelines.io.frames import collect_rows, held, reshape
 from pipelines.io.lake import at_once
 from pipelines.io.sources import build_source
+from pipelines.origin import open_source
 from pipelines.records import CANONICAL_TEXT
 from pipelines.report import StageReport, Window, standing
 from pipelines.scope import around, bucketed, dates_condition, positions
@@ -39,7 +40,7 @@ def run(context: Context, window: Window) -> StageReport:
     """Bring silver up to what bronze holds. The as-of bounds what later stages see, never curate."""
     del window
     lake = context.lake
-    definition = digest_of(context.settings.curate, build_source(context.settings.source).price_basis)
+    definition = digest_of(context.settings.curate, open_source(context).price_basis)
     before, inputs = lake.versions(contract.WRITES), standing(lake.versions(contract.READS))
     bars, texts = curate_bars(context, definition), curate_texts(context, definition)
     rows_out = bars["rows_out"] + texts["rows_out"]

@@ -16,8 +16,9 @@ from pipelines.errors import BadDataError
 from pipelines.ingest import contract, steps
 from pipelines.io.frames import held
 from pipelines.io.lake import at_once
-from pipelines.io.sources import ReadRequest, Source, build_source
+from pipelines.io.sources import ReadRequest, Source
 from pipelines.known import instant_literal
+from pipelines.origin import open_source
 from pipelines.records import BARS, TEXTS, RecordKind
 from pipelines.report import StageReport, Window, standing
 from pipelines.scope import FEW_SESSIONS
@@ -45,7 +46,7 @@ class Reading:
 
 def run(context: Context, window: Window) -> StageReport:
     """Land bars and texts of `window`; what has been landed before is not landed again."""
-    lake, source = context.lake, build_source(context.settings.source)
+    lake, source = context.lake, open_source(context)
     before, request = lake.versions(contract.WRITES), read_request(context, window)
     kinds = ((BARS, BRONZE_BARS, source.read_bars), (TEXTS, BRONZE_TEXTS, source.read_texts))
     parts = {}
@@ -98,16 +99,23 @@ def land(reading: Reading, read: Callable[[], DataFrame | None]) -> dict[str, in
             return NOTHING
         batch = records.drop("batch_id").selectExpr(f"'{facts['batch_id']}' as batch_id", "*")
         refused = quarantine(reading, batch, facts)
-        reason = steps.check_share(
-            refused, facts["rows"], allowed=context.settings.ingest.max_refused_share, place=reading.kind.name
-        )
-        if reason:
-            raise BadDataError(reason)
+        check_refusals(reading, refused, facts)
         identity = f"{reading.source.name}:{reading.kind.name}:{facts['batch_id']}"
         landed = context.lake.append(reading.bronze, batch, txn=identity)
         rows_out = facts["rows"] if landed else 0
         counts = {"rows_in": facts["rows"], "rows_out": rows_out, "rows_refused": refused}
         return {**counts, "sessions_touched": facts["sessions"]}
+
+
+def check_refusals(reading: Reading, refused: int, facts: dict[str, Any]) -> None:
+    """Stop where more of a batch has been refused than settings allow, naming the rules."""
+    context, place = reading.context, reading.kind.name
+    check = partial(steps.check_share, refused, facts["rows"], place=place)
+    allowed = context.settings.ingest.max_refused_share
+    if check(allowed=allowed):
+        counted = f"select rule from ops_quarantine where batch_id = '{facts['batch_id']}' group by rule"
+        broken = context.lake.ask(f"{counted} order by count(*) desc, rule", OPS_QUARANTINE)
+        raise BadDataError(check(allowed=allowed, rules=broken["rule"].to_list()))
 
 
 def hashed(sent: DataFrame, kind: RecordKind) -> DataFrame:

@@ -152,7 +152,9 @@ def _quarantined(marked: pl.DataFrame, kind: RecordKind) -> pl.DataFrame:
     ).select(OPS_QUARANTINE.columns)
 
 
-def check_share(refused: int, total: int, *, allowed: float, place: str) -> str | None:
+def check_share(
+    refused: int, total: int, *, allowed: float, place: str, rules: Sequence[str] = ()
+) -> str | None:
     """Return why a batch must not be landed, None if it may.
 
     Parameters
@@ -161,12 +163,14 @@ def check_share(refused: int, total: int, *, allowed: float, place: str) -> str 
         Records of the batch that broke the contract, and all its records.
     allowed : float
         Largest share allowed, a fraction.
+    rules : sequence of str
+        Rules that were broken, the most frequent first.
     """
     if total == 0 or refused / total <= allowed:
         return None
     return (
-        f"{refused} of {total} {place} records were refused ({refused / total:.1%}), "
-        f"allowed is {allowed:.1%}; "
+        f"{refused} of {total} {place} records were refused ({refused / total:.1%}; "
+        f"{', '.join(rules[:3]) or 'see ops.quarantine'}), allowed is {allowed:.1%}; "
         "nothing was landed: look at ops.quarantine, mend the feed and ingest again, "
         "or raise ingest.max_refused_share"
     )

@@ -222,7 +222,10 @@ class FeatureStore:
         return read_rows(self._store, fields, symbols)
 
     def record_publication(self, rows: pl.DataFrame, *, session: date, at: datetime) -> None:
-        """Note what was published last, for readers who judge staleness; an older as-of changes nothing.
+        """Note what was published last, for readers who judge staleness.
+
+        An older as-of changes nothing, and neither does a session of which no valid row is known: until one
+        is, the last session that was published stays the one to answer from.
 
         Parameters
         ----------
@@ -234,6 +237,9 @@ class FeatureStore:
             return
         recent = rows.filter(pl.col("session") > session - timedelta(days=self._params.ttl_days))
         current = recent.filter((pl.col("session") == session) & pl.col("valid"))
+        if current.is_empty():
+            log.warning("no valid row of %s is known; the online store stays at what it held before", session)
+            return
         counts = {"symbols": current.height, "expected": recent.height}
         if record and record["session"] == str(session) and counts.items() <= record.items():
             return

@@ -12,7 +12,7 @@ from typing import Any, get_args
 import click
 
 from pipelines.io.sources.params import SourceName
-from pipelines.options import Request, common
+from pipelines.options import Request, check_local, common
 
 SOURCE_OPTIONS = (
     click.option("--source", type=click.Choice(sorted(get_args(SourceName))), help="Kind of source."),
@@ -72,6 +72,9 @@ def demo(request: Request, **source: str | None) -> None:
 
 def with_sources(request: Request, *, source: str | None, bars: str | None, texts: str | None) -> Request:
     """Return the request with the source written as overrides; places are made absolute for the services."""
+    for option, place in (("--bars", bars), ("--texts", texts)):
+        if place:
+            check_local(place, option)
     pairs = {
         "source.name": source or ("files" if bars else None),
         "source.files.bars": os.path.abspath(bars) if bars else None,

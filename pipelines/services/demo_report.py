@@ -69,6 +69,7 @@ def render_champion(context: Context) -> str:
         for (part, who), numbers in champion.comparison().items()
     ]
     title = f"version {champion.version}: {champion.description}"
+    title += f"\nits model card warns: {champion.warnings}" if champion.warnings else ""
     return f"{title}\n{_table(('rows', 'forecaster', 'rank IC', 't (Newey-West)', 'lead'), rows)}"
 
 

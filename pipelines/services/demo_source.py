@@ -5,14 +5,15 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 
 from pipelines.context import Context
-from pipelines.io.sources import ReadRequest, build_source
+from pipelines.io.sources import ReadRequest
+from pipelines.origin import open_source
 
 LONG_AGO = date(1990, 1, 2)
 
 
 def sessions_in_source(context: Context) -> list[date]:
     """Return the sessions of the exchange for which the source has bars, oldest first."""
-    source = build_source(context.settings.source)
+    source = open_source(context)
     request = ReadRequest(
         first_session=LONG_AGO,
         last_session=context.calendar.last_decided(context.clock()),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time
 from typing import Any
 
 import polars as pl
-from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client import CollectorRegistry, Metric, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 GAUGES = {
     "finished": ("bellwether_stage_last_finished_timestamp_seconds", "When the stage last finished"),
@@ -31,11 +34,22 @@ def render_metrics(stage_runs: pl.DataFrame | None) -> bytes:
         Rows of `ops.stage_runs` [run]; None or empty gives the names without values.
     """
     registry = CollectorRegistry()
-    gauges = {key: Gauge(name, text, ["stage"], registry=registry) for key, (name, text) in GAUGES.items()}
-    for row in _by_stage(stage_runs):
-        for key, gauge in gauges.items():
-            gauge.labels(row["stage"]).set(_number(row[key]))
+    registry.register(_StageRuns(stage_runs))
     return generate_latest(registry)
+
+
+class _StageRuns(Collector):
+    """Metrics made on demand: none of the files in which Prometheus' client counts for many processes."""
+
+    def __init__(self, stage_runs: pl.DataFrame | None) -> None:
+        self._rows = _by_stage(stage_runs)
+
+    def collect(self) -> Iterator[Metric]:
+        for key, (name, text) in GAUGES.items():
+            gauge = GaugeMetricFamily(name, text, labels=["stage"])
+            for row in self._rows:
+                gauge.add_metric([str(row["stage"])], _number(row[key]))
+            yield gauge
 
 
 def _by_stage(stage_runs: pl.DataFrame | None) -> list[dict[str, object]]:

@@ -16,11 +16,12 @@ NUMBERS = ("rank_ic", "t_newey_west", "lead")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChampionPage:
-    """What MLflow knows of the champion: version, run, description, metrics of the run."""
+    """What MLflow knows of the champion: version, run, description, warnings, metrics of the run."""
 
     version: str
     run_id: str
     description: str
+    warnings: str
     metrics: Mapping[str, float]
 
     def comparison(self) -> dict[tuple[str, str], dict[str, float]]:
@@ -49,6 +50,7 @@ def read_champion(address: str, model: str, seconds: float) -> ChampionPage:
         version=str(version["version"]),
         run_id=version["run_id"],
         description=version.get("description", ""),
+        warnings=next((tag["value"] for tag in version.get("tags", []) if tag["key"] == "warnings"), ""),
         metrics={one["key"]: float(one["value"]) for one in run["data"].get("metrics", [])},
     )
 

@@ -33,6 +33,14 @@ class Started:
         return asdict(self)
 
 
+FEAST_COUNTERS = ("PROMETHEUS_MULTIPROC_DIR", "PROMETHEUS_MULTIPROCESS_DIR")
+
+
+def inherited() -> dict[str, str]:
+    """Return this process's environment without the folder in which Feast counts for it and removes."""
+    return {name: value for name, value in os.environ.items() if name not in FEAST_COUNTERS}
+
+
 def start_process(
     name: str,
     command: Sequence[str],
@@ -46,7 +54,7 @@ def start_process(
     with log.open("ab") as output:
         process = subprocess.Popen(
             command,
-            env={**os.environ, **QUIET_TELEMETRY, **environment},
+            env={**inherited(), **QUIET_TELEMETRY, **environment},
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=output,

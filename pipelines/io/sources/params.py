@@ -132,6 +132,11 @@ class SourceParams:
     files: FilesParams
     simulated: SimulatedParams
 
+    def __post_init__(self) -> None:
+        if self.name == "files" and not self.files.bars:
+            msg = "files.bars='' must name a file, a folder or a glob; --bars PATH sets it"
+            raise ValueError(msg)
+
 
 def _check_range(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:

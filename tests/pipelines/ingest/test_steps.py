@@ -108,9 +108,11 @@ def test_exact_repeats_and_contradictions_are_told_apart() -> None:
 
 def test_a_batch_above_the_share_is_refused_with_the_way_out() -> None:
     assert steps.check_share(5, 100, allowed=0.05, place="bars") is None
-    reason = steps.check_share(6, 100, allowed=0.05, place="bars")
+    reason = steps.check_share(6, 100, allowed=0.05, place="bars", rules=["null_price", "duplicate"])
     assert reason is not None
-    assert reason.startswith("6 of 100 bars records were refused (6.0%), allowed is 5.0%")
+    assert reason.startswith(
+        "6 of 100 bars records were refused (6.0%; null_price, duplicate), allowed is 5.0%"
+    )
 
 
 def test_an_empty_batch_is_no_reason_to_stop() -> None:

@@ -79,6 +79,8 @@ def test_publication_record_counts_the_session(store: FeatureStore, reader: Onli
     assert reader.published() == published
     store.record_publication(rows, session=last, at=AT + timedelta(days=1))
     assert reader.published() == published
+    store.record_publication(rows, session=last + timedelta(days=1), at=AT + timedelta(days=1))
+    assert reader.published() == published  # no row of that day is known
 
 
 def test_reading_needs_no_spark(store: FeatureStore, context: Context, gold: Gold) -> None:

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import polars as pl
+import pytest
+from prometheus_client.values import MultiProcessValue
 
 from pipelines.services.metrics import render_metrics
 
@@ -34,6 +37,13 @@ def test_one_series_a_stage() -> None:
         "bellwether_stage_rows_out": 13.0,
         "bellwether_stage_rows_refused": 3.0,
     }
+
+
+def test_they_need_no_folder_of_counters(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Feast points Prometheus' client to a folder that it removes when its own process ends."""
+    monkeypatch.setattr("prometheus_client.values.ValueClass", MultiProcessValue())
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path / "removed"))
+    assert values(render_metrics(RUNS), "ingest")["bellwether_stage_runs"] == 1.0
 
 
 def test_no_runs_give_names_without_values() -> None:
