@@ -18,6 +18,7 @@ PROJECT_ROOT = Path(__file__).resolve().parents[2]
 JAR_FOLDER = PROJECT_ROOT / ".jars"
 SHIPPED = ("features", "models", "pipelines", "serving", "feature_repo")
 JDK_FOLDER = PROJECT_ROOT / ".jdk"
+LOG_FILE = PROJECT_ROOT / "conf" / "log4j2.properties"
 
 _FIXED = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
@@ -65,7 +66,6 @@ def build_session(params: SparkParams, *, warehouse: Path) -> SparkSession:
         "spark.default.parallelism": str(params.shuffle_partitions),
         "spark.sql.warehouse.dir": str(warehouse / "warehouse"),
         "spark.local.dir": str(warehouse / "scratch"),
-        "spark.log.level": params.log_level,
         **params.options,
     }
     for key, value in options.items():
@@ -89,7 +89,8 @@ def zip_packages(folder: Path) -> Path:
 
 
 def _java_options(params: SparkParams, warehouse: Path) -> str:
-    options = f"-Dderby.system.home={warehouse} -XX:+UseSerialGC -Xss4m {params.java_options}".strip()
+    logs = f"-Dlog4j2.configurationFile={LOG_FILE.as_uri()} -Dbellwether.spark.log.level={params.log_level}"
+    options = f"-Dderby.system.home={warehouse} {logs} -XX:+UseSerialGC -Xss4m {params.java_options}".strip()
     archive = JAR_FOLDER / CLASS_ARCHIVE
     if not _is_one_process(params) or not archive.is_file():
         return options
