@@ -46,7 +46,7 @@ test: setup ## run the tests: both environments, scheduler, cluster, replays, wh
 test-fast: setup ## run the tests of minutes: no scheduler, cluster, replay, whole chain or crash
 	@$(BIN)/python scripts/run_tests.py fast $(ARGS)
 
-test-faults: setup ## run the whole fault matrix, hours (SHARE=1/4: the first of four parts): a kill at every commit
+test-faults: setup ## run the whole fault matrix, 80 minutes on 2 cores (SHARE=1/4: the first of four parts)
 	@BELLWETHER_FAULTS=$(or $(SHARE),all) $(BIN)/python scripts/run_tests.py faults $(ARGS)
 
 check: setup ## lint, format, types and the direction of imports
