@@ -24,13 +24,13 @@ import polars as pl
 from features.catalog import find_feature
 from features.compute import compute_features
 from features.sessions import SessionCalendar
+from pipelines.app.settings import load_settings
 from pipelines.io.sources.params import RegimeBreak, SimulatedParams
 from pipelines.io.sources.simulated import compute_true_bars
-from pipelines.monitor.params import MonitorParams
-from pipelines.monitor.scales import SCALE_FEATURES, SCALES
-from pipelines.monitor.steps import choose_windows, measure_sessions
-from pipelines.monitor.verdict import judge, judge_scales
-from pipelines.settings import load_settings
+from pipelines.stages.monitor.params import MonitorParams
+from pipelines.stages.monitor.scales import SCALE_FEATURES, SCALES
+from pipelines.stages.monitor.steps import choose_windows, measure_sessions
+from pipelines.stages.monitor.verdict import judge, judge_scales
 
 CALIBRATION_SEEDS, REPORT_SEEDS = range(20), range(100, 150)
 FIRST, WARM_UP, UNBROKEN, SEEN = date(2020, 1, 2), 20, 250, 20

@@ -32,11 +32,11 @@ from models.evaluation import align
 from models.metrics import compute_ic
 from models.params import ModelsParams
 from models.targets import add_target
-from pipelines.evaluate.steps import forecast_rivals
+from pipelines.app.settings import load_settings
 from pipelines.io.sources.params import SimulatedParams
 from pipelines.io.sources.simulated import compute_oracle, compute_true_bars
-from pipelines.settings import load_settings
-from pipelines.train.steps import feature_columns, fit_model
+from pipelines.stages.evaluate.steps import forecast_rivals
+from pipelines.stages.train.steps import feature_columns, fit_model
 
 SEEDS = range(200, 210)
 SYMBOLS, ALPHA = 75, 0.035

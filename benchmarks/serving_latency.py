@@ -24,7 +24,7 @@ import httpx
 import psutil
 
 from benchmarks.serving_load import Outcome, offer, random_symbols, throw, wait_until_ready
-from serving.champion import Manifest
+from serving.served_model import Manifest
 from tests.serving.homes import add_champion, issue, publish, symbols_of
 from tests.serving.hostile import by_hand, mutated
 from tests.serving.parts import CALENDAR, SESSION, point_at

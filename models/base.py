@@ -10,8 +10,8 @@ from typing import Any, Protocol, Self, cast, get_args
 
 import polars as pl
 
+from models.forecaster_record import read_record
 from models.params import Family, ModelsParams
-from models.records import read_record
 
 _HOMES: dict[str, str] = {
     "xgboost": "models.xgboost_forecaster:XGBoostForecaster",

@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 import numpy as np
 import polars as pl
 
+from models.forecaster_record import read_record, write_record
 from models.frames import (
     KEY,
     check_columns,
@@ -21,7 +22,6 @@ from models.frames import (
 )
 from models.linear import LinearScorer, fit_ridge
 from models.params import ModelsParams
-from models.records import read_record, write_record
 from models.targets import centred_rank
 
 

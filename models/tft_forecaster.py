@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from models.device import resolve_device
+from models.forecaster_record import read_record, write_record
 from models.frames import (
     KEY,
     check_columns,
@@ -28,10 +29,9 @@ from models.identity import digest_frame, make_model_key
 from models.linear import RobustScaler
 from models.params import ModelsParams, TFTParams
 from models.payoffs import compute_payoffs, weigh_payoffs
-from models.records import read_record, write_record
+from models.sequence_windows import Panel, build_panel, choose_features
 from models.tft_network import QUANTILES, Examples, Feed, Network
 from models.tft_training import fit_network, torch_scope
-from models.windows import Panel, build_panel, choose_features
 
 WEIGHTS_FILE = "network.safetensors"
 PREDICT_ROWS = 2048

@@ -15,7 +15,7 @@ from pytorch_forecasting.data.encoders import TorchNormalizer
 from torch import Tensor, nn
 
 from models.params import TFTParams
-from models.windows import Panel
+from models.sequence_windows import Panel
 
 log = logging.getLogger(__name__)
 

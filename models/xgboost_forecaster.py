@@ -13,6 +13,7 @@ import polars as pl
 import xgboost
 
 from models.device import resolve_device
+from models.forecaster_record import read_record, write_record
 from models.frames import (
     KEY,
     check_columns,
@@ -25,7 +26,6 @@ from models.frames import (
 from models.linear import LinearScorer
 from models.params import ModelsParams, XGBoostParams
 from models.payoffs import fit_payoff_scorer, weigh_addition
-from models.records import read_record, write_record
 
 BOOSTER_FILE = "booster.ubj"
 IMPORTANCE_ROWS = 20_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 
-from pipelines.jdk import CLASS_ARCHIVE, LINK_NAME
+from pipelines.base.jdk import CLASS_ARCHIVE, LINK_NAME
 from scripts.commands import ROOT, SetupError, run, say
 from scripts.stamps import digest_of, is_current, write_stamp
 

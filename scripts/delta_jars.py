@@ -9,7 +9,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from pipelines.jdk import LINK_NAME
+from pipelines.base.jdk import LINK_NAME
 from scripts.commands import ROOT, SetupError, run, say
 from scripts.network import ivy_options
 from scripts.stamps import is_current, write_stamp

@@ -12,8 +12,8 @@ from pathlib import Path
 from delta.tables import DeltaTable
 from pyspark.sql import SparkSession
 
+from pipelines.app.settings import load_settings
 from pipelines.io.spark import build_session
-from pipelines.settings import load_settings
 
 
 def rehearse(spark: SparkSession, table: str) -> None:

@@ -26,7 +26,7 @@ if sys.version_info < (3, 11):  # noqa: UP036 - whoever calls this may have an o
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from pipelines.jdk import LINK_NAME, NEED, Jdk, candidate_homes, choose_jdk  # noqa: E402
+from pipelines.base.jdk import LINK_NAME, NEED, Jdk, candidate_homes, choose_jdk  # noqa: E402
 from scripts.class_archive import archive_classes  # noqa: E402
 from scripts.commands import SetupError, run, say  # noqa: E402
 from scripts.delta_jars import fetch_jars  # noqa: E402

@@ -9,9 +9,9 @@ from typing import Any
 
 import polars as pl
 
-from serving.champion import Champion, Manifest
-from serving.online import OnlineRows
+from serving.online.store import OnlineRows
 from serving.schemas import FeatureTimestamps, Quantiles, Status, SymbolForecast
+from serving.served_model import Champion, Manifest
 
 CountSessions = Callable[[date, date], int]
 Row = Mapping[str, Any]

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from serving.answers import quantiles_of
-from serving.champion import Champion
 from serving.refusals import Refusal
 from serving.schemas import SYMBOL_PATTERN, BatchForecast, BatchRequest
+from serving.served_model import Champion
 
 KEY = ("symbol", "session")
 

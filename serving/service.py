@@ -13,7 +13,7 @@ import bentoml
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serving.gate import VISIT, Door, Gate, Visit, problem
+from serving.middleware import VISIT, Door, Gate, Visit, problem
 from serving.refusals import Refusal
 from serving.schemas import BatchAnswer, BatchRequest, ForecastAnswer, ForecastRequest
 from serving.setup import Arguments, Running, start

@@ -9,12 +9,12 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from features.sessions import SessionCalendar
-from pipelines.context import Home
-from pipelines.settings import Settings, load_settings
-from serving.desk import Desk
-from serving.memory import RememberingReader
+from pipelines.app.settings import Settings, load_settings
+from pipelines.base.context import Home
+from serving.champion_watch import ChampionWatch
+from serving.handler import Desk
+from serving.response_cache import RememberingReader
 from serving.telemetry import SwitchRecorder, configure_request_log
-from serving.watch import ChampionWatch
 
 EMBEDDED_CHAMPION = Path(__file__).resolve().parents[1] / "champion"
 
@@ -50,7 +50,7 @@ class Running:
 
 def start(arguments: Arguments) -> Running:
     """Open the store, load the champion if there is one, and follow the pointer."""
-    from pipelines.io.served_rows import open_served_rows
+    from serving.online.served_rows import open_served_rows
 
     settings, home = read_settings(arguments), Home(Path(arguments.home).resolve())
     params = settings.serving

@@ -11,10 +11,10 @@ from typing import Any
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from serving.champion import Champion
-from serving.gate import Visit
+from serving.champion_watch import Outcome
+from serving.middleware import Visit
 from serving.schemas import BatchAnswer, ForecastAnswer
-from serving.watch import Outcome
+from serving.served_model import Champion
 
 REQUEST_LOG = "serving.requests"
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipelines.options import QUIET_TELEMETRY
+from pipelines.cli.options import QUIET_TELEMETRY
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -29,8 +29,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> SparkSession:
     """The one Spark session of the run; every home opened in this process shares it."""
+    from pipelines.app.settings import load_settings
     from pipelines.io.spark import build_session
-    from pipelines.settings import load_settings
 
     return build_session(load_settings()[0].spark, warehouse=tmp_path_factory.mktemp("spark"))
 
@@ -38,7 +38,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> SparkSession:
 @pytest.fixture
 def lake(spark: SparkSession, tmp_path: Path) -> Lake:
     """An empty lake, opened as the settings say."""
+    from pipelines.app.settings import load_settings
     from pipelines.io.lake import Lake
-    from pipelines.settings import load_settings
 
     return Lake(str(tmp_path / "lake"), lambda: spark, local_rows=load_settings()[0].lake.local_rows)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("dags", "features", "models", "pipelines", "scripts", "serving", "strategies")
+PACKAGES = ("dags", "features", "models", "pipelines", "scripts", "serving", "simulation")
 MAXIMUM_FILE_LINES = 400
 MAXIMUM_FUNCTION_LINES = 60
 MAXIMUM_FILE_KIB = 1024

@@ -14,9 +14,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.errors import BadDataError, TransientError
-from serving.champion import MANIFEST_FILE, digest_folder, read_manifest
+from pipelines.base.errors import BadDataError, TransientError
+from pipelines.base.project import PACKAGES, PROJECT_ROOT
 from serving.pointer import Pointer, read_pointer, write_pointer
+from serving.served_model import MANIFEST_FILE, digest_folder, read_manifest
 
 if TYPE_CHECKING:
     from bentoml import Bento
@@ -26,8 +27,7 @@ log = logging.getLogger(__name__)
 NAME = "bellwether"
 SERVICE = "serving.service:BellwetherService"
 CHAMPION_FOLDER = "champion"
-CODE = ("conf", "feature_repo", "features", "models", "pipelines", "serving", "strategies")
-ROOT = Path(__file__).resolve().parents[2]
+CODE = ("conf", *PACKAGES)
 _LIBRARIES = (
     "exchange-calendars", "feast", "numpy", "pandas", "polars", "prometheus-client", "pyarrow",
     "pydantic", "python-multipart", "pyyaml", "scipy", "xgboost",
@@ -189,12 +189,12 @@ def code_digest() -> str:
     """Return a digest of every source and settings file that a Bento carries."""
     digest = hashlib.sha256()
     for path in _code_files():
-        digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
+        digest.update(path.relative_to(PROJECT_ROOT).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
 
 def _code_files() -> list[Path]:
-    found = (path for name in CODE for path in (ROOT / name).rglob("*"))
+    found = (path for name in CODE for path in (PROJECT_ROOT / name).rglob("*"))
     return sorted(
         path for path in found if path.suffix in {".py", ".yaml"} and "__pycache__" not in path.parts
     )
@@ -212,7 +212,7 @@ def _build_context(champion: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="bellwether-bento-") as scratch:
         context = Path(scratch)
         for path in _code_files():
-            target = context / path.relative_to(ROOT)
+            target = context / path.relative_to(PROJECT_ROOT)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
         shutil.copytree(champion, context / CHAMPION_FOLDER)

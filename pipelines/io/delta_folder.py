@@ -11,7 +11,7 @@ import polars.selectors as cs
 import pyarrow as pa
 from deltalake import DeltaTable, QueryBuilder
 
-from pipelines.contracts import TableContract
+from pipelines.tables.contracts import TableContract
 
 _ARROW_TYPES: dict[Any, str] = {
     pl.String: "Utf8",

@@ -22,20 +22,10 @@ from feature_repo.definitions import (
     Definitions,
     build_definitions,
 )
-from pipelines.context import Context
-from pipelines.errors import ContractViolation, UnavailableError
-from pipelines.files import read_record, replace_text
-from pipelines.io.feature_config import (
-    APPLIED_FILE,
-    ONLINE_FILE,
-    PUBLISHED_FILE,
-    REGISTRY_FILE,
-    build_config,
-    write_command_files,
-)
-from pipelines.io.feature_params import FeatureStoreParams
+from pipelines.base.context import Context
+from pipelines.base.errors import ContractViolation, UnavailableError
+from pipelines.base.files import read_record, replace_text
 from pipelines.io.lake import Lake
-from pipelines.io.online_rows import created_column, encode_rows, read_rows, select_newer
 from pipelines.io.retrieval import (
     CONTRACTS,
     check_spine,
@@ -45,6 +35,16 @@ from pipelines.io.retrieval import (
     views_of,
     with_features,
 )
+from serving.online.feast_config import (
+    APPLIED_FILE,
+    ONLINE_FILE,
+    PUBLISHED_FILE,
+    REGISTRY_FILE,
+    build_config,
+    write_command_files,
+)
+from serving.online.params import FeatureStoreParams
+from serving.online.rows import created_column, encode_rows, read_rows, select_newer
 
 log = logging.getLogger(__name__)
 
@@ -217,7 +217,7 @@ class FeatureStore:
         return newer.height
 
     def online(self, symbols: Sequence[str], view: str) -> pl.DataFrame:
-        """Return the online rows of the symbols; see `pipelines.io.online.OnlineReader.read`."""
+        """Return the online rows of the symbols; see `serving.online.feast_store.OnlineReader.read`."""
         fields = next(item for item in self.definitions.views if item.name == view)
         return read_rows(self._store, fields, symbols)
 

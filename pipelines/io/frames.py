@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from pipelines.contracts import TableContract
+from pipelines.tables.contracts import TableContract
 
 Frame: TypeAlias = pl.DataFrame | DataFrame
 """Rows in this process, or a Spark frame: the same step works on either."""

@@ -15,7 +15,6 @@ from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from pipelines.contracts import TableContract
 from pipelines.io.delta_folder import DeltaFolder
 from pipelines.io.frames import (
     Changes,
@@ -27,6 +26,7 @@ from pipelines.io.frames import (
     spark_type,
     to_arrow,
 )
+from pipelines.tables.contracts import TableContract
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

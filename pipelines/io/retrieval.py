@@ -11,11 +11,11 @@ from pyspark.sql import functions as F
 
 from feature_repo.definitions import DAILY_VIEW, ISSUED_VIEW, TEXT_VIEW, source_table
 from features.catalog import daily_features, text_features
-from pipelines.contracts import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT, GOLD_FORECASTS, TableContract
-from pipelines.errors import ContractViolation
+from pipelines.base.errors import ContractViolation
 from pipelines.io.lake import Lake
-from pipelines.known import instant_literal
-from pipelines.scope import dates_condition
+from pipelines.tables.as_of import instant_literal
+from pipelines.tables.contracts import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT, GOLD_FORECASTS, TableContract
+from pipelines.tables.scope import dates_condition
 
 CONTRACTS: dict[str, TableContract] = {
     DAILY_VIEW: GOLD_FEATURES_DAILY,

@@ -9,14 +9,13 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from pipelines.errors import UnavailableError
-from pipelines.jdk import CLASS_ARCHIVE
-from pipelines.params import SparkParams
+from pipelines.base.errors import UnavailableError
+from pipelines.base.jdk import CLASS_ARCHIVE
+from pipelines.base.project import PACKAGES, PROJECT_ROOT
+from pipelines.io.params import SparkParams
 
 DELTA_PACKAGE = "io.delta:delta-spark_4.2_2.13:4.4.0"
-PROJECT_ROOT = Path(__file__).resolve().parents[2]
 JAR_FOLDER = PROJECT_ROOT / ".jars"
-SHIPPED = ("features", "models", "pipelines", "serving", "feature_repo")
 JDK_FOLDER = PROJECT_ROOT / ".jdk"
 LOG_FILE = PROJECT_ROOT / "conf" / "log4j2.properties"
 
@@ -81,7 +80,7 @@ def zip_packages(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / "bellwether.zip"
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        for package in SHIPPED:
+        for package in PACKAGES:
             for path in sorted((PROJECT_ROOT / package).rglob("*")):
                 if path.suffix in {".py", ".yaml"}:
                     archive.write(path, path.relative_to(PROJECT_ROOT))

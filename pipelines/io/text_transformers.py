@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipelines.errors import SettingsError, UnavailableError
+from pipelines.base.errors import SettingsError, UnavailableError
 from pipelines.io.text_params import CLASSES, SentimentClass, TextParams
 from pipelines.io.text_probabilities import DECIMALS, Probabilities, compute_probabilities
 

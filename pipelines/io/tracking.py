@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
-from pipelines.errors import BadDataError, UnavailableError
+from pipelines.base.errors import BadDataError, UnavailableError
 from pipelines.io.tracking_params import TrackingParams
 
 if TYPE_CHECKING:

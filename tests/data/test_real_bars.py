@@ -10,11 +10,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipelines.context import Context
-from pipelines.contracts import BRONZE_BARS, OPS_QUARANTINE, SILVER_BARS
-from pipelines.report import Window
-from pipelines.runner import open_context, run_stage
-from pipelines.settings import load_settings
+from pipelines.app.runner import open_context, run_stage
+from pipelines.app.settings import load_settings
+from pipelines.base.context import Context
+from pipelines.base.report import Window
+from pipelines.tables.contracts import BRONZE_BARS, OPS_QUARANTINE, SILVER_BARS
 
 ROOT = Path(__file__).resolve().parents[2]
 BARS = Path("bars_sp500_2013_2018") / "bars.parquet"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pipelines.settings import load_settings
+from pipelines.app.settings import load_settings
 from scripts.setup import STEPS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -152,7 +152,7 @@ def test_images_call_the_steps_of_setup() -> None:
 
 def test_what_the_first_steps_of_setup_import_is_copied_before_them() -> None:
     before = dockerfile("Dockerfile.work").split("RUN --mount")[0]
-    assert "pipelines/jdk.py" in before
+    assert "pipelines/base/jdk.py" in before
     assert "COPY scripts scripts" in before
 
 

@@ -9,8 +9,12 @@ from pathlib import Path
 import polars as pl
 
 from feature_repo.definitions import DAILY_VIEW, ISSUED_VIEW, TEXT_VIEW
-from pipelines.context import Context
-from pipelines.contracts import (
+from pipelines.app.runner import open_context, run_stage
+from pipelines.app.settings import load_settings
+from pipelines.base.context import Context
+from pipelines.base.report import StageReport, Window
+from pipelines.io.feature_store import open_feature_store
+from pipelines.tables.contracts import (
     GOLD_FEATURES_DAILY,
     GOLD_FEATURES_TEXT,
     GOLD_LABELS,
@@ -21,10 +25,6 @@ from pipelines.contracts import (
     SILVER_TEXT_SCORES,
     TableContract,
 )
-from pipelines.io.feature_store import open_feature_store
-from pipelines.report import StageReport, Window
-from pipelines.runner import open_context, run_stage
-from pipelines.settings import load_settings
 
 BUILD = ("ingest", "curate", "score_text", "build_features")
 MARKET = (

@@ -11,11 +11,11 @@ import pytest
 
 from features.catalog import max_lookback
 from features.sessions import SessionCalendar
-from pipelines.context import Context
-from pipelines.contracts import GOLD_FEATURES_DAILY, GOLD_LABELS, SILVER_BARS
-from pipelines.report import Window
-from pipelines.runner import open_context, run_stage
-from pipelines.settings import load_settings
+from pipelines.app.runner import open_context, run_stage
+from pipelines.app.settings import load_settings
+from pipelines.base.context import Context
+from pipelines.base.report import Window
+from pipelines.tables.contracts import GOLD_FEATURES_DAILY, GOLD_LABELS, SILVER_BARS
 
 pytestmark = pytest.mark.replay
 CALENDAR = SessionCalendar()

@@ -11,21 +11,21 @@ import polars as pl
 import pytest
 
 from feature_repo.definitions import DAILY_VIEW, TEXT_VIEW
-from pipelines.audit import audit_session
-from pipelines.champion import champion_at, load_champion
-from pipelines.context import Context
-from pipelines.contracts import SILVER_BARS, TABLES
-from pipelines.forecast import universe
-from pipelines.forecast.steps import plan_history
+from pipelines.app.runner import run_stage
+from pipelines.base.context import Context
+from pipelines.base.report import Window
+from pipelines.cli.audit import audit_session
+from pipelines.cli.tables import describe, select_rows
 from pipelines.io.feature_store import open_feature_store
 from pipelines.io.lake import Lake
-from pipelines.journal import Journal
-from pipelines.ledger import read_ledger
-from pipelines.monitor import read as monitored
-from pipelines.package.parity import read_batch_answers
-from pipelines.report import Window
-from pipelines.runner import run_stage
-from pipelines.views import describe, select_rows
+from pipelines.io.run_log import Journal
+from pipelines.registry.champion import champion_at, load_champion
+from pipelines.registry.ledger import read_ledger
+from pipelines.stages.forecast import universe
+from pipelines.stages.forecast.steps import plan_history
+from pipelines.stages.monitor import read as monitored
+from pipelines.stages.package.parity import read_batch_answers
+from pipelines.tables.contracts import SILVER_BARS, TABLES
 from tests.e2e.homes import open_market
 
 pytestmark = pytest.mark.chain

@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from feature_repo.definitions import DAILY_VIEW
-from pipelines.context import Context
-from pipelines.contracts import GOLD_FEATURES_DAILY, GOLD_LABELS, SILVER_BARS
+from pipelines.base.context import Context
+from pipelines.tables.contracts import GOLD_FEATURES_DAILY, GOLD_LABELS, SILVER_BARS
 from tests.e2e.homes import (
     BUILD,
     FIRST,

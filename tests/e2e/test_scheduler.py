@@ -14,14 +14,14 @@ import httpx
 import psutil
 import pytest
 
-from pipelines.context import Home
-from pipelines.services.airflow_api import AirflowApi, DagRun
-from pipelines.services.airflow_home import USER, read_password
-from pipelines.services.commands import end_like_an_interrupt
-from pipelines.services.params import ServicesParams
-from pipelines.services.processes import STACK_VARIABLE
-from pipelines.services.stack import Stack, read_stack, start_stack, stop_stack
-from pipelines.settings import load_settings
+from pipelines.app.settings import load_settings
+from pipelines.base.context import Home
+from pipelines.cli.stack_commands import end_like_an_interrupt
+from pipelines.stack.airflow_api import AirflowApi, DagRun
+from pipelines.stack.airflow_home import USER, read_password
+from pipelines.stack.lifecycle import Stack, read_stack, start_stack, stop_stack
+from pipelines.stack.params import ServicesParams
+from pipelines.stack.processes import STACK_VARIABLE
 
 pytestmark = pytest.mark.scheduler
 ROOT = Path(__file__).resolve().parents[2]

@@ -15,13 +15,13 @@ import pytest
 from benchmarks.serving_load import wait_until_ready
 from feature_repo.definitions import DAILY_VIEW, TEXT_VIEW
 from features.catalog import text_features
-from pipelines.champion import champion_at, load_champion
-from pipelines.context import Context
-from pipelines.contracts import GOLD_FEATURES_TEXT, GOLD_FORECASTS, SILVER_TEXT_SCORES
-from pipelines.io.online import OnlineReader
+from pipelines.app.runner import run_stage
+from pipelines.base.context import Context
+from pipelines.base.report import Window
 from pipelines.io.text_models import scorer_version
-from pipelines.report import Window
-from pipelines.runner import run_stage
+from pipelines.registry.champion import champion_at, load_champion
+from pipelines.tables.contracts import GOLD_FEATURES_TEXT, GOLD_FORECASTS, SILVER_TEXT_SCORES
+from serving.online.feast_store import OnlineReader
 from tests.e2e.homes import open_market
 from tests.pipelines.io.tiny_bert import save_tiny_bert
 from tests.serving.process import serving

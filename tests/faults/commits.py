@@ -26,7 +26,7 @@ from pyspark import SparkContext
 from pipelines.io.lake import Lake
 
 IMPORTED_AHEAD = [
-    "pipelines.runner",
+    "pipelines.app.runner",
     "feast",
     "mlflow",
     "xgboost",
@@ -162,6 +162,6 @@ def _run(command: list[str], log: Path, journal: Path, plan: Plan) -> None:
         timer.start()
     sys.argv = ["bellwether", *command]
     try:
-        import_module("pipelines.cli").main()
+        import_module("pipelines.cli.main").main()
     finally:
         end_jvm()

@@ -19,7 +19,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipelines.contracts import OPS_STAGE_RUNS, TABLES
+from pipelines.tables.contracts import OPS_STAGE_RUNS, TABLES
 from tests.e2e.homes import MARKET, assert_same_rows, business_rows, online_rows, open_market
 from tests.faults import commits
 from tests.faults.commits import UNDISTURBED, Plan

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from models import tft_training
+from models.sequence_windows import Panel
 from models.tft_forecaster import TFTForecaster
 from models.tft_network import Examples, draw_batches
-from models.windows import Panel
 from tests.models.settings import MODELS
 from tests.models.test_xgboost_forecaster import cut, make_curved, mean_ic
 

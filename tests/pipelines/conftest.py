@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.context import Context
+from pipelines.app.runner import open_context
+from pipelines.app.settings import load_settings
+from pipelines.base.context import Context
 from pipelines.io.tracking import Tracking
 from pipelines.io.tracking_params import TrackingParams
-from pipelines.runner import open_context
-from pipelines.settings import load_settings
 
 TRACKING = TrackingParams(
     uri="", registry_uri="", experiment="bellwether", registered_model="bellwether", signed_by="tests"

@@ -14,8 +14,8 @@ import polars as pl
 
 from features.catalog import daily_features, text_features
 from features.sessions import SessionCalendar
-from pipelines.contracts import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT, GOLD_LABELS, TableContract
 from pipelines.io.lake import Lake
+from pipelines.tables.contracts import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT, GOLD_LABELS, TableContract
 
 CALENDAR = SessionCalendar("XNYS", decision_lead_minutes=60)
 FIRST = date(2016, 1, 4)

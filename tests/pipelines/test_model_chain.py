@@ -13,19 +13,19 @@ import pytest
 from feature_repo.definitions import ISSUED_VIEW
 from features.catalog import daily_features, text_features
 from models.base import load_forecaster
-from pipelines.audit import audit, audit_session
-from pipelines.champion import champion_at, load_champion, point_alias, roll_back, tracking_of
-from pipelines.context import Context
-from pipelines.contracts import GOLD_FEATURES_DAILY, GOLD_FORECASTS, GOLD_LABELS
-from pipelines.errors import BadDataError
+from pipelines.app.runner import run_stage
+from pipelines.base.context import Context
+from pipelines.base.errors import BadDataError
+from pipelines.base.report import StageReport, Window
+from pipelines.cli.audit import audit, audit_session
 from pipelines.io.feature_store import open_feature_store
 from pipelines.io.model_folder import forecaster_folder
 from pipelines.io.tracking import Tracking
-from pipelines.ledger import read_ledger
-from pipelines.report import StageReport, Window
-from pipelines.reproduce import reproduce
-from pipelines.runner import run_stage
-from pipelines.train.frame import read_frame
+from pipelines.registry.champion import champion_at, load_champion, point_alias, roll_back, tracking_of
+from pipelines.registry.ledger import read_ledger
+from pipelines.registry.reproduction import reproduce
+from pipelines.registry.training_frame import read_frame
+from pipelines.tables.contracts import GOLD_FEATURES_DAILY, GOLD_FORECASTS, GOLD_LABELS
 from tests.pipelines.synthetic_gold import (
     CALENDAR,
     Gold,

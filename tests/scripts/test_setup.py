@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.jdk import Jdk
+from pipelines.base.jdk import Jdk
 from scripts import setup
 from scripts.commands import SetupError, run
 

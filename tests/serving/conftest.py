@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.champion import Champion, load_champion
+from serving.served_model import Champion, load_champion
 from tests.serving.parts import write_champion
 
 

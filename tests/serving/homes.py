@@ -11,11 +11,11 @@ from pydantic import SecretStr
 
 from feature_repo.definitions import DAILY_VIEW, ISSUED_VIEW, TEXT_VIEW
 from features.catalog import daily_features, text_features
-from pipelines.contracts import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT, GOLD_FORECASTS
-from pipelines.io.feature_params import FeatureStoreParams
 from pipelines.io.feature_store import FeatureStore
 from pipelines.io.lake import Lake
-from serving.champion import Manifest, load_champion
+from pipelines.tables.contracts import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT, GOLD_FORECASTS
+from serving.online.params import FeatureStoreParams
+from serving.served_model import Manifest, load_champion
 from tests.serving.parts import CALENDAR, SESSION, manifest_of, write_champion
 
 PARAMS = FeatureStoreParams(ttl_days=5, online="sqlite", connection=SecretStr(""))

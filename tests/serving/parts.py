@@ -14,11 +14,11 @@ import polars as pl
 from features.sessions import INSTANT, SessionCalendar
 from models.params import XGBoostParams
 from models.xgboost_forecaster import XGBoostForecaster
-from serving.champion import FORECASTER_FOLDER, Champion, Manifest, load_champion, write_manifest
-from serving.desk import Desk
-from serving.online import OnlineRows, Published
+from serving.handler import Desk
+from serving.online.store import OnlineRows, Published
 from serving.params import ServingParams
 from serving.pointer import Pointer, write_pointer
+from serving.served_model import FORECASTER_FOLDER, Champion, Manifest, load_champion, write_manifest
 
 DAILY = ("mom_return_1d", "vol_realised_20d", "rev_return_5d")
 TEXT = ("text_sentiment_mean_1d",)

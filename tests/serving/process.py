@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipelines.context import Home
-from pipelines.settings import load_settings
-from serving.launch import ROOT, serve_command, service_environment, write_settings
+from pipelines.app.settings import load_settings
+from pipelines.base.context import Home
+from pipelines.stack.forecast_service import ROOT, serve_command, service_environment, write_settings
 
 
 def free_port() -> int:

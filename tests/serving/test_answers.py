@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from serving.answers import Clock, answer_symbols, feature_frame, issued_by
-from serving.champion import Champion
 from serving.schemas import Quantiles
+from serving.served_model import Champion
 from tests.serving.parts import (
     BEFORE,
     CALENDAR,

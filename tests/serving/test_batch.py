@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 
 from serving.batch import BatchLimits, ParquetRows, answer_batch, batch_frame
-from serving.champion import Champion
 from serving.refusals import Refusal
 from serving.schemas import BatchRequest
+from serving.served_model import Champion
 from tests.serving.hostile import good_frame, good_row, parquet_of
 from tests.serving.parts import NAMES, SESSION, manifest_of
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from pipelines.settings import load_settings
+from pipelines.app.settings import load_settings
 from serving.setup import Arguments
 
 
@@ -86,8 +86,8 @@ def test_each_request_is_one_line_of_json(client: TestClient, caplog: pytest.Log
 
 
 def test_settings_can_be_handed_over_in_a_file(tmp_path: Path) -> None:
-    from pipelines.context import Home
-    from serving.launch import serve_command, write_settings
+    from pipelines.base.context import Home
+    from pipelines.stack.forecast_service import serve_command, write_settings
     from serving.setup import read_settings
 
     settings = load_settings(

@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from features.sessions import SessionCalendar
-from pipelines.errors import ContractViolation
+from pipelines.base.errors import ContractViolation
 from pipelines.io.sources.base import ReadRequest, string_schema
 from pipelines.io.sources.layout import (
     Layout,

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pipelines.errors import ContractViolation, SettingsError
+from pipelines.base.errors import ContractViolation, SettingsError
 from pipelines.io.sources.base import (
     OPTIONAL_BAR_COLUMNS,
     OPTIONAL_TEXT_COLUMNS,

@@ -16,13 +16,13 @@ import polars as pl
 from features.sessions import INSTANT, SessionCalendar
 from pipelines.io.sources.base import BAR_COLUMNS, INSTANT_FORMAT, TEXT_COLUMNS, ReadRequest, string_schema
 from pipelines.io.sources.params import FaultParams, SimulatedParams
-from pipelines.io.sources.simulated_faults import MAX_DELAY, inject_faults, repeat_some
-from pipelines.io.sources.simulated_market import MarketDay, market_path
-from pipelines.io.sources.simulated_random import Stream, draw_for_session
-from pipelines.io.sources.simulated_symbols import ticker_of
-from pipelines.io.sources.simulated_texts import MAX_DELAY as TEXT_DELAY
-from pipelines.io.sources.simulated_texts import SCHEMA as TEXT_SCHEMA
-from pipelines.io.sources.simulated_texts import compose_texts
+from simulation.faults import MAX_DELAY, inject_faults, repeat_some
+from simulation.market import MarketDay, market_path
+from simulation.random_streams import Stream, draw_for_session
+from simulation.symbols import ticker_of
+from simulation.texts import MAX_DELAY as TEXT_DELAY
+from simulation.texts import SCHEMA as TEXT_SCHEMA
+from simulation.texts import compose_texts
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -14,7 +14,7 @@ from urllib.parse import urlparse
 
 import pyarrow.parquet as pq
 
-from pipelines.errors import UnavailableError
+from pipelines.base.errors import UnavailableError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.errors import BadDataError
+from pipelines.base.errors import BadDataError
 from pipelines.io.bento import BentoShelf, BuiltBento, bento_tag, code_digest, requirements
-from serving.champion import digest_folder, read_manifest
 from serving.pointer import POINTER_FILE
+from serving.served_model import digest_folder, read_manifest
 from tests.serving.parts import manifest_of, write_champion
 
 TAG = "bellwether:v1-aaaaaaaaaaaa-test"

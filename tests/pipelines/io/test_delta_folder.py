@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from pipelines.contracts import TableContract
 from pipelines.io.delta_folder import DeltaFolder
+from pipelines.tables.contracts import TableContract
 
 KNOWN = datetime(2024, 7, 1, 20, 0, 0, 1, tzinfo=UTC)
 TABLE = TableContract(

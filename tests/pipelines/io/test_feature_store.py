@@ -12,11 +12,11 @@ from polars.testing import assert_frame_equal
 
 from feature_repo.definitions import DAILY_VIEW, ISSUED_VIEW, TEXT_VIEW
 from features.catalog import daily_features, text_features
-from pipelines.context import Context
-from pipelines.contracts import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT, GOLD_FORECASTS
-from pipelines.errors import ContractViolation
-from pipelines.io.feature_config import APPLIED_FILE, build_config
+from pipelines.base.context import Context
+from pipelines.base.errors import ContractViolation
 from pipelines.io.feature_store import FeatureStore, open_feature_store
+from pipelines.tables.contracts import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT, GOLD_FORECASTS
+from serving.online.feast_config import APPLIED_FILE, build_config
 from tests.pipelines.synthetic_gold import CALENDAR, Gold, append_rows, correct, make_gold, retract
 
 DAILY = [feature.name for feature in daily_features()]

@@ -9,12 +9,12 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable
 
-from pipelines.contracts import TableContract
+from pipelines.app.runner import open_context
+from pipelines.app.settings import load_settings
 from pipelines.io.frames import Changes, Frame, collect_rows, local_difference, reshape
 from pipelines.io.lake import Lake
-from pipelines.known import instant_literal, newest_query
-from pipelines.runner import open_context
-from pipelines.settings import load_settings
+from pipelines.tables.as_of import instant_literal, newest_query
+from pipelines.tables.contracts import TableContract
 
 TABLE = TableContract(
     name="gold.samples",

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.errors import UnavailableError
+from pipelines.app.settings import load_settings
+from pipelines.base.errors import UnavailableError
+from pipelines.base.jdk import CLASS_ARCHIVE
 from pipelines.io import spark
-from pipelines.jdk import CLASS_ARCHIVE
-from pipelines.params import SparkParams
-from pipelines.settings import load_settings
+from pipelines.io.params import SparkParams
 
 
 @pytest.fixture

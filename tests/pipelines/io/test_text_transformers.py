@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines.errors import SettingsError, UnavailableError
+from pipelines.base.errors import SettingsError, UnavailableError
 from pipelines.io.text_models import TransformersScorer, scorer_version
 from pipelines.io.text_params import TextParams
 from pipelines.io.text_transformers import class_order

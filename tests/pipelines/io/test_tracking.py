@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.errors import BadDataError, UnavailableError
+from pipelines.base.errors import BadDataError, UnavailableError
 from pipelines.io.tracking import Tracking
 from pipelines.io.tracking_params import TrackingParams
 

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from pipelines.errors import ContractViolation
+from pipelines.base.errors import ContractViolation
 from pipelines.io.sources.base import BAR_COLUMNS, TEXT_COLUMNS
 from pipelines.io.sources.files import FilesSource
 from pipelines.io.sources.stores import HadoopStore, LocalStore, open_store

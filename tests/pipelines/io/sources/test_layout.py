@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipelines.errors import ContractViolation, SettingsError
+from pipelines.base.errors import ContractViolation, SettingsError
 from pipelines.io.sources.layout import bars_layout, find_files, texts_layout
 from pipelines.io.sources.stores import LocalStore
 

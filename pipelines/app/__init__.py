@@ -1,0 +1,1 @@
+"""Putting it together: settings, an opened home, the runner."""

@@ -1,0 +1,238 @@
+"""Settings: YAML in, one frozen typed object out, once."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from models.params import ModelsParams
+from pipelines.base.errors import SettingsError
+from pipelines.base.project import PROJECT_ROOT
+from pipelines.io.params import (
+    CalendarParams,
+    CurateParams,
+    FeatureParams,
+    IngestParams,
+    LabelParams,
+    LakeParams,
+    SparkParams,
+)
+from pipelines.io.sources.params import SourceParams
+from pipelines.io.text_params import TextParams
+from pipelines.io.tracking_params import TrackingParams
+from pipelines.stack.params import ServicesParams
+from pipelines.stages.forecast.params import ForecastParams
+from pipelines.stages.maintain.params import MaintainParams
+from pipelines.stages.monitor.params import MonitorParams
+from pipelines.stages.train.params import TrainingParams
+from serving.online.params import FeatureStoreParams
+from serving.params import PackageParams, ServingParams
+
+CONF_FOLDER = PROJECT_ROOT / "conf"
+Origins = dict[str, str]
+SECRET_KEY = re.compile(
+    r"secret|passw|token(?!s|_file)|credential|(access|account|api|encryption)[._-]?key", re.IGNORECASE
+)
+MASK = "**********"
+
+
+class Settings(BaseModel):
+    """Every setting of the platform. Each key is documented in `conf/base` where it stands."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    spark: SparkParams
+    lake: LakeParams
+    calendar: CalendarParams
+    ingest: IngestParams
+    curate: CurateParams
+    labels: LabelParams
+    features: FeatureParams
+    feature_store: FeatureStoreParams
+    source: SourceParams
+    text: TextParams
+    models: ModelsParams
+    tracking: TrackingParams
+    training: TrainingParams
+    forecast: ForecastParams
+    monitor: MonitorParams
+    services: ServicesParams
+    serving: ServingParams
+    package: PackageParams
+    maintain: MaintainParams
+
+
+def load_settings(
+    env: str = "local", *, overrides: Sequence[str] = (), folder: Path = CONF_FOLDER
+) -> tuple[Settings, Origins]:
+    """Merge base, environment and command line and validate the result.
+
+    Parameters
+    ----------
+    env : str
+        Overlay folder below `folder`.
+    overrides : sequence of str
+        ``section.key=value`` with a YAML value; they win over the files.
+
+    Returns
+    -------
+    settings : Settings
+    origins : dict of dotted key to the file (or ``--set``) that gave its value
+
+    Raises
+    ------
+    SettingsError
+        Naming file, key, value, what is allowed and near matches.
+    """
+    if not (folder / env).is_dir():
+        known = sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name != "base")
+        msg = f"env={env!r} has no folder below {folder}; allowed: {', '.join(known)}"
+        raise SettingsError(msg)
+    merged: dict[str, Any] = {}
+    origins: Origins = {}
+    for path in _files(folder, env):
+        _merge(merged, _read_yaml(path), origins, str(path.relative_to(folder.parent)))
+    for override in overrides:
+        _merge(merged, _parse_override(override), origins, "--set")
+    return _validate(merged, origins), origins
+
+
+def _files(folder: Path, env: str) -> list[Path]:
+    return sorted((folder / "base").glob("*.yaml")) + sorted((folder / env).glob("*.yaml"))
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        msg = f"{path}: not valid YAML ({error}); correct the file"
+        raise SettingsError(msg) from error
+    if not isinstance(content, dict):
+        msg = f"{path}: holds a {type(content).__name__}; it must hold sections with keys"
+        raise SettingsError(msg)
+    return content
+
+
+def _parse_override(text: str) -> dict[str, Any]:
+    key, separator, value = text.partition("=")
+    if not separator or not key:
+        msg = f"--set {text!r} must read section.key=value, for example --set spark.shuffle_partitions=8"
+        raise SettingsError(msg)
+    nested: Any = yaml.safe_load(value)
+    for part in reversed(key.split(".")):
+        nested = {part: nested}
+    return nested  # type: ignore[no-any-return]
+
+
+def _merge(
+    into: dict[str, Any], extra: Mapping[str, Any], origins: Origins, origin: str, *, prefix: str = ""
+) -> None:
+    for key, value in extra.items():
+        dotted = f"{prefix}{key}"
+        if isinstance(value, Mapping) and isinstance(into.get(key, {}), dict):
+            origins.setdefault(dotted, origin)
+            _merge(into.setdefault(key, {}), value, origins, origin, prefix=f"{dotted}.")
+        else:
+            into[key] = value
+            origins[dotted] = origin
+
+
+def _validate(merged: Mapping[str, Any], origins: Origins) -> Settings:
+    try:
+        return Settings.model_validate_json(json.dumps(merged, default=str))
+    except ValidationError as error:
+        lines = [_explain(detail, origins) for detail in error.errors()]
+        raise SettingsError("\n".join(lines)) from error
+
+
+def _explain(detail: Any, origins: Origins) -> str:
+    key = ".".join(str(part) for part in detail["loc"])
+    said, value = str(detail["msg"]).removeprefix("Value error, "), f"={detail.get('input')!r}"
+    named = f"{key}.{said.partition('=')[0]}"
+    if detail["type"] == "value_error" and named in origins:
+        key, value = named, ""
+    origin = origins.get(key) or origins.get(key.rpartition(".")[0], "conf/base")
+    text = f"{origin}: {key}{value}: {said}"
+    if detail["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
+        text = f"{origin}: {key} is not a known key{_near(key)}"
+    return f"{text}; see conf/base for every key with its meaning"
+
+
+def _near(key: str) -> str:
+    close = difflib.get_close_matches(key, list(known_keys()), n=3, cutoff=0.6)
+    return f"; near matches: {', '.join(close)}" if close else ""
+
+
+def known_keys() -> Iterator[str]:
+    """Yield every dotted key that settings may hold."""
+    for section, field in Settings.model_fields.items():
+        yield section
+        yield from _keys_of(field.annotation, f"{section}.")
+
+
+def _keys_of(kind: Any, prefix: str) -> Iterator[str]:
+    if not is_dataclass(kind):
+        return
+    for field in fields(kind):
+        yield f"{prefix}{field.name}"
+        yield from _keys_of(_resolved(kind, field.name), f"{prefix}{field.name}.")
+
+
+def _resolved(kind: Any, name: str) -> Any:
+    from typing import get_type_hints
+
+    return get_type_hints(kind).get(name)
+
+
+def print_settings(settings: Settings, origins: Origins) -> str:
+    """Return every effective setting on a line of its own, with the file that gave it; secrets masked.
+
+    Free-form keys, such as Spark's options, count as secret by their name.
+    """
+    lines = [
+        (f"{key}={_shown(MASK if SECRET_KEY.search(key) else value)}", _origin_of(key, origins))
+        for key, value in _flatten(settings.model_dump(mode="json"), "")
+    ]
+    width = min(max(len(line) for line, _ in lines), 72)
+    return "\n".join(f"{line:<{width}}  # {origin}" for line, origin in lines)
+
+
+def _flatten(value: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    for key, inner in value.items():
+        if isinstance(inner, dict) and inner:
+            yield from _flatten(inner, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", inner
+
+
+def _shown(value: Any) -> str:
+    return json.dumps(value, default=str)
+
+
+def _origin_of(key: str, origins: Origins) -> str:
+    while key:
+        if key in origins:
+            return origins[key]
+        key = key.rpartition(".")[0]
+    return "default"
+
+
+def document_settings(folder: Path = CONF_FOLDER) -> str:
+    """Return the page that lists every key of `conf/base` with its comment and base value."""
+    lines = [
+        "# Settings",
+        "",
+        "Generated from the comments in `conf/base`. Override a key in `conf/<env>/` or with `--set`.",
+        "",
+    ]
+    for path in sorted((folder / "base").glob("*.yaml")):
+        lines += [f"## {path.name}", "", "```yaml", path.read_text(encoding="utf-8").rstrip(), "```", ""]
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""What every room may know: errors, reports, protocols, the list of stages."""

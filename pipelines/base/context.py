@@ -1,0 +1,77 @@
+"""What every stage is handed: settings, places, clock, calendar and lake."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from features.sessions import SessionCalendar
+from pipelines.app.settings import Settings
+
+if TYPE_CHECKING:
+    from pipelines.io.lake import Lake
+    from pipelines.io.run_log import Journal
+
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The one folder that a run writes to; two homes never touch each other."""
+
+    root: Path
+
+    @property
+    def lake(self) -> Path:
+        """Delta tables, unless settings name another place."""
+        return self.root / "lake"
+
+    @property
+    def feast(self) -> Path:
+        """Feast's registry and its SQLite online store."""
+        return self.root / "feast"
+
+    @property
+    def mlflow(self) -> Path:
+        """MLflow's database and artefacts."""
+        return self.root / "mlflow"
+
+    @property
+    def reports(self) -> Path:
+        """Drift reports and their index page."""
+        return self.root / "reports"
+
+    @property
+    def bento(self) -> Path:
+        """The Bento store."""
+        return self.root / "bento"
+
+    @property
+    def airflow(self) -> Path:
+        """Airflow's home."""
+        return self.root / "airflow"
+
+    @property
+    def logs(self) -> Path:
+        """Log files of the services."""
+        return self.root / "logs"
+
+    @property
+    def run(self) -> Path:
+        """Process records and locks."""
+        return self.root / "run"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """Everything that a stage may use; it reads no environment and no clock of its own."""
+
+    settings: Settings
+    home: Home
+    clock: Clock
+    calendar: SessionCalendar
+    lake: Lake
+    journal: Journal

@@ -1,0 +1,86 @@
+"""What was forecast for a session, by which model, from which data and when."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+
+import polars as pl
+
+from pipelines.base.context import Context
+from pipelines.io.lake import decode_versions
+from pipelines.registry.champion import tracking_of
+from pipelines.registry.ledger import LedgerEntry, read_ledger
+from pipelines.registry.lineage import Ancestry, read_ancestry
+from pipelines.tables.as_of import instant_literal
+from pipelines.tables.contracts import GOLD_FORECASTS, OPS_STAGE_RUNS
+from pipelines.tables.scope import dates_condition
+
+SHOWN = ("symbol", "value", "rank", "q10", "q50", "q90")
+MADE_FROM = (
+    "as_of", "decision_at", "fitted_until", "rows", "frame_digest", "table_versions", "feature_service",
+    "feature_digest", "code_revision", "git_commit", "settings_hash", "universe_rule", "seed",
+)  # fmt: skip
+
+
+def audit_session(context: Context, session: date) -> str:
+    """Return `audit` as JSON text."""
+    return json.dumps(audit(context, session), default=_text, sort_keys=True, indent=1)
+
+
+def audit(context: Context, session: date) -> dict[str, Any]:
+    """Return everything that was issued for a session.
+
+    Returns
+    -------
+    dict
+        `session`, `decision_at` and `issues`: one for each model that spoke, first issued first, with
+        its forecasts, the decision that had made it champion, what it was trained from and the
+        table versions that were scored. Bounded by one session's universe.
+    """
+    issued = f"select * from gold_forecasts where {dates_condition([session])}"
+    forecasts = context.lake.ask(issued, GOLD_FORECASTS)
+    ledger = read_ledger(context.lake)
+    issues = [
+        _describe_issue(context, issue, ledger)
+        for issue in forecasts.sort("issued_at", "model_key", "symbol").partition_by("model_key", "horizon")
+    ]
+    decision_at = context.calendar.decision_at(session)
+    found = {"session": session, "decision_at": decision_at, "issues": issues}
+    return found if issues else {**found, "why": "no forecast has been issued for this session"}
+
+
+def _describe_issue(context: Context, forecasts: pl.DataFrame, ledger: list[LedgerEntry]) -> dict[str, Any]:
+    first: dict[str, Any] = forecasts.row(0, named=True)
+    folder = tracking_of(context).model_folder(first["model_version"], first["model_key"])
+    said = ("model_version", "model_key", "family", "horizon", "issued_at", "universe", "in_sample")
+    return {
+        **{name: first[name] for name in said},
+        "rows": forecasts.height,
+        "decisions": [entry.headline() for entry in ledger if entry.model_key == first["model_key"]],
+        "trained_from": _made_from(read_ancestry(folder)),
+        "scored_from": _scored_from(context, first["session"], first["issued_at"]),
+        "forecasts": forecasts.select(SHOWN).to_dicts(),
+    }
+
+
+def _made_from(ancestry: Ancestry) -> Mapping[str, Any]:
+    return {name: getattr(ancestry, name) for name in MADE_FROM}
+
+
+def _scored_from(context: Context, session: date, issued_at: datetime) -> dict[str, int]:
+    """Table versions that the forecast run which issued at an instant had read."""
+    issued = instant_literal(issued_at)
+    runs = (
+        "select inputs from ops_stage_runs where stage = 'forecast' "
+        f"and date'{session}' between window_start and as_of "
+        f"and {issued} between started_at and finished_at order by started_at limit 1"
+    )
+    found = context.lake.ask(runs, OPS_STAGE_RUNS)
+    return decode_versions(found.item()) if found.height else {}
+
+
+def _text(value: Any) -> str:
+    return value.isoformat() if isinstance(value, date) else str(value)

@@ -1,0 +1,121 @@
+"""What the demonstration shows, each part read from what runs and from nothing that a script remembers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import httpx
+
+from feature_repo.definitions import DAILY_VIEW
+from features.catalog import daily_features
+from pipelines.base.context import Context
+from pipelines.cli.tables import describe, render, render_status
+from pipelines.io.feature_store import open_feature_store
+from pipelines.stack.airflow_api import AirflowApi
+from pipelines.stack.mlflow_api import read_champion
+from pipelines.tables.contracts import GOLD_FEATURES_DAILY, OPS_QUARANTINE
+
+Say = Callable[[str], None]
+
+REFUSED = "select rule, count(*) as records from ops_quarantine group by rule order by records desc, rule"
+SYMBOLS = (
+    "select distinct symbol from gold_features_daily where session = date'{session}' and valid "
+    "order by symbol limit {limit}"
+)
+SHOWN_SYMBOLS = 3
+SHOWN_FEATURES = 8
+
+
+def show_results(context: Context, api: AirflowApi, session: date, say: Say) -> None:
+    """Say everything that the demonstration promises about the running parts."""
+    say(_title("DAG runs (Airflow)"))
+    say(render_runs(api))
+    say(_title("Tables and champion (bellwether status)"))
+    say(render_status(describe(context), as_json=False))
+    say(_title("Refused records by rule (ops.quarantine)"))
+    say(render(context.lake.ask(REFUSED, OPS_QUARANTINE), "table", None))
+    say(_title("Champion beside the baselines, on unseen rows (MLflow)"))
+    say(render_champion(context))
+    shown = SYMBOLS.format(session=session, limit=SHOWN_SYMBOLS)
+    symbols = context.lake.ask(shown, GOLD_FEATURES_DAILY)["symbol"].to_list()
+    say(_title(f"Online features of {', '.join(symbols)} (Feast)"))
+    say(render_online(context, symbols))
+    say(_title(f"The forecast service's answer for {', '.join(symbols)}"))
+    say(json.dumps(ask_service(context, symbols), indent=2))
+    say(_title("Drift (monitor_daily's report)"))
+    say(render_drift(api, session))
+
+
+def render_runs(api: AirflowApi) -> str:
+    """Return one line a run: DAG, session, state and how its tasks ended."""
+    rows = [(run.dag_id, run.session or "-", run.state, _tasks(api.tasks(run))) for run in api.runs()]
+    return _table(("dag", "session", "state", "tasks"), rows)
+
+
+def render_champion(context: Context) -> str:
+    """Return the champion's name and its numbers beside every rival, losers included."""
+    services, tracking = context.settings.services, context.settings.tracking
+    seconds = services.request_timeout_seconds
+    champion = read_champion(services.address("mlflow_port"), tracking.registered_model, seconds)
+    rows = [
+        (
+            part,
+            who,
+            *(f"{numbers.get(name, float('nan')):+.4f}" for name in ("rank_ic", "t_newey_west", "lead")),
+        )
+        for (part, who), numbers in champion.comparison().items()
+    ]
+    title = f"version {champion.version}: {champion.description}"
+    title += f"\nits model card warns: {champion.warnings}" if champion.warnings else ""
+    return f"{title}\n{_table(('rows', 'forecaster', 'rank IC', 't (Newey-West)', 'lead'), rows)}"
+
+
+def render_online(context: Context, symbols: Sequence[str]) -> str:
+    """Return a few online features of each symbol, one column a symbol."""
+    rows = open_feature_store(context).online(symbols, DAILY_VIEW)
+    shown = ["session", "event_timestamp", "known_at", "valid", *daily_names()[:SHOWN_FEATURES]]
+    by_symbol = {row["symbol"]: row for row in rows.to_dicts()}
+    lines = [(name, *(str(by_symbol[symbol][name]) for symbol in symbols)) for name in shown]
+    return _table(("", *symbols), lines)
+
+
+def daily_names() -> list[str]:
+    """Return the names of the daily features."""
+    return [feature.name for feature in daily_features()]
+
+
+def ask_service(context: Context, symbols: Sequence[str]) -> Any:
+    """Return the service's answer for `symbols`."""
+    services = context.settings.services
+    address = f"{services.address('forecasts_port')}/forecast"
+    answer = httpx.post(address, json={"symbols": list(symbols)}, timeout=services.request_timeout_seconds)
+    return answer.raise_for_status().json()
+
+
+def render_drift(api: AirflowApi, session: date) -> str:
+    """Return the verdict and the place of the last drift report."""
+    run = api.find("monitor_daily", str(session))
+    if run is None:
+        return f"no report: monitor_daily did not run for {session}"
+    report = api.xcom(run, "monitor") or {}
+    return json.dumps(report.get("details", {}), indent=2, default=str)
+
+
+def _tasks(tasks: Iterable[Mapping[str, Any]]) -> str:
+    return ", ".join(f"{task['task_id']} {task['state']}" for task in tasks)
+
+
+def _title(text: str) -> str:
+    return f"\n== {text}"
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )

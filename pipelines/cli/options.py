@@ -1,0 +1,179 @@
+"""The options that every command shares, and the context they open."""
+
+from __future__ import annotations
+
+import functools
+import glob
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipelines.base.errors import BellwetherError, NothingToDo, SettingsError
+from pipelines.base.report import Window
+
+QUIET_TELEMETRY = {
+    "DO_NOT_TRACK": "1",
+    "BENTOML_DO_NOT_TRACK": "True",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "FEAST_USAGE": "False",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What the command line asked for, before settings are read."""
+
+    home: Path
+    env: str
+    overrides: tuple[str, ...]
+    clock: datetime | None
+    verbose: bool
+
+
+def parse_session(_context: click.Context, _option: click.Parameter, text: str | None) -> date | None:
+    """Return a session option as a date."""
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        msg = f"{text!r} is not a date; give YYYY-MM-DD, for example 2018-02-07"
+        raise click.BadParameter(msg) from error
+
+
+def parse_instant(_context: click.Context, _option: click.Parameter, text: str | None) -> datetime | None:
+    """Return an instant option as an aware datetime; UTC where no offset is given."""
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        msg = f"{text!r} is not an instant; give ISO 8601, for example 2018-02-08T13:30:00+00:00"
+        raise click.BadParameter(msg) from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def common(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options of `Request` and turn known errors into exit codes."""
+
+    @click.option("--home", type=click.Path(path_type=Path), default=Path("var"), show_default=True,
+                  help="Folder that holds all that a run writes.")  # fmt: skip
+    @click.option("--env", default="local", show_default=True, help="Overlay of conf/ to use.")
+    @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one setting.")
+    @click.option(
+        "--clock", callback=parse_instant, help="Take this instant as the present (tests, replays)."
+    )
+    @click.option("--verbose", is_flag=True, help="Log more.")
+    @functools.wraps(command)
+    def wrapped(
+        *args: Any, home: Path, env: str, overrides: tuple[str, ...], clock: Any, verbose: bool, **more: Any
+    ) -> Any:
+        request = Request(home=home, env=env, overrides=overrides, clock=clock, verbose=verbose)
+        start_logging(verbose=verbose)
+        with exit_codes(verbose=verbose):
+            return command(*args, request=request, **more)
+
+    return wrapped
+
+
+def start_logging(*, verbose: bool) -> None:
+    """Log to stderr, and keep the libraries' telemetry off, and unless asked for their warnings too."""
+    for name, value in QUIET_TELEMETRY.items():
+        os.environ.setdefault(name, value)
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    logging.getLogger("pipelines").setLevel(logging.DEBUG if verbose else logging.INFO)
+    logging.captureWarnings(capture=True)
+    logging.getLogger("py.warnings").setLevel(logging.WARNING if verbose else logging.ERROR)
+
+
+@contextmanager
+def exit_codes(*, verbose: bool) -> Iterator[None]:
+    """Leave the process with the exit code of the error raised."""
+    try:
+        yield
+    except BellwetherError as error:
+        if verbose:
+            logging.getLogger("pipelines").exception("stopped")
+        click.echo(f"{type(error).__name__}: {error}", err=True)
+        sys.exit(error.exit_code)
+
+
+def open_request(request: Request) -> Any:
+    """Return the context of a request: settings read, nothing started yet."""
+    from pipelines.app.runner import open_context, system_clock
+    from pipelines.app.settings import load_settings
+
+    settings, _ = load_settings(request.env, overrides=request.overrides)
+    fixed = request.clock
+    clock = system_clock if fixed is None else lambda: fixed
+    return open_context(settings, request.home, clock=clock)
+
+
+def open_home(request: Request) -> Any:
+    """Return the context of a home that is there: what only looks has no use for another.
+
+    Raises
+    ------
+    SettingsError
+        If nothing has been run under it.
+    """
+    if not request.home.is_dir():
+        msg = f"--home {request.home}: there is no such folder; nothing has been run under it"
+        raise SettingsError(msg)
+    return open_request(request)
+
+
+def check_local(place: str, option: str) -> None:
+    """Refuse a local path or glob that names nothing, before anything is started for it.
+
+    Raises
+    ------
+    SettingsError
+        Naming the option. Addresses of other file systems are left to Spark.
+    """
+    if "://" not in place and not glob.glob(place):
+        msg = f"{option} {place}: there is no such file or folder, and no file of this pattern"
+        raise SettingsError(msg)
+
+
+def resolve_window(context: Any, as_of: date | None, start: date | None, end: date | None) -> Window:
+    """Return the sessions asked for; the last decided session where none was named.
+
+    Raises
+    ------
+    SettingsError
+        If the dates contradict each other or name no session.
+    NothingToDo
+        If `as_of` is a day on which the exchange was closed: a scheduler that knows weekdays only meets them.
+    """
+    if as_of and (start or end):
+        msg = f"--as-of {as_of} cannot stand beside --start/--end; give one or the other"
+        raise SettingsError(msg)
+    last = as_of or end or context.calendar.last_decided(context.clock())
+    first = as_of or start or last
+    if first > last:
+        msg = f"--start {first} is after --end {last}; swap them"
+        raise SettingsError(msg)
+    sessions = context.calendar.sessions(first, last)
+    known = context.calendar.last_on_or_before(date.max)
+    if last > known:
+        msg = f"{last} is not known yet: the calendar {context.calendar.name} ends on {known}"
+        raise SettingsError(msg)
+    if as_of and not sessions:
+        msg = f"{as_of} is no session of {context.calendar.name}: the market was closed"
+        raise NothingToDo(msg)
+    if not sessions:
+        msg = f"no session of {context.calendar.name} lies in {first}..{last}; name a trading day"
+        raise SettingsError(msg)
+    return Window(start=sessions[0], end=sessions[-1])

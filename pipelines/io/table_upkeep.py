@@ -1,0 +1,23 @@
+"""Upkeep of Delta tables: small files joined, files past their retention removed."""
+
+from __future__ import annotations
+
+from delta.tables import DeltaTable
+
+from pipelines.io.lake import Lake
+from pipelines.tables.contracts import TableContract
+
+
+def compact_table(lake: Lake, contract: TableContract) -> int:
+    """Join the small files of each partition and return how many files that took away; no row changes."""
+    metrics = _table(lake, contract).optimize().executeCompaction().select("metrics.*").collect()[0]
+    return int(metrics["numFilesRemoved"]) - int(metrics["numFilesAdded"])
+
+
+def vacuum_table(lake: Lake, contract: TableContract, *, retention_days: int) -> None:
+    """Remove the files that no version younger than `retention_days` refers to."""
+    _table(lake, contract).vacuum(retentionHours=24.0 * retention_days)
+
+
+def _table(lake: Lake, contract: TableContract) -> DeltaTable:
+    return DeltaTable.forPath(lake.spark, lake.path(contract.name))

@@ -1,0 +1,1 @@
+"""From challenger to champion: lineage, comparison, ledger, reproduction."""

@@ -1,0 +1,157 @@
+"""The champion: who it is at an as-of, and how to go back to an earlier one."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from pipelines.base.context import Context
+from pipelines.base.errors import BadDataError
+from pipelines.io.tracking import ModelVersion, Tracking, open_tracking
+from pipelines.registry.ledger import (
+    LedgerEntry,
+    append_entry,
+    identify_decision,
+    next_instant,
+    read_ledger,
+    select_champion,
+)
+from pipelines.registry.lineage import Ancestry, read_ancestry
+from pipelines.tables.contracts import OPS_STAGE_RUNS
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Champion:
+    """A reigning model, ready to be loaded.
+
+    Attributes
+    ----------
+    entry : LedgerEntry
+        The decision that installed it; `entry.lost` names the comparisons it lost.
+    ancestry : Ancestry
+        What it was made from.
+    folder : Path
+        Local model folder for `read_forecaster`.
+    """
+
+    entry: LedgerEntry
+    ancestry: Ancestry
+    folder: Path
+
+
+def tracking_of(context: Context) -> Tracking:
+    """Return the home's MLflow."""
+    return open_tracking(context.settings.tracking, context.home.mlflow)
+
+
+def champion_at(context: Context, as_of: date) -> LedgerEntry | None:
+    """Return the decision that made the champion of an as-of session, None before the first."""
+    return select_champion(read_ledger(context.lake), as_of)
+
+
+def load_champion(context: Context, entry: LedgerEntry) -> Champion:
+    """Fetch a champion's folder (once a home) and read its ancestry."""
+    folder = tracking_of(context).model_folder(entry.model_version, entry.model_key)
+    return Champion(entry=entry, ancestry=read_ancestry(folder), folder=folder)
+
+
+def point_alias(context: Context) -> str | None:
+    """Point MLflow's alias at the ledger's newest champion; return its version, None without any.
+
+    The ledger decides and the alias follows, so a crash between the two is mended by the next call.
+    """
+    reigning = champion_at(context, date.max)
+    if reigning is None:
+        return None
+    tracking = tracking_of(context)
+    tracking.describe_version(reigning.model_version, f"Champion: {reigning.headline()}. {reigning.why}")
+    tracking.set_champion(reigning.model_version)
+    return reigning.model_version
+
+
+def roll_back(
+    context: Context, *, version: str, why: str, as_of: date | None = None, who: str | None = None
+) -> LedgerEntry:
+    """Make an earlier version the champion again.
+
+    Parameters
+    ----------
+    version : str
+        Registered version to go back to.
+    why : str
+        The reason, kept in the ledger.
+    as_of : date, optional
+        First session for which it holds; the latest one that any stage was run for, or that a
+        decision was taken for, if not given.
+    who : str, optional
+        Who decides; ``tracking.signed_by`` if not given.
+
+    Returns
+    -------
+    LedgerEntry
+        The decision that now stands. Repeating a rollback mends the alias and writes nothing.
+
+    Raises
+    ------
+    BadDataError
+        If no reason is given, the version is unknown, or a later decision would override this one.
+    """
+    if not why.strip():
+        msg = "why='' must say why the champion changes; the ledger is read by auditors"
+        raise BadDataError(msg)
+    target = tracking_of(context).version(version)
+    entries = read_ledger(context.lake)
+    since = as_of or _latest_as_of(context, entries)
+    reigning = select_champion(entries, since)
+    _check_not_overridden(entries, since)
+    if reigning is None or reigning.model_version != version:
+        reigning = _rollback_entry(context, target, entries, since, why=why, who=who)
+        append_entry(context.lake, reigning)
+        log.warning("rolled back to %s: %s", reigning.headline(), why)
+    point_alias(context)
+    return reigning
+
+
+def _rollback_entry(
+    context: Context,
+    target: ModelVersion,
+    entries: list[LedgerEntry],
+    since: date,
+    *,
+    why: str,
+    who: str | None,
+) -> LedgerEntry:
+    reigning = select_champion(entries, since)
+    return LedgerEntry(
+        entry_id=identify_decision("rollback", since, target.model_key, reigning=reigning, why=why),
+        kind="rollback",
+        as_of=since,
+        model_key=target.model_key,
+        model_version=target.version,
+        previous_version=reigning.model_version if reigning else "",
+        who=who or context.settings.tracking.signed_by,
+        why=why,
+        numbers={},
+        decided_at=next_instant(entries, context.clock()),
+    )
+
+
+def _check_not_overridden(entries: list[LedgerEntry], since: date) -> None:
+    later = [entry for entry in entries if entry.installs and entry.as_of > since]
+    if later:
+        msg = (
+            f"as_of={since} lies before a later decision, {later[-1].headline()}, which would still hold; "
+            f"give --as-of {later[-1].as_of} or later"
+        )
+        raise BadDataError(msg)
+
+
+def _latest_as_of(context: Context, entries: list[LedgerEntry]) -> date:
+    """Latest session that a stage ran for or a decision was taken for."""
+    last = context.lake.ask("select max(as_of) as last from ops_stage_runs", OPS_STAGE_RUNS).item()
+    known = [day for day in (last, *(entry.as_of for entry in entries)) if day is not None]
+    return max(known) if known else context.calendar.last_decided(context.clock())

@@ -1,0 +1,77 @@
+"""The reigning champion on a candidate's held-out rows."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import date
+
+import polars as pl
+
+from models.selection import comparable_sessions
+from models.splits import Part
+from models.training import forecast_part
+from pipelines.base.context import Context
+from pipelines.io.model_folder import read_forecaster
+from pipelines.registry.challenger import Candidate
+from pipelines.registry.champion import load_champion
+from pipelines.registry.ledger import LedgerEntry
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChampionForecasts:
+    """What the champion says of the candidate's hold-out.
+
+    Attributes
+    ----------
+    name : str
+        Its name in tables of results.
+    forecasts : polars.DataFrame or None
+        `symbol`, `session`, `value`; None where it cannot be asked.
+    unseen : tuple of date
+        Sessions that neither model has seen.
+    why_not : str
+        Why it cannot be asked; empty where it can.
+    """
+
+    name: str
+    forecasts: pl.DataFrame | None
+    unseen: tuple[date, ...]
+    why_not: str = ""
+
+
+def forecast_champion(
+    context: Context, reigning: LedgerEntry, candidate: Candidate, frame: pl.DataFrame
+) -> ChampionForecasts:
+    """Let the champion forecast the candidate's held-out rows.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        The candidate's training frame.
+    """
+    champion = load_champion(context, reigning)
+    name = f"champion {champion.ancestry.family} v{reigning.model_version}"
+    unseen = comparable_sessions(
+        frame,
+        [candidate.ancestry.fitted_until, champion.ancestry.fitted_until],
+        embargo_sessions=max(candidate.ancestry.embargo_sessions, champion.ancestry.embargo_sessions),
+    )
+    forecaster = read_forecaster(champion.folder)
+    missing = sorted(set(forecaster.feature_names) - set(frame.columns))
+    if missing:
+        why_not = (
+            f"{name} cannot be asked: the features {missing[:5]} ({len(missing)} in all) are no longer built"
+        )
+        log.warning(why_not)
+        return ChampionForecasts(name=name, forecasts=None, unseen=tuple(unseen), why_not=why_not)
+    forecasts = forecast_part(forecaster, frame, holdout_of(candidate))
+    return ChampionForecasts(name=name, forecasts=forecasts, unseen=tuple(unseen))
+
+
+def holdout_of(candidate: Candidate) -> Part:
+    """Return the candidate's held-out sessions."""
+    test = candidate.ancestry.splits["final"]["test"]
+    return Part(first=date.fromisoformat(test["first"]), last=date.fromisoformat(test["last"]))

@@ -1,0 +1,126 @@
+"""The model ledger: every promotion, rejection and rollback, with its numbers and its reason."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Literal
+
+import polars as pl
+
+from pipelines.base.digest import digest_of
+from pipelines.io.lake import Lake
+from pipelines.tables.contracts import OPS_MODEL_LEDGER
+
+Kind = Literal["bootstrap", "promotion", "rollback", "rejection"]
+INSTALLING: tuple[Kind, ...] = ("bootstrap", "promotion", "rollback")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerEntry:
+    """One decision about which model is champion.
+
+    Attributes
+    ----------
+    entry_id : str
+        Identity of the decision, from `identify_decision`.
+    kind : {"bootstrap", "promotion", "rollback", "rejection"}
+    as_of : date
+        Session from which on it holds.
+    model_key, model_version : str
+        The model decided upon.
+    previous_version : str
+        Champion before the decision; empty where there was none.
+    who, why : str
+    numbers : mapping
+        What was compared, with its results; JSON values only.
+    decided_at : datetime
+        UTC; later than that of every entry before it.
+    """
+
+    entry_id: str
+    kind: Kind
+    as_of: date
+    model_key: str
+    model_version: str
+    previous_version: str
+    who: str
+    why: str
+    numbers: Mapping[str, Any]
+    decided_at: datetime
+
+    @property
+    def installs(self) -> bool:
+        """Whether the decision makes its model the champion."""
+        return self.kind in INSTALLING
+
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """Comparisons that the model lost when it was installed all the same."""
+        return tuple(self.numbers.get("lost", ()))
+
+    def headline(self) -> str:
+        """Return one line that names the model and, plainly, what it lost."""
+        lost = f"; lost to: {', '.join(self.lost)}" if self.lost else ""
+        return f"version {self.model_version} ({self.kind} as of {self.as_of}{lost})"
+
+
+def read_ledger(lake: Lake) -> list[LedgerEntry]:
+    """Return all decisions in order of as-of and decision; a few rows a week, so they are collected."""
+    rows = lake.read_small(OPS_MODEL_LEDGER).sort("as_of", "decided_at", "entry_id")
+    return [_parse(row) for row in rows.to_dicts()]
+
+
+def _parse(row: Mapping[str, Any]) -> LedgerEntry:
+    return LedgerEntry(**{**row, "numbers": json.loads(row["numbers"])})
+
+
+def identify_decision(
+    kind: Kind, as_of: date, model_key: str, *, reigning: LedgerEntry | None, why: str
+) -> str:
+    """Return a decision's identity: the same one, taken again after the same, is not written again."""
+    after = reigning.entry_id if reigning else ""
+    return digest_of(kind, str(as_of), model_key, after, why)
+
+
+def select_champion(entries: Sequence[LedgerEntry], as_of: date) -> LedgerEntry | None:
+    """Return the last installing decision whose as-of is not later, None before the first.
+
+    Parameters
+    ----------
+    entries : sequence of LedgerEntry
+        In the order of `read_ledger`.
+    """
+    reigning = [entry for entry in entries if entry.installs and entry.as_of <= as_of]
+    return reigning[-1] if reigning else None
+
+
+def find_withdrawal(entries: Sequence[LedgerEntry], version: str, as_of: date) -> LedgerEntry | None:
+    """Return the rollback that took a version off the throne, None where none did or it was put back."""
+    decided = [entry for entry in entries if entry.installs and entry.as_of <= as_of]
+    touching = [entry for entry in decided if version in {entry.model_version, entry.previous_version}]
+    last = touching[-1] if touching else None
+    withdrawn = last is not None and last.kind == "rollback" and last.model_version != version
+    return last if withdrawn else None
+
+
+def next_instant(entries: Sequence[LedgerEntry], now: datetime) -> datetime:
+    """Return when a new decision counts as taken: `now`, or just after the last one of a standing clock."""
+    last = max((entry.decided_at for entry in entries), default=None)
+    return now if last is None or now > last else last + timedelta(microseconds=1)
+
+
+def append_entry(lake: Lake, entry: LedgerEntry) -> bool:
+    """Append a decision unless it stands already and tell whether it was appended."""
+    if any(known.entry_id == entry.entry_id for known in read_ledger(lake)):
+        return False
+    frame = pl.DataFrame([_as_row(entry)], schema=dict(OPS_MODEL_LEDGER.schema))
+    lake.append(OPS_MODEL_LEDGER, frame)
+    return True
+
+
+def _as_row(entry: LedgerEntry) -> dict[str, Any]:
+    row = {name: getattr(entry, name) for name in OPS_MODEL_LEDGER.columns}
+    return row | {"numbers": json.dumps(entry.numbers, sort_keys=True, default=str)}

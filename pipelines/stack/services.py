@@ -1,0 +1,112 @@
+"""The services of the local stack: command, environment, address and sign of life of each."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipelines.base.context import Home
+from pipelines.stack.airflow_home import airflow_command, airflow_environment
+from pipelines.stack.params import ServicesParams
+
+BIN = Path(sys.executable).parent
+MLFLOW_SMALL = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+"""Leaves MLflow's job runners out: the platform hands it no jobs, and each runner is a process."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """One process of the stack.
+
+    Attributes
+    ----------
+    name : str
+        Names the record and the log file.
+    title : str
+        What a person calls it.
+    command : sequence of str
+        Started in a session of its own.
+    probe : str
+        Address that answers with a 2xx status once the service works.
+    healthy : tuple of str
+        Parts of the probe's JSON answer whose status must be ``healthy``.
+    address : str
+        The page to open; empty for a part without one.
+    """
+
+    name: str
+    title: str
+    command: Sequence[str]
+    probe: str
+    healthy: tuple[str, ...] = ()
+    address: str = ""
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+def list_services(params: ServicesParams, home: Home, arguments: Sequence[str]) -> list[Service]:
+    """Return all services in the order in which they are started.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        Options that every stage and the forecast service get, such as ``--env`` and ``--set``.
+    """
+    return [*_airflow(params, home, arguments), *_own(params, home, arguments)]
+
+
+def _airflow(params: ServicesParams, home: Home, arguments: Sequence[str]) -> list[Service]:
+    command, address = airflow_command(params), params.address("airflow_port")
+    environment = {**airflow_environment(params, home.airflow), **_task_environment(params, home, arguments)}
+    health = f"{address}/api/v2/monitor/health"
+    api = ["api-server", "--host", params.host, "--port", str(params.airflow_port), "--workers", "1"]
+    parts = {
+        "airflow-api": ("Airflow", api, ("metadatabase",), address),
+        "airflow-scheduler": ("Airflow scheduler", ["scheduler", "--skip-serve-logs"], ("scheduler",), ""),
+        "airflow-dags": ("Airflow DAG processor", ["dag-processor"], ("dag_processor",), ""),
+    }
+    return [
+        Service(name=name, title=title, command=[command, *words], probe=health, healthy=healthy,
+                address=page, environment=environment)
+        for name, (title, words, healthy, page) in parts.items()
+    ]  # fmt: skip
+
+
+def _task_environment(params: ServicesParams, home: Home, arguments: Sequence[str]) -> dict[str, str]:
+    """Return what `dags/lib` needs to know of this home."""
+    links = {"reports": params.address("reports_port"), "mlflow": params.address("mlflow_port")}
+    return {
+        "BELLWETHER_HOME": str(home.root),
+        "BELLWETHER_COMMAND": str(BIN / "bellwether"),
+        "BELLWETHER_ARGUMENTS": json.dumps(list(arguments)),
+        "BELLWETHER_LINKS": json.dumps(links),
+    }
+
+
+def _own(params: ServicesParams, home: Home, arguments: Sequence[str]) -> list[Service]:
+    place = ["--home", str(home.root), *arguments]
+    mlflow, forecasts = params.address("mlflow_port"), params.address("forecasts_port")
+    feast, reports = params.address("feast_port"), params.address("reports_port")
+    return [
+        Service(name="mlflow", title="MLflow", command=_mlflow_command(params, home),
+                probe=f"{mlflow}/health", address=mlflow, environment=MLFLOW_SMALL),
+        Service(name="forecasts", title="Forecast service", probe=f"{forecasts}/livez", address=forecasts,
+                command=[str(BIN / "bellwether"), "serve", "--port", str(params.forecasts_port), *place]),
+        Service(name="feast", title="Feast", probe=feast, address=feast,
+                command=[sys.executable, "-m", "pipelines.cli.feast_page", params.host,
+                         str(params.feast_port), *place]),
+        Service(name="reports", title="Reports, metrics", probe=f"{reports}/metrics", address=reports,
+                command=[sys.executable, "-m", "pipelines.stack.reports_page", params.host,
+                         str(params.reports_port), str(home.root)]),
+    ]  # fmt: skip
+
+
+def _mlflow_command(params: ServicesParams, home: Home) -> list[str]:
+    store = f"sqlite:///{home.mlflow / 'mlflow.db'}"
+    return [
+        str(BIN / "mlflow"), "server", "--backend-store-uri", store, "--workers", "1",
+        "--default-artifact-root", str(home.mlflow / "artifacts"), "--no-serve-artifacts",
+        "--host", params.host, "--port", str(params.mlflow_port),
+    ]  # fmt: skip

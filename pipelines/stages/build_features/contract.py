@@ -1,0 +1,13 @@
+"""Tables that build_features reads and writes."""
+
+from pipelines.tables.contracts import (
+    GOLD_FEATURES_DAILY,
+    GOLD_FEATURES_TEXT,
+    GOLD_LABELS,
+    SILVER_BARS,
+    SILVER_TEXT,
+    SILVER_TEXT_SCORES,
+)
+
+READS = (SILVER_BARS, SILVER_TEXT, SILVER_TEXT_SCORES)
+WRITES = (GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT, GOLD_LABELS)

@@ -1,0 +1,12 @@
+"""Tables that forecast reads and writes."""
+
+from pipelines.tables.contracts import (
+    GOLD_FEATURES_DAILY,
+    GOLD_FEATURES_TEXT,
+    GOLD_FORECASTS,
+    OPS_MODEL_LEDGER,
+    TableContract,
+)
+
+READS: tuple[TableContract, ...] = (GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT, OPS_MODEL_LEDGER)
+WRITES: tuple[TableContract, ...] = (GOLD_FORECASTS,)

@@ -1,0 +1,217 @@
+"""Land the source's records of a window in bronze, one batch and one commit a kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from pipelines.base.context import Context
+from pipelines.base.errors import BadDataError
+from pipelines.base.report import StageReport, Window, standing
+from pipelines.io.frames import held
+from pipelines.io.lake import at_once
+from pipelines.io.sources import ReadRequest, Source
+from pipelines.io.sources.origin import open_source
+from pipelines.stages.ingest import contract, steps
+from pipelines.tables.as_of import instant_literal
+from pipelines.tables.contracts import BRONZE_BARS, BRONZE_TEXTS, OPS_QUARANTINE, TableContract
+from pipelines.tables.record_kinds import BARS, TEXTS, RecordKind
+from pipelines.tables.scope import FEW_SESSIONS
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+    from pipelines.io.frames import Frame
+
+OLDEST_RECORD = timedelta(days=3660)
+NEXT_SESSIONS = timedelta(days=10)
+NOTHING = {"rows_in": 0, "rows_out": 0, "rows_refused": 0, "sessions_touched": 0}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One kind of record, read from one source for one request."""
+
+    context: Context
+    source: Source
+    request: ReadRequest
+    kind: RecordKind
+    bronze: TableContract
+
+
+def run(context: Context, window: Window) -> StageReport:
+    """Land bars and texts of `window`; what has been landed before is not landed again."""
+    lake, source = context.lake, open_source(context)
+    before, request = lake.versions(contract.WRITES), read_request(context, window)
+    kinds = ((BARS, BRONZE_BARS, source.read_bars), (TEXTS, BRONZE_TEXTS, source.read_texts))
+    parts = {}
+    for kind, bronze, read in kinds:
+        reading = Reading(context=context, source=source, request=request, kind=kind, bronze=bronze)
+        parts[kind.name] = land(reading, partial(read, lake.spark, request))
+    totals = steps.combine_details(parts)
+    return StageReport(
+        stage="ingest",
+        status="done" if totals["rows_in"] else "nothing_to_do",
+        versions_before=before,
+        outputs=standing(lake.versions(contract.WRITES)),
+        details={"source": source.name, "kinds": parts},
+        rows_in=totals["rows_in"],
+        rows_out=totals["rows_out"],
+        rows_refused=totals["rows_refused"],
+        sessions_touched=totals["sessions_touched"],
+    )
+
+
+def read_request(context: Context, window: Window) -> ReadRequest:
+    """Return what is asked of the source: sessions, and the arrivals between two decisions."""
+    calendar = context.calendar
+    return ReadRequest(
+        first_session=window.start,
+        last_session=window.end,
+        received_after=calendar.decision_at(calendar.shift(window.start, -1)),
+        received_until=calendar.decision_at(window.end),
+    )
+
+
+def land(reading: Reading, read: Callable[[], DataFrame | None]) -> dict[str, int]:
+    """Land what `read` returns and return its counts.
+
+    Raises
+    ------
+    BadDataError
+        If a larger share than allowed breaks the contract; then nothing is landed.
+    """
+    context = reading.context
+    asked: tuple[Callable[[], Any], ...] = (read, partial(find_delivered, reading))
+    sent, delivered = at_once(*asked)
+    if sent is None:
+        return NOTHING
+    fresh = without_landed(reading, hashed(sent, reading.kind))
+    schema = steps.judged_schema(reading.bronze)
+    with held(context.lake.to_spark(judged(reading, fresh, delivered), schema)) as records:
+        facts = batch_facts(records, reading.kind)
+        if not facts["rows"]:
+            return NOTHING
+        batch = records.drop("batch_id").selectExpr(f"'{facts['batch_id']}' as batch_id", "*")
+        refused = quarantine(reading, batch, facts)
+        check_refusals(reading, refused, facts)
+        identity = f"{reading.source.name}:{reading.kind.name}:{facts['batch_id']}"
+        landed = context.lake.append(reading.bronze, batch, txn=identity)
+        rows_out = facts["rows"] if landed else 0
+        counts = {"rows_in": facts["rows"], "rows_out": rows_out, "rows_refused": refused}
+        return {**counts, "sessions_touched": facts["sessions"]}
+
+
+def check_refusals(reading: Reading, refused: int, facts: dict[str, Any]) -> None:
+    """Stop where more of a batch has been refused than settings allow, naming the rules."""
+    context, place = reading.context, reading.kind.name
+    check = partial(steps.check_share, refused, facts["rows"], place=place)
+    allowed = context.settings.ingest.max_refused_share
+    if check(allowed=allowed):
+        counted = f"select rule from ops_quarantine where batch_id = '{facts['batch_id']}' group by rule"
+        broken = context.lake.ask(f"{counted} order by count(*) desc, rule", OPS_QUARANTINE)
+        raise BadDataError(check(allowed=allowed, rules=broken["rule"].to_list()))
+
+
+def hashed(sent: DataFrame, kind: RecordKind) -> DataFrame:
+    """Return what was sent with `record_hash`, a digest of all that the feed said."""
+    parts = ", ".join(f"coalesce(`{name}`, '\\u0000')" for name in (*kind.columns, "received_at"))
+    digest = f"sha2(concat_ws('\\u001f', {parts}), 256) as record_hash"
+    return sent.selectExpr(*kind.columns, "received_at", digest)
+
+
+def without_landed(reading: Reading, fresh: DataFrame) -> Frame:
+    """Return the records whose hash the source has not landed before; few of them come to this process."""
+    lake = reading.context.lake
+    request, query = reading.request, f"select record_hash from {_landed(reading)}"
+    if reading.context.calendar.count_between(request.first_session, request.last_session) < FEW_SESSIONS:
+        records, landed = lake.settle(fresh), lake.pick(query, reading.bronze)
+        if isinstance(records, pl.DataFrame) and isinstance(landed, pl.DataFrame):
+            return records.join(landed, on="record_hash", how="anti")
+    if not lake.exists(reading.bronze):
+        return fresh
+    return fresh.join(lake.query(query, reading.bronze), on="record_hash", how="left_anti")
+
+
+def _landed(reading: Reading) -> str:
+    """Return what to read the records from that the source has landed for the request."""
+    return f"{reading.bronze.alias} where source = '{reading.source.name}' and ({_scope(reading)})"
+
+
+def _scope(reading: Reading) -> str:
+    request = reading.request
+    if reading.source.delivers_received_at:
+        arrived = f"received_at <= {instant_literal(request.received_until)}"
+        if request.received_after is not None:
+            arrived = f"received_at > {instant_literal(request.received_after)} and {arrived}"
+        return f"({arrived}) or session_date is null"
+    # A text that comes shortly before the window's last close belongs to a session after the window.
+    last = request.last_session + NEXT_SESSIONS
+    return f"session_date between date'{request.first_session}' and date'{last}' or session_date is null"
+
+
+def judged(reading: Reading, fresh: Frame, delivered: Sequence[date]) -> Frame:
+    """Return bronze rows with the arrival of each record and the rules that it breaks."""
+    context, request = reading.context, reading.request
+    ingest = context.settings.ingest
+    lag = ingest.bar_lag_minutes if reading.kind is BARS else ingest.text_lag_minutes
+    calendar = context.calendar.frame(
+        request.first_session - OLDEST_RECORD, request.last_session + NEXT_SESSIONS
+    )
+    arrival = steps.Arrival(
+        source=reading.source.name,
+        closes=calendar.drop("decision_at"),
+        delivered=delivered,
+        now=context.clock(),
+        lag=timedelta(minutes=lag),
+        text_close_lag=timedelta(minutes=context.settings.curate.text_close_lag_minutes),
+        fallback=request.received_until,
+    )
+    step = partial(steps.judge_records, kind=reading.kind, arrival=arrival, contract=reading.bronze)
+    return context.lake.map_batches(fresh, step, steps.judged_schema(reading.bronze))
+
+
+def find_delivered(reading: Reading) -> list[date]:
+    """Return the sessions in question that a source without arrival times has delivered before."""
+    lake = reading.context.lake
+    if reading.source.delivers_received_at or not lake.exists(reading.bronze):
+        return []
+    known = lake.ask(f"select distinct session_date from {_landed(reading)}", reading.bronze)
+    return known.get_column("session_date").drop_nulls().to_list()
+
+
+def batch_facts(records: DataFrame, kind: RecordKind) -> dict[str, Any]:
+    """Return rows, distinct keys, broken records, sessions and the content-derived identity of a batch."""
+    key = "symbol, session_date, received_at" if kind is BARS else "record_hash"
+    facts = records.selectExpr(
+        "count(*) as rows",
+        f"count(distinct {key}) as keys",
+        "count_if(broken is not null) as broken",
+        "count(distinct session_date) as sessions",
+        "sha2(concat_ws(':', count(*), min(record_hash), max(record_hash), "
+        "cast(sum(cast(xxhash64(record_hash) as decimal(38, 0))) as string)), 256) as batch_id",
+    )
+    return facts.collect()[0].asDict()  # type: ignore[no-any-return]
+
+
+def quarantine(reading: Reading, batch: DataFrame, facts: dict[str, Any]) -> int:
+    """Write the refused records of a batch to quarantine and return how many records they are."""
+    lake, kind = reading.context.lake, reading.kind
+    found = []
+    if facts["broken"]:
+        step = partial(steps.broken_rows, kind=kind)
+        found.append(lake.map_batches(batch.where("broken is not null"), step, OPS_QUARANTINE.schema))
+    if facts["rows"] > facts["keys"]:
+        repeated = partial(steps.repeated_rows, kind=kind)
+        found.append(lake.map_groups(batch, ["symbol"], repeated, OPS_QUARANTINE.schema))
+    if not found:
+        return 0
+    refusals = [lake.to_spark(rows, OPS_QUARANTINE.schema) for rows in found]
+    with held(refusals[0] if len(refusals) == 1 else refusals[0].unionByName(refusals[1])) as refused:
+        lake.insert_absent(OPS_QUARANTINE, refused)
+        return int(refused.select("record_hash").distinct().count())

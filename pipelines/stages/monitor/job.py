@@ -1,0 +1,151 @@
+"""Compare the recent past with a reference window, say whether it drifted, and draw the report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import partial
+from typing import Any
+
+import polars as pl
+
+from pipelines.base.context import Context
+from pipelines.base.digest import digest_of
+from pipelines.base.files import read_record, replace_text
+from pipelines.base.report import StageReport, Status, Window, standing
+from pipelines.io.drift import render_report
+from pipelines.io.lake import at_once
+from pipelines.registry.champion import champion_at
+from pipelines.stages.monitor import read
+from pipelines.stages.monitor.compose import FORECAST, Findings, compose_page, mean_rank_ic
+from pipelines.stages.monitor.contract import READS
+from pipelines.stages.monitor.pages import render_index
+from pipelines.stages.monitor.steps import (
+    Windows,
+    choose_windows,
+    is_training_due,
+    latest_issued,
+    measure_sessions,
+    realise_ic,
+)
+from pipelines.stages.monitor.verdict import Verdict, judge
+
+INDEX = "index.html"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Basis:
+    """What a run consumed and computes, named in its report whatever comes of it."""
+
+    inputs: Mapping[str, int]
+    definition: str
+
+    def report(self, status: Status, record: Mapping[str, Any], *, rows_in: int = 0) -> StageReport:
+        """Return the stage's report."""
+        return StageReport(
+            stage="monitor",
+            status=status,
+            rows_in=rows_in,
+            rows_out=int(status == "done"),
+            sessions_touched=int(status == "done"),
+            inputs=self.inputs,
+            definition=self.definition,
+            details=record,
+        )
+
+
+def run(context: Context, window: Window) -> StageReport:
+    """Write the report, the verdict and the index of the window's end."""
+    as_of, params = window.end, context.settings.monitor
+    shown = read.choose_features(context, as_of)
+    basis = Basis(
+        inputs=standing(context.lake.versions(READS)), definition=digest_of(params, shown, str(as_of))
+    )
+    written = read_record(context.home.reports / f"{as_of}.json")
+    last = context.journal.last("monitor")
+    if written and (last.definition, last.inputs) == (basis.definition, basis.inputs):
+        return basis.report("nothing_to_do", written)
+    features = read.read_features(context, as_of, shown)
+    measured = measure_sessions(features, min_symbols=params.min_symbols)
+    windows = find_windows(context, measured, as_of)
+    if len(windows.reference) < params.min_reference_sessions:
+        return basis.report("nothing_to_do", too_early(len(windows.reference), params.min_reference_sessions))
+    found = find(context, features, measured, windows, shown)
+    record = write_report(context, found)
+    return basis.report("done", record, rows_in=features.height)
+
+
+def find_windows(context: Context, measured: pl.DataFrame, as_of: date) -> Windows:
+    """Return the windows that end with the as-of; a session of the calendar without rows counts, as empty."""
+    params = context.settings.monitor
+    known = measured.get_column("session")
+    sessions = context.calendar.sessions(known[0], as_of) if len(known) else []
+    return choose_windows(sessions, reference=params.reference_sessions, current=params.current_sessions)
+
+
+def too_early(reference: int, wanted: int) -> dict[str, Any]:
+    """Return what the report says while there is too little to compare."""
+    why = (
+        f"{reference} reference sessions of at least {wanted}: load more sessions, or lower "
+        "monitor.min_reference_sessions"
+    )
+    return {"verdict": "none yet", "retrain": False, "why": why}
+
+
+def find(
+    context: Context, features: pl.DataFrame, measured: pl.DataFrame, windows: Windows, shown: list[str]
+) -> Findings:
+    """Judge the measures and collect what the report shows beside them."""
+    as_of = windows.current[-1]
+    due = ask_for_training(context, as_of)
+    issued, labels = at_once(
+        partial(read.read_forecasts, context, as_of), partial(read.read_labels, context, as_of)
+    )
+    forecasts = latest_issued(issued)
+    return Findings(
+        verdict=judge(measured, windows, context.settings.monitor, training_due=due),
+        windows=windows,
+        features=features,
+        forecasts=forecasts,
+        measured=measured,
+        realised=realise_ic(forecasts, labels),
+        shown=shown,
+    )
+
+
+def ask_for_training(context: Context, as_of: date) -> bool:
+    """Tell whether a drift at the as-of would ask for a training."""
+    last = context.journal.last_as_of("train", as_of)
+    wait = context.settings.monitor.retrain_after_sessions
+    history = {session: str(record["verdict"]) for session, record in read.read_history(context).items()}
+    quiet_until = context.calendar.shift(last, wait) if last else None
+    return is_training_due(history, as_of, last, quiet_until=quiet_until)
+
+
+def write_report(context: Context, found: Findings) -> dict[str, Any]:
+    """Write the page, then the verdict beside it, then the index of all; return the verdict's record."""
+    folder, as_of = context.home.reports, found.verdict.as_of
+    folder.mkdir(parents=True, exist_ok=True)
+    champion = champion_at(context, as_of)
+    page = compose_page(
+        found, context.settings.monitor, champion=champion.headline() if champion else "none yet"
+    )
+    rendered = render_report(page)
+    replace_text(folder / f"{as_of}.html", rendered.html)
+    record = describe(found.verdict, rendered.drifted, mean_rank_ic(found))
+    replace_text(folder / f"{as_of}.json", json.dumps(record, sort_keys=True, indent=1))
+    replace_text(folder / INDEX, render_index(list(read.read_history(context).values())))
+    return record
+
+
+def describe(verdict: Verdict, drifted: Mapping[str, bool], rank_ic: float | None) -> dict[str, Any]:
+    """Return the verdict's record: machine-readable, and named in the stage's report."""
+    features = [flag for name, flag in drifted.items() if name != FORECAST]
+    shares = {
+        "features": sum(features) / len(features) if features else None,
+        "forecasts": float(drifted[FORECAST]) if FORECAST in drifted else None,
+    }
+    whole = replace(verdict, shares=verdict.shares | shares)
+    return {**whole.as_record(), "rank_ic": rank_ic, "link": f"reports/{verdict.as_of}.html"}

@@ -1,0 +1,132 @@
+"""What is measured of each session, and which sessions are compared: pure steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import polars as pl
+
+from models.metrics import compute_ic
+from pipelines.stages.monitor.scales import SCALES
+
+MIN_KNOWN = 30
+"""Rows that a column must be known in, in each window, before its distribution is drawn."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Windows:
+    """Sessions of the reference and of the current window, in order; they do not overlap."""
+
+    reference: tuple[date, ...]
+    current: tuple[date, ...]
+
+
+def measure_sessions(features: pl.DataFrame, *, min_symbols: int) -> pl.DataFrame:
+    """Measure the cross-section of each session.
+
+    Features of one session share its market, so thousands of rows are one observation; a test that takes
+    them as independent calls every quiet month a drift. What follows works on one number a session.
+
+    Parameters
+    ----------
+    features : polars.DataFrame
+        `session`, `valid` and `SCALE_FEATURES`, one row a symbol and session; null means unknown.
+    min_symbols : int
+        Sessions with fewer valid symbols measure nothing.
+
+    Returns
+    -------
+    polars.DataFrame, shape (n_sessions, 2 + n_scales)
+        `session`, `symbols` (valid rows) and a column a scale, null where unknown; sorted by session.
+    """
+    valid = features.filter(pl.col("valid"))
+    measured = valid.group_by("session").agg(
+        pl.len().cast(pl.Int64).alias("symbols"), *(scale.expression() for scale in SCALES)
+    )
+    enough = pl.col("symbols") >= min_symbols
+    return measured.with_columns(
+        pl.when(enough).then(pl.col(scale.name)).alias(scale.name) for scale in SCALES
+    ).sort("session")
+
+
+def choose_windows(sessions: Sequence[date], *, reference: int, current: int) -> Windows:
+    """Divide the last sessions into the two windows; the reference may come out shorter than asked for."""
+    last = sorted(sessions)[-(reference + current) :]
+    return Windows(reference=tuple(last[:-current]), current=tuple(last[-current:]))
+
+
+def latest_issued(forecasts: pl.DataFrame) -> pl.DataFrame:
+    """Return of each symbol and session the forecast that was issued last: what a reader saw in the end."""
+    keys = ["symbol", "session"]
+    return forecasts.sort("issued_at", "model_key").unique(keys, keep="last", maintain_order=True).sort(keys)
+
+
+def realise_ic(forecasts: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
+    """Return the rank correlation of each session's forecasts with what came of them.
+
+    Parameters
+    ----------
+    forecasts : polars.DataFrame
+        `symbol`, `session`, `horizon`, `value`, one row a symbol and session.
+    labels : polars.DataFrame
+        `symbol`, `session`, `horizon`, `value`; known ones only.
+
+    Returns
+    -------
+    polars.DataFrame
+        `session`, `rank_ic`; sessions whose outcome is known.
+    """
+    keys = ["symbol", "session", "horizon"]
+    outcomes = labels.select(*keys, pl.col("value").alias("label"))
+    scored = forecasts.select(*keys, "value").join(outcomes, on=keys, how="inner")
+    return compute_ic(scored).select("session", "rank_ic")
+
+
+def is_training_due(
+    history: Mapping[date, str], as_of: date, last_training: date | None, *, quiet_until: date | None
+) -> bool:
+    """Tell whether a drift at `as_of` asks for a new training.
+
+    It does when it begins, and goes on asking until a training has been done since; a drift that lasts
+    asks again when the training is so long ago that `quiet_until` has passed.
+
+    Parameters
+    ----------
+    history : mapping of session to verdict
+        Verdicts of the sessions before.
+    last_training : date or None
+        As-of of the last training, None before the first.
+    quiet_until : date or None
+        First session on which a lasting drift asks again; None where there was no training.
+    """
+    if last_training is None or quiet_until is None:
+        return True
+    onset = as_of
+    for session in sorted((day for day in history if day < as_of), reverse=True):
+        if history[session] != "drift":
+            break
+        onset = session
+    return last_training < onset or as_of >= quiet_until
+
+
+def choose_columns(names: Sequence[str], reference: pl.DataFrame, current: pl.DataFrame) -> list[str]:
+    """Return the columns that both windows know often enough to be drawn."""
+    return [
+        name
+        for name in names
+        if min(frame.get_column(name).drop_nulls().len() for frame in (reference, current)) >= MIN_KNOWN
+    ]
+
+
+def sample_rows(rows: pl.DataFrame, count: int) -> pl.DataFrame:
+    """Return at most `count` rows, the same ones whenever the same rows come."""
+    if rows.height <= count:
+        return rows
+    return rows.sort(pl.struct("symbol", "session").hash(seed=1), "symbol", "session").head(count)
+
+
+def rank_features(importance: dict[str, float], names: Sequence[str], count: int) -> list[str]:
+    """Return the `count` most important of `names`; in the given order where importance says nothing."""
+    return sorted(names, key=lambda name: -importance.get(name, 0.0))[:count]

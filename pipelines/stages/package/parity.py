@@ -1,0 +1,128 @@
+"""Ask the service's own code and the batch scorer the same question."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+
+from features.catalog import text_features
+from pipelines.base.context import Context
+from pipelines.base.errors import BadDataError, UnavailableError
+from pipelines.io.model_folder import read_forecaster
+from pipelines.registry.champion import Champion
+from pipelines.stages.package.steps import Parity, compare_answers, pick_symbols
+from pipelines.tables.as_of import instant_literal, newest_query
+from pipelines.tables.contracts import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT, GOLD_FORECASTS, TableContract
+from pipelines.tables.scope import dates_condition
+from serving import served_model as serving_champion
+from serving.handler import Desk
+from serving.online.served_rows import open_served_rows
+from serving.online.store import OnlineReader
+from serving.schemas import ForecastRequest, SymbolForecast
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A passed comparison: of which session, and with what the served answers were compared."""
+
+    session: date
+    compared_with: str
+    parity: Parity
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    current: serving_champion.Champion | None
+
+
+def check_parity(context: Context, champion: Champion, staged: Path) -> Checked:
+    """Compare the answers of a staged champion with the batch scorer's, for the newest published session.
+
+    Raises
+    ------
+    UnavailableError
+        If nothing is published yet.
+    BadDataError
+        If there is nothing to compare with, or an answer differs by more than ``package.parity_tolerance``.
+    """
+    reader = open_served_rows(context.settings, context.home)
+    published = reader.published()
+    if published is None:
+        msg = "nothing is published to the online store yet; run `bellwether materialize`, then package again"
+        raise UnavailableError(msg)
+    compared_with, batch = read_batch_answers(context, champion, published.session)
+    params = context.settings.package
+    symbols = pick_symbols(batch["symbol"].to_list(), params.parity_symbols)
+    if not symbols:
+        msg = (
+            f"version {champion.entry.model_version} has no batch forecasts for {published.session} to be "
+            f"compared with; run `bellwether forecast --as-of {published.session}`, then package again"
+        )
+        raise BadDataError(msg)
+    served = ask_service(context, reader, staged, symbols)
+    parity = compare_answers(served, batch, params.parity_tolerance)
+    if parity.mismatches:
+        raise BadDataError(_explain(parity, params.parity_tolerance, published.session))
+    return Checked(published.session, compared_with, parity)
+
+
+def ask_service(
+    context: Context, reader: OnlineReader, staged: Path, symbols: Sequence[str]
+) -> list[SymbolForecast]:
+    """Return what the service would answer if the staged champion were current."""
+    desk = Desk(
+        # History may be packaged: how old the publication is does not matter here.
+        params=replace(context.settings.serving, max_lag_sessions=None),
+        champions=_Held(serving_champion.load_champion(staged)),
+        reader=reader,
+        calendar=context.calendar,
+        clock=context.clock,
+    )
+    return desk.forecast(ForecastRequest(symbols=list(symbols)), "package").forecasts
+
+
+def read_batch_answers(context: Context, champion: Champion, session: date) -> tuple[str, pl.DataFrame]:
+    """Return where the batch scorer's answers come from, and the answers.
+
+    Those that the champion issued for the session; a row model that has issued none yet scores the
+    session's gold features, as the forecast stage will. A few hundred rows, so they are collected.
+    """
+    found = context.lake.ask(
+        f"select symbol, value, q10, q50, q90 from gold_forecasts where {dates_condition([session])} "
+        f"and model_key = '{champion.entry.model_key}'",
+        GOLD_FORECASTS,
+    )
+    if found.height or champion.ancestry.history_sessions > 1:
+        return GOLD_FORECASTS.name, found
+    rows = _feature_rows(context, champion.ancestry.feature_names, session)
+    return GOLD_FEATURES_DAILY.name, read_forecaster(champion.folder).predict(rows)
+
+
+def _feature_rows(context: Context, names: Sequence[str], session: date) -> pl.DataFrame:
+    texts = {feature.name for feature in text_features()}
+    daily = _known(context, GOLD_FEATURES_DAILY, session, [name for name in names if name not in texts])
+    said = _known(context, GOLD_FEATURES_TEXT, session, [name for name in names if name in texts])
+    joined = daily.join(said, on=["symbol", "session"], how="left")
+    return joined.select("symbol", "session", *(pl.col(name).cast(pl.Float64) for name in names))
+
+
+def _known(context: Context, contract: TableContract, session: date, names: Sequence[str]) -> pl.DataFrame:
+    decided = instant_literal(context.calendar.decision_at(session))
+    known, key = f"{dates_condition([session])} and known_at <= {decided}", ("symbol", "session")
+    newest = newest_query(f"{contract.alias} where {known}", [*key, *names, "valid"], key)
+    valid = f"select {', '.join([*key, *names])} from ({newest}) as newest where valid"
+    return context.lake.ask(valid, contract)
+
+
+def _explain(parity: Parity, tolerance: float, session: date) -> str:
+    shown = "\n  ".join(parity.mismatches[:10])
+    return (
+        f"{len(parity.mismatches)} of {parity.compared} served answers for {session} differ from the batch "
+        f"scorer's by more than {tolerance:g} (largest {parity.largest:g}); the former champion stays. Check "
+        "that the online store holds this session's gold rows (`bellwether materialize`), then package again:"
+        f"\n  {shown}"
+    )

@@ -1,0 +1,6 @@
+"""Tables that train reads; what it makes goes to MLflow."""
+
+from pipelines.tables.contracts import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT, GOLD_LABELS, TableContract
+
+READS: tuple[TableContract, ...] = (GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT, GOLD_LABELS)
+WRITES: tuple[TableContract, ...] = ()

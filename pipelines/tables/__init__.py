@@ -1,0 +1,1 @@
+"""What the lake holds: contracts, record kinds, version chains, scopes and named queries."""

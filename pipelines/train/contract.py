@@ -1,6 +1,0 @@
-"""Tables that train reads; what it makes goes to MLflow."""
-
-from pipelines.contracts import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT, GOLD_LABELS, TableContract
-
-READS: tuple[TableContract, ...] = (GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT, GOLD_LABELS)
-WRITES: tuple[TableContract, ...] = ()

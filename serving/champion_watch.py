@@ -1,0 +1,109 @@
+"""Follows the pointer and swaps the champion between two requests."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from serving.pointer import POINTER_FILE, read_pointer
+from serving.served_model import Champion, load_champion
+
+log = logging.getLogger(__name__)
+
+Outcome = Literal["unchanged", "switched", "failed"]
+_Stamp = tuple[int, int, int]
+_NEVER: _Stamp = (-1, -1, -1)
+
+
+class ChampionWatch:
+    """Holds the current champion.
+
+    A request reads `current` once and keeps what it got; a new champion is loaded and warmed beside
+    the old one and takes its place by one assignment. A champion that cannot be loaded leaves the old one.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the pointer is (the home's Bento store).
+    embedded : Path, optional
+        Champion that a Bento carries in its own files, served where there is no pointer.
+    on_outcome : callable, optional
+        Told about each switch and each failure.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        embedded: Path | None = None,
+        on_outcome: Callable[[Outcome, Champion | None], None] | None = None,
+    ) -> None:
+        self.folder = folder
+        self._embedded = embedded
+        self._on_outcome = on_outcome
+        self._current: Champion | None = None
+        self._seen: _Stamp | None = _NEVER
+        self._failed: _Stamp | None = _NEVER
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def current(self) -> Champion | None:
+        """The champion that answers from now on, None before the first one."""
+        return self._current
+
+    def look(self) -> Outcome:
+        """Look at the pointer once and switch if it names something new."""
+        stamp = self._stamp()
+        if stamp == self._seen:
+            return "unchanged"
+        outcome = self._switch(first_try=stamp != self._failed)
+        self._seen, self._failed = (self._seen, stamp) if outcome == "failed" else (stamp, _NEVER)
+        if self._on_outcome is not None:
+            self._on_outcome(outcome, self._current)
+        return outcome
+
+    def _stamp(self) -> _Stamp | None:
+        try:
+            status = (self.folder / POINTER_FILE).stat()
+        except FileNotFoundError:
+            return None
+        return status.st_ino, status.st_mtime_ns, status.st_size
+
+    def _switch(self, *, first_try: bool) -> Outcome:
+        try:
+            folder = self._champion_folder()
+            if folder is None:
+                return "unchanged"
+            self._current = load_champion(folder)
+        except Exception:
+            if first_try:  # it is tried again at every look; one trace is enough
+                log.exception("the champion that %s names cannot be loaded; the old one goes on", self.folder)
+            return "failed"
+        log.info("now serving %s", self._current.manifest.bento)
+        return "switched"
+
+    def _champion_folder(self) -> Path | None:
+        pointer = read_pointer(self.folder)
+        return self._embedded if pointer is None else self.folder / pointer.champion
+
+    def start(self, every_seconds: float) -> None:
+        """Look now and from then on in a thread of its own."""
+        self.look()
+        self._thread = threading.Thread(
+            target=self._follow, args=(every_seconds,), name="champion-watch", daemon=True
+        )
+        self._thread.start()
+
+    def _follow(self, every_seconds: float) -> None:
+        while not self._ended.wait(every_seconds):
+            self.look()
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join(timeout=5)

@@ -1,0 +1,187 @@
+"""The service without its transport: the same code answers over HTTP and in the packaging stage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Protocol
+
+from features.sessions import SessionCalendar
+from serving.answers import Clock, answer_symbols
+from serving.batch import BatchLimits, ParquetRows, answer_batch, batch_frame
+from serving.online.store import OnlineReader, Published
+from serving.params import ServingParams
+from serving.refusals import Refusal
+from serving.response_cache import AnswerMemory
+from serving.schemas import (
+    BatchAnswer,
+    BatchRequest,
+    ForecastAnswer,
+    ForecastRequest,
+    ModelCard,
+    SymbolForecast,
+    Universe,
+)
+from serving.served_model import Champion
+
+
+class HoldsChampion(Protocol):
+    """Whatever knows which champion answers from now on."""
+
+    @property
+    def current(self) -> Champion | None:
+        """The champion, None before the first one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """Answers requests from the current champion and the online store.
+
+    Attributes
+    ----------
+    champions : HoldsChampion
+        Asked once a request, so that a promotion falls between two requests.
+    reader : OnlineReader
+    clock : callable
+        Returns the wall clock's instant in UTC.
+    """
+
+    params: ServingParams
+    champions: HoldsChampion
+    reader: OnlineReader
+    calendar: SessionCalendar
+    clock: Callable[[], datetime]
+    memory: AnswerMemory = field(default_factory=AnswerMemory)
+
+    def forecast(self, request: ForecastRequest, request_id: str) -> ForecastAnswer:
+        """Answer every symbol of the request.
+
+        Raises
+        ------
+        Refusal
+            503 before a champion is packaged and features are published.
+        """
+        champion, published = self._champion(), self._published()
+        now = self.clock()
+        lag = self.lag_sessions(published.session, now)
+        return ForecastAnswer(
+            request_id=request_id,
+            model=describe(champion),
+            session=published.session,
+            decision_at=self.calendar.decision_at(published.session),
+            published_at=published.published_at,
+            lag_sessions=lag,
+            age_seconds=(now - self.calendar.close_at(published.session)).total_seconds(),
+            universe=self._universe(published),
+            forecasts=self._answers(request.symbols, champion, published, self._overdue(published, lag)),
+        )
+
+    def _answers(
+        self, symbols: Sequence[str], champion: Champion, published: Published, overdue: str | None
+    ) -> list[SymbolForecast]:
+        """Return the answers, from memory as far as it rests on the store's present version.
+
+        The version is read before the rows and again after them, so that no answer is older than the last
+        publication that had ended when the request came, and no two publications meet in one answer.
+        """
+        clock = self._session_clock(published, overdue)
+        version = self.reader.version() if self.params.cache else None
+        if version is None:
+            return answer_symbols(symbols, self.reader.read(symbols), champion, clock)
+        basis = (version, published, champion, overdue)
+        known = self.memory.find(basis, symbols)
+        missing = [symbol for symbol in symbols if symbol not in known]
+        if missing:
+            learnt = answer_symbols(missing, self.reader.read(missing), champion, clock)
+            if self.reader.version() != version:
+                return answer_symbols(symbols, self.reader.read(symbols), champion, clock)
+            self.memory.keep(basis, learnt)
+            known |= {answer.symbol: answer for answer in learnt}
+        return [known[symbol] for symbol in symbols]
+
+    def forecast_batch(self, message: BatchRequest | ParquetRows, request_id: str) -> BatchAnswer:
+        """Forecast feature rows that the caller brings.
+
+        Raises
+        ------
+        Refusal
+            503 before a champion is packaged; 4xx if the rows do not fit the model or the limits.
+        """
+        champion = self._champion()
+        limits = BatchLimits(rows=self.params.max_batch_rows, bytes=self.params.max_body_bytes)
+        frame = batch_frame(message, champion.manifest.feature_names, limits)
+        return BatchAnswer(
+            request_id=request_id, model=describe(champion), forecasts=answer_batch(frame, champion)
+        )
+
+    def why_not_ready(self) -> str | None:
+        """Return what is missing before forecasts can be answered, None if nothing is."""
+        try:
+            self._champion()
+            self._published()
+            self.reader.read(["READY"])
+        except Refusal as refusal:
+            return refusal.message
+        except Exception as error:
+            return f"the online store does not answer: {error}"
+        return None
+
+    def _champion(self) -> Champion:
+        champion = self.champions.current
+        if champion is None:
+            raise Refusal(
+                503, "no_champion", "no model is packaged yet; run `bellwether package` after a promotion"
+            )
+        return champion
+
+    def _published(self) -> Published:
+        published = self.reader.published()
+        if published is None:
+            msg = "no features are published yet; run `bellwether materialize`"
+            raise Refusal(503, "nothing_published", msg)
+        return published
+
+    def lag_sessions(self, session: date, now: datetime) -> int:
+        """Return the sessions between a published one and the last one decided by the clock."""
+        decided = self.calendar.last_decided(now)
+        return max(0, self.calendar.count_between(session, decided)) if decided > session else 0
+
+    def _overdue(self, published: Published, lag: int) -> str | None:
+        """Return why the publication itself is too old to be used, None if it is not."""
+        allowed = self.params.max_lag_sessions
+        if allowed is None or lag <= allowed:
+            return None
+        return (
+            f"the newest published session is {published.session}, {lag} sessions behind the clock; at "
+            f"most {allowed} are allowed (serving.max_lag_sessions); run the daily chain"
+        )
+
+    def _session_clock(self, published: Published, overdue: str | None) -> Clock:
+        return Clock(
+            session=published.session,
+            count=self.calendar.count_between,
+            max_staleness=self.params.max_staleness_sessions,
+            overdue=overdue,
+        )
+
+    def _universe(self, published: Published) -> Universe:
+        share = published.symbols / published.expected if published.expected else 0.0
+        return Universe(
+            symbols=published.symbols,
+            expected=published.expected,
+            partial=share < self.params.min_universe_share,
+        )
+
+
+def describe(champion: Champion) -> ModelCard:
+    """Return what an answer says about its model."""
+    manifest = champion.manifest
+    return ModelCard(
+        model_version=manifest.model_version,
+        model_key=manifest.model_key,
+        family=manifest.family,
+        horizon=manifest.horizon,
+        bento=manifest.bento,
+    )

@@ -1,0 +1,1 @@
+"""The online store: its protocol, the layout of its rows, and the reader that the service uses."""

@@ -1,0 +1,96 @@
+"""Rows between gold's types and the online store's, and which of two rows is the newer one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import feast
+import polars as pl
+from feast.protos.feast.types.EntityKey_pb2 import EntityKey
+from feast.protos.feast.types.Value_pb2 import Value
+from feast.types import Bool, Float64, Int64, String
+
+from feature_repo.definitions import ISSUED_VIEW
+from features.sessions import INSTANT
+
+_READ_AT_ONCE = 1000
+_TYPES: dict[Any, tuple[str, pl.DataType | type[pl.DataType]]] = {
+    Float64: ("double_val", pl.Float64),
+    Int64: ("int64_val", pl.Int64),
+    Bool: ("bool_val", pl.Boolean),
+    String: ("string_val", pl.String),
+}
+
+
+def read_rows(store: feast.FeatureStore, view: feast.FeatureView, symbols: Sequence[str]) -> pl.DataFrame:
+    """Return the online rows of `view`; see `serving.online.feast_store.OnlineReader.read`."""
+    wanted = list(symbols)
+    found: list[tuple[str, dict[str, Value]]] = []
+    for start in range(0, len(wanted), _READ_AT_ONCE):
+        part = wanted[start : start + _READ_AT_ONCE]
+        keys = [EntityKey(join_keys=["symbol"], entity_values=[Value(string_val=symbol)]) for symbol in part]
+        rows = store._get_provider().online_read(store.config, view, keys)
+        found += [(symbol, values) for symbol, (_, values) in zip(part, rows, strict=True) if values]
+    return decode_rows(view, found)
+
+
+def decode_rows(view: feast.FeatureView, found: list[tuple[str, dict[str, Value]]]) -> pl.DataFrame:
+    """Return the rows that the online store gave, in the types of gold."""
+    columns = [pl.Series("symbol", [symbol for symbol, _ in found], pl.String)]
+    for field in view.features:
+        attribute, dtype = _TYPES[field.dtype]
+        values = [_value(row.get(field.name), attribute) for _, row in found]
+        columns.append(pl.Series(field.name, values, dtype))
+    created = created_column(view.name)
+    instants = {"event_at_us": "event_timestamp", "known_at_us": created, "decision_at_us": "decision_at"}
+    rows = pl.DataFrame(columns).with_columns(pl.col("session").str.to_date("%Y-%m-%d"))
+    return rows.with_columns(
+        pl.col(name).cast(pl.Datetime("us")).dt.replace_time_zone("UTC").cast(INSTANT)
+        for name in instants
+        if name in rows.columns
+    ).rename(instants, strict=False)
+
+
+def _value(value: Any, attribute: str) -> Any:
+    return getattr(value, attribute) if value is not None and value.HasField(attribute) else None
+
+
+def encode_rows(rows: pl.DataFrame, view: str) -> pl.DataFrame:
+    """Return gold rows in the types of the view's fields: ISO dates, instants in µs."""
+    instants = {
+        "event_timestamp": "event_at_us",
+        created_column(view): "known_at_us",
+        "decision_at": "decision_at_us",
+    }
+    return rows.with_columns(
+        pl.col("session").dt.strftime("%Y-%m-%d"),
+        pl.col(pl.Int32).cast(pl.Int64),
+        *(
+            pl.col(name).dt.epoch("us").alias(field)
+            for name, field in instants.items()
+            if name in rows.columns
+        ),
+    )
+
+
+def select_newer(offered: pl.DataFrame, standing: pl.DataFrame) -> pl.DataFrame:
+    """Return the offered rows that the standing ones do not outdate and that say something else.
+
+    Both have `symbol` and the fields of one view, one row a symbol. A row of the same version with other
+    values, which a changed definition makes, counts as something else.
+    """
+    fields = [name for name in offered.columns if name != "symbol"]
+    both = offered.join(standing, on="symbol", how="left", suffix="_standing")
+    is_new = pl.col("session_standing").is_null()
+    same_session = pl.col("session") == pl.col("session_standing")
+    outdated = (pl.col("session") < pl.col("session_standing")) | (
+        same_session & (pl.col("known_at_us") < pl.col("known_at_us_standing"))
+    )
+    differs = pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name}_standing")) for name in fields)
+    return both.filter(is_new | (~outdated & differs)).select(offered.columns)
+
+
+def created_column(view: str) -> str:
+    """Return the column that says since when a row of the view is known."""
+    return "issued_at" if view == ISSUED_VIEW else "known_at"

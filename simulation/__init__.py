@@ -1,0 +1,1 @@
+"""The simulated market: pure, no input or output."""

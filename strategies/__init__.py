@@ -1,1 +1,0 @@
-"""What is done with forecasts: signals, portfolios and risk build on this package."""

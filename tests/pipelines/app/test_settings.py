@@ -1,0 +1,103 @@
+"""Settings: merged once, strict, and helpful when wrong."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from pipelines.app.settings import CONF_FOLDER, document_settings, known_keys, load_settings, print_settings
+from pipelines.base.errors import SettingsError
+
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "settings.md"
+
+
+@pytest.mark.parametrize("env", ["local", "staging", "prod"])
+def test_every_overlay_is_valid(env: str) -> None:
+    settings, origins = load_settings(env)
+    assert settings.calendar.name == "XNYS"
+    assert origins["calendar.name"].startswith("conf/base/")
+
+
+def test_an_overlay_wins_over_base_and_the_command_line_over_both() -> None:
+    settings, origins = load_settings("staging", overrides=["spark.shuffle_partitions=3"])
+    assert settings.spark.driver_memory == "6g"
+    assert origins["spark.driver_memory"] == "conf/staging/spark.yaml"
+    assert settings.spark.shuffle_partitions == 3
+    assert origins["spark.shuffle_partitions"] == "--set"
+
+
+def test_settings_are_frozen() -> None:
+    settings, _ = load_settings()
+    with pytest.raises(AttributeError, match="cannot assign to field"):
+        settings.curate.suspect_move = 1.0  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        (
+            "curate.suspect_mov=0.3",
+            r"curate.suspect_mov is not a known key; near matches: curate.suspect_move",
+        ),
+        ("curate.suspect_move=big", r"--set: curate.suspect_move='big': Input should be a valid number"),
+        ("curate.suspect_move=-1.0", r"suspect_move=-1.0 must be positive"),
+        ("spark.shuffle_partitions=2.5", r"spark.shuffle_partitions=2.5"),
+        ("labels.horizons=[0]", r"horizons=\(0,\) must name at least one horizon"),
+        ("nonsense", r"--set 'nonsense' must read section.key=value"),
+    ],
+)
+def test_a_wrong_setting_names_where_what_and_what_is_allowed(override: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        load_settings(overrides=[override])
+
+
+def test_an_unknown_environment_names_the_known_ones() -> None:
+    with pytest.raises(SettingsError, match=r"env='produkt' has no folder .* allowed: local, prod, staging"):
+        load_settings("produkt")
+
+
+def test_every_leaf_is_printed_with_its_origin() -> None:
+    printed = print_settings(*load_settings(overrides=["curate.stale_sessions=9"]))
+    assert "curate.stale_sessions=9" in printed
+    line = next(line for line in printed.splitlines() if line.startswith("curate.stale_sessions"))
+    assert line.endswith("# --set")
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "fs.s3a.secret.key",
+        "fs.s3a.access.key",
+        "fs.azure.account.key.ours",
+        "jdbc.password",
+        "ssl.keyPassword",
+        "x.client_secret",
+        "api_token",
+        "x.apiKey",
+        "fs.s3a.encryption.key",
+    ],
+)
+def test_a_free_form_option_that_is_named_like_a_secret_is_masked(key: str) -> None:
+    printed = print_settings(*load_settings(overrides=[f"spark.options={{spark.hadoop.{key}: hunter2}}"]))
+    assert "hunter2" not in printed
+    assert "text.max_tokens=128" in printed
+
+
+def test_every_base_key_is_commented() -> None:
+    for path in (CONF_FOLDER / "base").glob("*.yaml"):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        for before, line in pairwise(lines):
+            is_key = line.startswith("  ") and not line.lstrip().startswith(("#", "-")) and ":" in line
+            if is_key and len(line) - len(line.lstrip()) == 2:
+                explained = before.lstrip().startswith("#") or ":" in before or not before.strip()
+                assert explained, f"{path.name}: {line.strip()} has no comment"
+
+
+def test_known_keys_name_nested_ones() -> None:
+    assert {"curate.suspect_move", "source.simulated.faults.nulls"} <= set(known_keys())
+
+
+def test_the_settings_page_is_current() -> None:
+    assert DOCS.read_text(encoding="utf-8") == document_settings()

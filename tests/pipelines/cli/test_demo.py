@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from features.sessions import SessionCalendar
+from pipelines.base.errors import BadDataError
+from pipelines.cli.demo import CHAIN, Plan, Progress, drive, plan_sessions, with_faults
+from pipelines.cli.main import demo
+from pipelines.cli.options import Request
+from pipelines.stack.airflow_api import DagRun
+
+PLAN = Plan(first=date(2023, 11, 10), last=date(2026, 11, 6), days=(date(2026, 11, 9), date(2026, 11, 10)))
+
+
+def context(start: date) -> Any:
+    source = SimpleNamespace(name="simulated", simulated=SimpleNamespace(start=start))
+    return SimpleNamespace(
+        settings=SimpleNamespace(source=source),
+        calendar=SessionCalendar("XNYS"),
+        clock=lambda: datetime(2026, 11, 11, 15, tzinfo=UTC),
+    )
+
+
+def test_three_years_end_with_the_last_decided_session() -> None:
+    plan = plan_sessions(context(date(2021, 1, 4)))
+    assert plan.days == (date(2026, 11, 9), date(2026, 11, 10))
+    assert plan.last == date(2026, 11, 6)
+    assert len(SessionCalendar("XNYS").sessions(plan.first, plan.days[-1])) == 3 * 252
+
+
+def test_too_short_a_source_is_refused() -> None:
+    with pytest.raises(BadDataError, match=r"the source holds 46 sessions; .* more than 252"):
+        plan_sessions(context(date(2026, 9, 8)))
+
+
+def test_faults_hit_the_last_session_and_the_command_line_wins() -> None:
+    request = Request(
+        home=Path("h"), env="local", overrides=("ingest.max_refused_share=0.5",), clock=None, verbose=False
+    )
+    overrides = with_faults(request, PLAN).overrides
+    assert "source.simulated.faults.fault_sessions=[2026-11-10]" in overrides
+    assert overrides[-1] == "ingest.max_refused_share=0.5"
+
+
+class FakeApi:
+    """Runs everything at once; the tasks named in `skipped` had nothing to do."""
+
+    def __init__(self, *skipped: str) -> None:
+        self.skipped = skipped
+        self.asked: list[tuple[str, str | None]] = []
+
+    def start(self, dag_id: str, *, session: str | None = None, conf: Any = None) -> DagRun:
+        self.asked.append((f"start {dag_id}", session or (conf or {}).get("as_of")))
+        return run_of(dag_id, session)
+
+    def wait_for(self, run: DagRun, _seconds: float, _tell: Any) -> DagRun:
+        return run
+
+    def wait_for_session(self, dag_id: str, session: str, _seconds: float, _tell: Any) -> DagRun:
+        self.asked.append((dag_id, session))
+        return run_of(dag_id, session)
+
+    def tasks(self, run: DagRun) -> list[dict[str, str]]:
+        names = {"train_weekly": ["train_to_evaluate", "promote"]}.get(run.dag_id, [run.dag_id])
+        return [
+            {"task_id": name, "state": "skipped" if name in self.skipped else "success"} for name in names
+        ]
+
+    def wait_until_idle(self, _seconds: float) -> None:
+        self.asked.append(("idle", None))
+
+
+def run_of(dag_id: str, session: str | None) -> DagRun:
+    return DagRun(dag_id=dag_id, run_id="r", session=session, state="success", started_at=None, ended_at=None)
+
+
+def test_the_demonstration_goes_through_every_dag() -> None:
+    api = FakeApi()
+    drive(api, PLAN, Progress(lambda _: None))  # type: ignore[arg-type]
+    days = [
+        [("start ingest_daily", day), *((dag_id, day) for dag_id in CHAIN)]
+        for day in ("2026-11-09", "2026-11-10")
+    ]
+    assert api.asked == [
+        ("start load_history", None),
+        ("start train_weekly", "2026-11-06"),
+        ("package_on_promotion", "2026-11-06"),
+        *days[0],
+        *days[1],
+        ("idle", None),
+    ]
+
+
+def test_a_chain_ends_where_nothing_was_to_do() -> None:
+    api = FakeApi("promote", "features_daily")
+    drive(api, PLAN, Progress(lambda _: None))  # type: ignore[arg-type]
+    assert ("package_on_promotion", "2026-11-06") not in api.asked
+    assert ("features_daily", "2026-11-09") in api.asked
+    assert ("forecast_daily", "2026-11-09") not in api.asked
+
+
+def test_an_interrupt_stops_the_services(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    stopped: list[Any] = []
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    home = SimpleNamespace(airflow=tmp_path)
+    opened = SimpleNamespace(home=home, settings=SimpleNamespace(services="params"))
+    monkeypatch.setattr(demo, "open_request", lambda _: opened)
+    monkeypatch.setattr(demo, "plan_sessions", lambda _: PLAN)
+    monkeypatch.setattr(demo, "start_stack", interrupt)
+    monkeypatch.setattr(demo, "stop_stack", lambda *what: stopped.append(what))
+    request = Request(home=tmp_path, env="local", overrides=(), clock=None, verbose=False)
+    with pytest.raises(KeyboardInterrupt, match=r"^$"):
+        demo.run_demo(request, lambda _: None)
+    assert stopped == [("params", home)]

@@ -1,0 +1,98 @@
+"""What the command line says to people who mistype: one line, an exit code, nothing written."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+from click.testing import CliRunner, Result
+
+from pipelines.app.runner import open_context
+from pipelines.app.settings import load_settings
+from pipelines.base.errors import SettingsError
+from pipelines.cli.main import main
+from pipelines.cli.tables import query_rows
+from pipelines.io.lake import Lake
+from pipelines.io.sources.origin import open_source
+from pipelines.tables.contracts import BRONZE_BARS, GOLD_FORECASTS, TableContract
+
+FEW = {"symbol": ["A", "B", "C"], "session": [None] * 3, "value": [0.3, 0.1, 0.2], "month": ["2024-01"] * 3}
+
+
+def bellwether(*command: str) -> Result:
+    return CliRunner().invoke(main, list(command))
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "said"),
+    [
+        (("show", "silver.bar"), 2, "near matches: silver.bars"),
+        (("show", "silver.bars", "--limit", "-1"), 2, "-1 is not in the range x>=0"),
+        (("show", "ops.stage_runs", "--symbol", "A"), 2, "has no symbol; leave --symbol out"),
+        (("show", "ops.model_ledger", "--session", "2024-01-02"), 2, "has no session"),
+        (("audit", "--session", "2024-01-06"), 99, "2024-01-06 is no session of XNYS: the market was closed"),
+        (("audit", "--session", "2024-13-01"), 2, "is not a date; give YYYY-MM-DD"),
+        (("ingest", "--as-of", "2099-01-02"), 78, "the calendar XNYS ends on"),
+        (("ingest", "--bars", "no/such/*.csv"), 78, "--bars no/such/*.csv: there is no such file"),
+        (("ingest", "--source", "files"), 78, "source.files.bars: files.bars='' must name a file"),
+        (("run", "--stages", "ingest,shake"), 2, "--stages names shake"),
+        (("status", "--set", "calendar.name=XNYC"), 78, "is no calendar of exchange_calendars"),
+    ],
+)
+def test_a_slip_is_named(command: tuple[str, ...], status: int, said: str, tmp_path: Path) -> None:
+    result = bellwether(*command, "--home", str(tmp_path))
+    assert (result.exit_code, said in result.output) == (status, True), result.output
+
+
+@pytest.mark.parametrize(
+    "command", [("status",), ("show", "silver.bars"), ("audit", "--session", "2024-01-02")]
+)
+def test_a_home_that_is_not_there_is_not_looked_at(command: tuple[str, ...], tmp_path: Path) -> None:
+    result = bellwether(*command, "--home", str(tmp_path / "mistyped"))
+    assert result.exit_code == SettingsError.exit_code
+    assert "there is no such folder" in result.output
+    assert not (tmp_path / "mistyped").exists()
+
+
+def test_an_empty_home_says_that_nothing_has_run(tmp_path: Path) -> None:
+    result = bellwether("status", "--home", str(tmp_path))
+    assert (result.exit_code, "no stage has run yet" in result.output) == (0, True), result.output
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "delete from gold_forecasts",
+        "drop view gold_forecasts",
+        "create table t (a int)",
+        "select 1) as q; delete from gold_forecasts; select * from (select 1",
+        "insert into gold_forecasts select * from gold_forecasts",
+    ],
+)
+def test_sql_only_reads(statement: str, tmp_path: Path, lake: Lake) -> None:
+    context = replace(open_context(load_settings()[0], tmp_path), lake=lake)
+    lake.append(GOLD_FORECASTS, rows_of(GOLD_FORECASTS, FEW))
+    with pytest.raises(Exception, match="PARSE_SYNTAX_ERROR"):
+        query_rows(context, statement)
+    assert lake.version(GOLD_FORECASTS) == 1
+    ordered = query_rows(
+        context, "with a as (select * from gold_forecasts) select symbol from a order by value;"
+    )
+    assert ordered["symbol"].to_list() == ["B", "C", "A"]
+
+
+def test_a_home_keeps_to_one_source(tmp_path: Path, lake: Lake) -> None:
+    context = replace(open_context(load_settings()[0], tmp_path), lake=lake)
+    assert open_source(context).name == "simulated"
+    lake.append(BRONZE_BARS, rows_of(BRONZE_BARS, {"source": ["files"], "batch_id": ["b"]}))
+    with pytest.raises(SettingsError, match="holds bars of 'files'; one home holds one market"):
+        open_source(context)
+
+
+def rows_of(contract: TableContract, values: dict[str, list[object]]) -> pl.DataFrame:
+    """Return rows of a table with these values, all others null."""
+    schema = contract.schema
+    height = len(next(iter(values.values())))
+    return pl.DataFrame({name: values.get(name, [None] * height) for name in schema}, schema=schema)

@@ -1,0 +1,118 @@
+"""When sessions are evaluated, and with which view."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+
+from pipelines.stages.build_features.evaluations import (
+    Days,
+    as_of,
+    evaluate_chains,
+    latest_known,
+    plan_evaluations,
+)
+
+START = datetime(2024, 7, 1, 13, tzinfo=UTC)
+
+
+def decision(position: int) -> datetime:
+    return START + timedelta(days=position)
+
+
+TOUCHED = {position: decision(position) for position in range(4)}
+
+
+def test_a_healthy_history_is_evaluated_in_one_go() -> None:
+    assert plan_evaluations(TOUCHED, [], lookback=3) == [(decision(3), TOUCHED)]
+
+
+def test_a_late_change_splits_off_the_sessions_decided_without_it() -> None:
+    plan = dict(plan_evaluations(TOUCHED, [(1, decision(2))], lookback=3))
+    assert plan[decision(1)] == {1: decision(1)}
+    assert plan[decision(2)] == {1: decision(2)}
+    assert plan[decision(3)] == {0: decision(0), 2: decision(2), 3: decision(3)}
+
+
+def test_a_change_after_the_last_decision_revises_only_what_looks_back_to_it() -> None:
+    late = decision(9)
+    plan = dict(plan_evaluations(TOUCHED, [(1, late)], lookback=2))
+    assert plan == {decision(3): TOUCHED, late: {1: late, 2: late}}
+
+
+def test_nothing_touched_is_nothing_planned() -> None:
+    assert plan_evaluations({}, [(1, decision(2))], lookback=3) == []
+
+
+def days() -> Days:
+    return Days(
+        frame=pl.DataFrame(
+            {
+                "session": [decision(place).date() for place in range(12)],
+                "event_timestamp": [decision(place) - timedelta(hours=17) for place in range(12)],
+                "decision_at": [decision(place) for place in range(12)],
+                "position": list(range(12)),
+            }
+        )
+    )
+
+
+def versions(*rows: tuple[int, float, float]) -> pl.DataFrame:
+    """(position, days after its decision at which it is known, value)."""
+    frame = pl.DataFrame(
+        {
+            "symbol": ["A"] * len(rows),
+            "session": [decision(place).date() for place, _, _ in rows],
+            "known_at": [decision(place) + timedelta(days=lag) for place, lag, _ in rows],
+            "value": [value for _, _, value in rows],
+        }
+    )
+    return days().placed(frame)
+
+
+def total(view: pl.DataFrame, first: int, last: int) -> pl.DataFrame:
+    """A sum over two sessions: the simplest value that looks back."""
+    rows = view.sort("position").with_columns(total=pl.col("value") + pl.col("value").shift(1).fill_null(0.0))
+    return rows.filter(pl.col("position").is_between(first, last)).select("position", "total")
+
+
+def chains(rows: pl.DataFrame, touched: dict[int, datetime]) -> list[tuple[int, int, float]]:
+    found = evaluate_chains(
+        rows, key=("symbol", "position"), touched=touched, days=days(), lookback=2, evaluate=total
+    )
+    if found is None:
+        return []
+    ordered = found.sort("position", "decided_at")
+    decided = ((ordered["decided_at"] - START).dt.total_days()).to_list()
+    return list(zip(ordered["position"], decided, ordered["total"], strict=True))
+
+
+def test_a_correction_is_a_second_value_from_its_decision_on() -> None:
+    rows = versions((0, -0.5, 1.0), (1, -0.5, 2.0), (2, -0.5, 4.0), (1, 1.5, 20.0))
+    assert chains(rows, {place: decision(place) for place in range(3)}) == [
+        (0, 0, 1.0),
+        (1, 1, 3.0),
+        (1, 3, 21.0),
+        (2, 2, 6.0),
+        (2, 3, 24.0),
+    ]
+
+
+def test_evaluating_one_session_gives_what_evaluating_all_gives() -> None:
+    rows = versions((0, -0.5, 1.0), (1, -0.5, 2.0), (2, -0.5, 4.0), (1, 1.5, 20.0), (3, 0.2, 8.0))
+    every = chains(rows, TOUCHED)
+    alone = [state for place in TOUCHED for state in chains(rows, {place: decision(place)})]
+    assert sorted(alone) == sorted(every)
+
+
+def test_a_view_holds_the_newest_version_known() -> None:
+    rows = versions((1, -0.5, 2.0), (1, 1.5, 20.0)).sort("symbol", "position", "known_at")
+    assert as_of(rows, ("symbol", "position"), decision(2))["value"].to_list() == [2.0]
+    assert as_of(rows, ("symbol", "position"), decision(3))["value"].to_list() == [20.0]
+
+
+def test_inputs_are_known_when_the_last_of_the_look_back_is() -> None:
+    rows = versions((0, 3.0, 1.0), (1, -0.5, 2.0), (2, -0.5, 4.0))
+    known = latest_known(rows, days(), 1, 2, lookback=2)
+    assert known["inputs_known_at"].to_list() == [decision(3), decision(2) - timedelta(hours=12)]

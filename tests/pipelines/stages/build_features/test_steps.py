@@ -1,0 +1,54 @@
+"""Which blocks a row goes to; what a block computes is tested end to end."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import polars as pl
+import pytest
+
+from pipelines.stages.build_features.evaluations import Days
+from pipelines.stages.build_features.steps import mark_blocks
+
+FIRST = date(2024, 7, 1)
+DAYS = Days(
+    frame=pl.DataFrame(
+        {
+            "session": [FIRST, date(2024, 7, 2), date(2024, 7, 3), date(2024, 7, 5), date(2024, 7, 8)],
+            "event_timestamp": [datetime(2024, 7, day, 20, tzinfo=UTC) for day in (1, 2, 3, 5, 8)],
+            "decision_at": [datetime(2024, 7, day, 12, tzinfo=UTC) for day in (2, 3, 5, 8, 9)],
+            "position": [10, 11, 12, 13, 14],
+        },
+        schema_overrides={"position": pl.Int64},
+    )
+)
+ROWS = pl.DataFrame(
+    {
+        "symbol": ["A"] * 6,
+        "session": [*DAYS.frame["session"], date(2024, 7, 6)],
+        "close": [1.0, 2, 3, 4, 5, 6],
+    }
+)
+
+
+def placed(*, size: int, lookback: int, wanted: set[int] | None = None) -> list[tuple[float, int]]:
+    marked = mark_blocks(ROWS, days=DAYS, size=size, lookback=lookback, wanted=wanted)
+    assert marked.columns == ["symbol", "session", "close", "block"]
+    return sorted(marked.select("close", "block").rows())
+
+
+def test_without_a_look_back_each_row_has_one_block_and_a_day_off_none() -> None:
+    assert placed(size=2, lookback=1) == [(1.0, 5), (2.0, 5), (3.0, 6), (4.0, 6), (5.0, 7)]
+
+
+def test_a_block_gets_the_sessions_that_its_look_back_needs() -> None:
+    # Block 6 holds positions 12 and 13; three sessions of look-back reach from 12 to 10.
+    found = placed(size=2, lookback=3)
+    assert [close for close, block in found if block == 6] == [1.0, 2.0, 3.0, 4.0]
+    assert [close for close, block in found if block == 7] == [3.0, 4.0, 5.0]
+
+
+@pytest.mark.parametrize("wanted", [{6}, {5, 7}])
+def test_only_wanted_blocks_are_returned(wanted: set[int]) -> None:
+    everything = placed(size=2, lookback=3)
+    assert placed(size=2, lookback=3, wanted=wanted) == [row for row in everything if row[1] in wanted]

@@ -1,0 +1,127 @@
+"""Chains of versions: repeats dropped, A → B → A kept, order of arrival irrelevant."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from features.sessions import SessionCalendar
+from pipelines.io.params import CurateParams
+from pipelines.stages.curate import steps
+from pipelines.tables.contracts import BRONZE_BARS
+from pipelines.tables.scope import positions
+
+PARAMS = CurateParams(suspect_move=0.25, revert_share=0.25, stale_sessions=3, text_close_lag_minutes=15)
+CALENDAR = SessionCalendar()
+SESSIONS = steps.Sessions(frame=positions(CALENDAR, date(2024, 7, 1), date(2024, 7, 12)), touched=None)
+NOON = datetime(2024, 7, 3, 21, tzinfo=UTC)
+
+
+def record(close: str, hours: float, **changes: Any) -> dict[str, Any]:
+    received = NOON + timedelta(hours=hours)
+    return {
+        "source": "feed",
+        "batch_id": "b",
+        "received_at": received,
+        "record_hash": f"{close}@{hours}",
+        "session_date": date(2024, 7, 3),
+        "ingest_date": date(2024, 7, 3),
+        "symbol": "AAA",
+        "session": "2024-07-03",
+        "open": close,
+        "high": close,
+        "low": close,
+        "close": close,
+        "volume": "10",
+        "adjusted_close": None,
+        "dividend": None,
+        "split": None,
+        **changes,
+    }
+
+
+def versions(*records: dict[str, Any]) -> pl.DataFrame:
+    frame = pl.DataFrame(list(records), schema=dict(BRONZE_BARS.schema))
+    return steps.bar_versions(frame, sessions=SESSIONS, params=PARAMS, price_basis="raw")
+
+
+def test_repeats_make_no_version_and_a_return_to_the_first_value_makes_three() -> None:
+    chain = versions(record("10", 0), record("10", 1), record("11", 2), record("10", 3))
+    assert chain["close"].to_list() == [10.0, 11.0, 10.0]
+    assert chain["known_at"].to_list() == [NOON, NOON + timedelta(hours=2), NOON + timedelta(hours=3)]
+
+
+def test_event_timestamp_is_the_half_days_close() -> None:
+    assert versions(record("10", 0))["event_timestamp"].to_list() == [datetime(2024, 7, 3, 17, tzinfo=UTC)]
+
+
+def test_refused_records_have_no_version() -> None:
+    assert versions(record("10", 0), record("-1", 1))["close"].to_list() == [10.0]
+
+
+def test_of_contradicting_records_of_one_instant_the_greatest_hash_stays() -> None:
+    chain = versions(record("10", 0, record_hash="a"), record("12", 0, record_hash="b"))
+    assert chain.select("close", "record_hash").rows() == [(12.0, "b")]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from(["10", "11", "20", "5"]), st.integers(0, 6)), min_size=1, max_size=6),
+    st.randoms(),
+)
+def test_the_order_of_arrival_does_not_matter(sent: list[tuple[str, int]], random: Any) -> None:
+    records = [record(close, hours) for close, hours in sent]
+    shuffled = list(records)
+    random.shuffle(shuffled)
+    assert versions(*records).equals(versions(*shuffled))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from(["10", "11", "20"]), st.integers(0, 6)), min_size=1, max_size=5),
+    st.tuples(st.sampled_from(["10", "11", "20"]), st.integers(7, 9)),
+)
+def test_what_is_known_later_changes_nothing_known_before(
+    sent: list[tuple[str, int]], later: tuple[str, int]
+) -> None:
+    records = [record(close, hours) for close, hours in sent]
+    before = versions(*records)
+    after = versions(*records, record(*later))
+    assert after.filter(pl.col("known_at") < NOON + timedelta(hours=7)).equals(before)
+
+
+def test_actions_are_announced_and_taken_back() -> None:
+    chain = versions(record("10", 0, dividend="0.5"), record("10", 2, dividend="0.6"), record("10", 4))
+    actions = steps.action_versions(chain)
+    assert actions.select("kind", "value", "valid").rows() == [
+        ("dividend", 0.5, True),
+        ("dividend", 0.6, True),
+        ("dividend", None, False),
+    ]
+
+
+def test_gaps_and_stale_prices_are_found() -> None:
+    days = ["2024-07-01", "2024-07-02", "2024-07-05", "2024-07-08", "2024-07-09", "2024-07-10", "2024-07-11"]
+    quiet = [
+        record(
+            "10", place, session=day, session_date=date.fromisoformat(day), volume="0" if place > 2 else "9"
+        )
+        for place, day in enumerate(days)
+    ]
+    found = steps.quality_findings(versions(*quiet), sessions=SESSIONS, stale_sessions=3).sort(
+        "finding", "session"
+    )
+    assert found.select("finding", "session").rows()[0] == ("gap", date(2024, 7, 5))
+    assert found.filter(pl.col("finding") == "stale").height == 5
+
+
+@pytest.mark.parametrize("touched", [[date(2024, 7, 2)], []])
+def test_only_wanted_sessions_come_out(touched: list[date]) -> None:
+    wanted = steps.Sessions(frame=SESSIONS.frame, touched=touched)
+    frame = pl.DataFrame([record("10", 0)], schema=dict(BRONZE_BARS.schema))
+    assert steps.bar_versions(frame, sessions=wanted, params=PARAMS, price_basis="raw").is_empty()

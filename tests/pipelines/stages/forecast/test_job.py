@@ -1,0 +1,44 @@
+"""Which sessions of a window the champion may forecast."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.pipelines.test_ancestry import ancestry
+from tests.pipelines.test_ledger import entry
+
+from pipelines.base.context import Context
+from pipelines.base.errors import LookAheadError
+from pipelines.base.report import Window
+from pipelines.registry.champion import Champion
+from pipelines.stages.forecast.job import choose, describe
+from tests.pipelines.stages.forecast.test_steps import MONDAY, TUESDAY, WEDNESDAY
+
+CHAMPION = Champion(
+    entry=entry("bootstrap", WEDNESDAY, "3", numbers={"lost": ["ridge"]}), ancestry=ancestry(), folder=Path()
+)
+UNTIL = "2018-01-05T21:00:00"
+
+
+def test_sessions_after_the_fit_are_chosen(open_home: Callable[..., Context], tmp_path: Path) -> None:
+    choice = choose(open_home(tmp_path), Window(start=MONDAY, end=TUESDAY), CHAMPION)
+    assert choice.sessions == (MONDAY, TUESDAY)
+
+
+def test_window_that_was_all_seen_is_refused_with_the_way_out(
+    open_home: Callable[..., Context], tmp_path: Path
+) -> None:
+    context = open_home(tmp_path)
+    seen = context.calendar.shift(MONDAY, -2)
+    with pytest.raises(LookAheadError, match=rf"in-sample.*{UNTIL}.*forecast\.in_sample=true"):
+        choose(context, Window(start=seen, end=seen), CHAMPION)
+    asked = open_home(tmp_path, "forecast.in_sample=true")
+    assert choose(asked, Window(start=seen, end=seen), CHAMPION).in_sample == {seen}
+
+
+def test_report_names_what_the_champion_lost(open_home: Callable[..., Context], tmp_path: Path) -> None:
+    details = describe(CHAMPION, choose(open_home(tmp_path), Window(start=MONDAY, end=TUESDAY), CHAMPION))
+    assert details["champion"] == "version 3 (bootstrap as of 2018-01-10; lost to: ridge)"
+    assert (details["lost"], details["sessions"], details["in_sample_refused"]) == (["ridge"], 2, 0)

@@ -1,0 +1,104 @@
+"""Online, gold and plain Polars say the same at every as-of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from feature_repo.definitions import DAILY_VIEW, TEXT_VIEW
+from pipelines.base.context import Context
+from pipelines.base.report import StageReport, Window
+from pipelines.io.feature_store import open_feature_store
+from pipelines.stages.materialize.job import run
+from pipelines.tables.contracts import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT
+from serving.online.feast_store import OnlineReader
+from tests.pipelines.synthetic_gold import CALENDAR, Gold, append_rows, correct, make_gold, retract
+
+SYMBOLS = [f"S{index:02d}" for index in range(5)]
+
+
+@pytest.fixture(scope="module")
+def gold() -> Gold:
+    """Twelve sessions; one symbol is delisted, one row corrected overnight, one retracted, one late."""
+    made = make_gold(symbols=5, sessions=12)
+    days = made.sessions
+    delisted = (pl.col("symbol") == "S04") & (pl.col("session") > days[3])
+    versions = [
+        made.daily.filter(~delisted),
+        correct(made.daily, "S01", days[9], days=1, mom_return_1d=5.0),
+        correct(made.daily, "S02", days[8], days=20, mom_return_1d=6.0),
+        retract(made.daily, "S03", days[10], days=1),
+    ]
+    return Gold(sessions=days, daily=pl.concat(versions), text=made.text, labels=made.labels)
+
+
+@pytest.fixture(scope="module")
+def context(
+    open_home: Callable[..., Context], tmp_path_factory: pytest.TempPathFactory, gold: Gold
+) -> Context:
+    opened = open_home(tmp_path_factory.mktemp("materialize"))
+    append_rows(opened.lake, GOLD_FEATURES_DAILY, gold.daily)
+    append_rows(opened.lake, GOLD_FEATURES_TEXT, gold.text)
+    return opened
+
+
+def newest(rows: pl.DataFrame, as_of: date, decision_at: datetime) -> pl.DataFrame:
+    """The published rows by plain Polars."""
+    known = rows.filter((pl.col("session") <= as_of) & (pl.col("known_at") <= decision_at))
+    last = known.sort("session", "known_at").group_by("symbol", maintain_order=True).last()
+    return last.drop("month").sort("symbol")
+
+
+def materialize(context: Context, as_of: date) -> StageReport:
+    return run(context, Window(start=as_of, end=as_of))
+
+
+def test_online_equals_gold_and_polars_at_successive_as_ofs(context: Context, gold: Gold) -> None:
+    store = open_feature_store(context)
+    reader = OnlineReader(context.settings.feature_store, context.home.feast)
+    for as_of in gold.sessions[6:11]:
+        report = materialize(context, as_of)
+        assert (report.status, report.outputs) == ("done", {})
+        decision_at = CALENDAR.decision_at(as_of)
+        for view, rows in ((DAILY_VIEW, gold.daily), (TEXT_VIEW, gold.text)):
+            plain = newest(rows, as_of, decision_at)
+            from_gold = store.newest_versions(view, as_of=as_of, decision_at=decision_at).drop("month")
+            online = reader.read(view, SYMBOLS)
+            assert_frame_equal(from_gold, plain, check_column_order=False, check_exact=True)
+            assert_frame_equal(
+                online, plain, check_column_order=False, check_row_order=False, check_exact=True
+            )
+
+
+def test_an_earlier_as_of_changes_nothing_online(context: Context, gold: Gold) -> None:
+    materialize(context, gold.sessions[-1])
+    reader = OnlineReader(context.settings.feature_store, context.home.feast)
+    before = reader.read(DAILY_VIEW, SYMBOLS), reader.published()
+    report = materialize(context, gold.sessions[4])
+    assert (report.rows_in, report.rows_out) == (report.rows_in, 0)
+    after = reader.read(DAILY_VIEW, SYMBOLS), reader.published()
+    assert after[0].equals(before[0])
+    assert after[1] == before[1]
+    assert after[1] is not None
+    assert after[1].session == gold.sessions[-1]
+
+
+def test_the_same_as_of_again_is_nothing_to_do(context: Context, gold: Gold) -> None:
+    window = Window(start=gold.sessions[-1], end=gold.sessions[-1])
+    report = run(context, window)
+    now = context.clock()
+    context.journal.record(report, window, started_at=now, finished_at=now)
+    assert run(context, window).status == "nothing_to_do"
+    assert materialize(context, gold.sessions[-2]).status == "done"
+
+
+def test_an_empty_lake_publishes_nothing(
+    open_home: Callable[..., Context], tmp_path: Path, gold: Gold
+) -> None:
+    report = materialize(open_home(tmp_path / "home"), gold.sessions[-1])
+    assert (report.status, report.rows_in, report.rows_out) == ("done", 0, 0)

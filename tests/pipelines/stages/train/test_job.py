@@ -1,0 +1,250 @@
+"""One key trains once, whatever interrupts it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import mlflow.pyfunc
+import polars as pl
+import pytest
+
+from features.catalog import daily_features, text_features
+from models.base import load_forecaster
+from models.targets import add_target
+from pipelines.app.settings import load_settings
+from pipelines.base.context import Context
+from pipelines.base.report import StageReport, Window
+from pipelines.io.lake import Lake
+from pipelines.io.model_folder import forecaster_folder, pack_forecaster
+from pipelines.io.tracking import Tracking
+from pipelines.registry.challenger import find_candidate
+from pipelines.registry.champion import tracking_of
+from pipelines.registry.lineage import read_ancestry, write_ancestry
+from pipelines.stages.train import artefacts, job
+from pipelines.stages.train.steps import Fitted, fit_model
+from tests.pipelines.conftest import SMALL_MODEL
+from tests.pipelines.synthetic_gold import CALENDAR, Gold, make_gold
+
+FEATURES = [feature.name for feature in (*daily_features(), *text_features())]
+
+
+@pytest.fixture(scope="module")
+def gold() -> Gold:
+    return make_gold()
+
+
+@pytest.fixture(scope="module")
+def frame(gold: Gold) -> pl.DataFrame:
+    """The training frame that the lake would give, put together by plain joins."""
+    key = ["symbol", "session"]
+    decisions = gold.daily.select(key).join(
+        gold.daily.select("session").unique().join(decision_instants(gold), on="session"), on="session"
+    )
+    joined = (
+        gold.labels.select(*key, "label_end", pl.col("value").alias("label"))
+        .join(decisions, on=key)
+        .join(gold.daily.drop("event_timestamp", "known_at", "valid", "month"), on=key)
+        .join(gold.text.drop("event_timestamp", "known_at", "valid", "month"), on=key, how="left")
+        .with_columns(pl.col(FEATURES).cast(pl.Float32))
+        .select(*key, "decision_at", "label_end", "label", *FEATURES)
+    )
+    return add_target(joined.sort("session", "symbol"))
+
+
+def decision_instants(gold: Gold) -> pl.DataFrame:
+    return CALENDAR.frame(gold.sessions[0], gold.sessions[-1]).select("session", "decision_at")
+
+
+@pytest.fixture
+def opened(
+    open_home: Callable[..., Context], tmp_path: Path, frame: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> Context:
+    """A home whose frame is known, so that only what happens to it is under test; Spark is not needed."""
+    monkeypatch.setattr(job, "read_frame", lambda *_arguments: frame)
+    monkeypatch.setattr(Lake, "versions", lambda *_arguments: {"gold.labels": 3})
+    return open_home(tmp_path / "home")
+
+
+@pytest.fixture
+def fitted_before(monkeypatch: pytest.MonkeyPatch, fitted: Fitted) -> None:
+    """Give every fit the same result and keep only the ancestry of it: commits are under test here."""
+
+    def write(run: artefacts.TrainedRun, folder: Path, *, example_symbols: int) -> None:
+        write_ancestry(run.ancestry, folder / "model")
+
+    monkeypatch.setattr(job, "fit_model", lambda *_arguments, **_options: fitted)
+    monkeypatch.setattr(job, "write_run_folder", write)
+
+
+@pytest.fixture(scope="module")
+def fitted(frame: pl.DataFrame) -> Fitted:
+    params = load_settings(overrides=SMALL_MODEL)[0].models
+    return fit_model(frame, params, FEATURES)
+
+
+@pytest.fixture
+def window(gold: Gold) -> Window:
+    return Window(start=gold.sessions[-1], end=gold.sessions[-1])
+
+
+def registered(context: Context) -> list[tuple[str, str]]:
+    return [(entry.version, entry.model_key) for entry in tracking_of(context).versions()]
+
+
+@pytest.fixture(scope="module")
+def trained(
+    open_home: Callable[..., Context],
+    tmp_path_factory: pytest.TempPathFactory,
+    frame: pl.DataFrame,
+    gold: Gold,
+) -> tuple[Context, StageReport]:
+    """One real training run."""
+    context = open_home(tmp_path_factory.mktemp("trained"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(job, "read_frame", lambda *_arguments: frame)
+        patch.setattr(Lake, "versions", lambda *_arguments: {"gold.labels": 3})
+        return context, job.run(context, Window(start=gold.sessions[-1], end=gold.sessions[-1]))
+
+
+def test_run_keeps_everything_that_makes_the_model_again(
+    trained: tuple[Context, StageReport], window: Window, frame: pl.DataFrame
+) -> None:
+    opened, report = trained
+    assert (report.status, report.rows_in, report.rows_out) == ("done", 1416, 1)
+    candidate = find_candidate(opened, window.end)
+    assert candidate is not None
+    root = candidate.tracking.fetch(candidate.version.run_id, "card.md").parent
+    kept = {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
+    assert {
+        "card.md", "importance.json", "frame/frame.parquet", "forecasts/holdout.parquet",
+        "forecasts/out_of_fold.parquet", "plots/importance.png", "plots/cumulative_ic.png", "model/MLmodel",
+        "model/ancestry.json", "model/input_example.json", "model/data/forecaster/forecaster.json",
+    } <= kept  # fmt: skip
+    assert not [name for name in kept if name.endswith((".pkl", ".pickle", ".joblib"))]
+    assert candidate.read("frame/frame.parquet").equals(frame)
+    assert not (opened.home.run / "training" / candidate.version.model_key).exists()
+
+
+def test_run_names_its_ancestry_before_fitting(
+    opened: Context, window: Window, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_arguments: Any, **_options: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(job, "fit_model", stop)
+    with pytest.raises(KeyboardInterrupt):
+        job.run(opened, window)
+    tracking = tracking_of(opened)
+    tags = tracking.client.search_runs([tracking.experiment_id])[0].data.tags
+    named = {"table_versions", "feature_service", "code_revision", "settings_hash", "universe_rule", "seed"}
+    assert named <= set(tags)
+    assert tags["as_of"] == window.end.isoformat()
+    assert tags["complete"] == "false"
+
+
+def test_ancestry_beside_the_weights_says_what_was_seen(
+    trained: tuple[Context, StageReport], frame: pl.DataFrame
+) -> None:
+    opened, _ = trained
+    version = tracking_of(opened).versions()[0]
+    ancestry = read_ancestry(tracking_of(opened).model_folder(version.version, version.model_key))
+    assert ancestry.feature_names == tuple(FEATURES)
+    assert ancestry.horizon == 1
+    assert ancestry.model_key == version.model_key
+    held = frame["session"].unique().sort().tail(15)
+    assert ancestry.splits["final"]["test"] == {
+        "first": held[0].isoformat(), "last": held[-1].isoformat(), "known_by": None,
+    }  # fmt: skip
+    decided = opened.calendar.decision_at(opened.calendar.shift(held[0], -1))
+    assert ancestry.fitted_until <= decided
+    assert ancestry.as_tags()["features"] == str(len(FEATURES))
+
+
+@pytest.mark.usefixtures("fitted_before")
+def test_same_key_trains_once(opened: Context, window: Window) -> None:
+    first = job.run(opened, window)
+    again = job.run(opened, window)
+    assert again.status == "nothing_to_do"
+    assert again.rows_out == 0
+    assert again.details["model_version"] == first.details["model_version"]
+    assert len(registered(opened)) == 1
+
+
+@pytest.mark.usefixtures("fitted_before")
+def test_other_settings_are_another_model_and_asking_again_makes_the_first_the_candidate(
+    opened: Context, window: Window, open_home: Callable[..., Context]
+) -> None:
+    job.run(opened, window)
+    other = open_home(opened.home.root, "models.seed=8")
+    job.run(other, window)
+    assert [version for version, _ in registered(opened)] == ["1", "2"]
+    assert find_candidate(opened, window.end).version.version == "2"  # type: ignore[union-attr]
+    job.run(opened, window)
+    assert find_candidate(opened, window.end).version.version == "1"  # type: ignore[union-attr]
+
+
+@pytest.mark.usefixtures("fitted_before")
+def test_candidate_of_an_earlier_as_of_is_not_a_later_one(opened: Context, window: Window) -> None:
+    job.run(opened, window)
+    assert find_candidate(opened, date(2016, 1, 4)) is None
+
+
+CRASHES = ["begin_run", "log_folder", "log_metrics", "tag_run", "complete_run", "register", "tag_version"]
+
+
+@pytest.mark.usefixtures("fitted_before")
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("commit", CRASHES)
+def test_crash_at_any_commit_ends_in_one_version(
+    commit: str, after: bool, opened: Context, window: Window, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    genuine = getattr(Tracking, commit)
+
+    def crash(self: Tracking, *arguments: Any, **options: Any) -> None:
+        if after:
+            genuine(self, *arguments, **options)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Tracking, commit, crash)
+        with pytest.raises(KeyboardInterrupt):
+            job.run(opened, window)
+    job.run(opened, window)
+    tracking = tracking_of(opened)
+    assert len(registered(opened)) == 1
+    runs = tracking.client.search_runs([tracking.experiment_id])
+    assert [run.data.tags["complete"] for run in runs] == ["true"]
+    assert find_candidate(opened, window.end).version.version == "1"  # type: ignore[union-attr]
+    folders = [path for path in (opened.home.mlflow / "artifacts").iterdir() if any(path.iterdir())]
+    assert [path.name for path in folders] == [runs[0].info.run_id]
+
+
+def test_too_short_history_is_nothing_to_do(
+    opened: Context, window: Window, frame: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = frame.filter(pl.col("session") < date(2016, 3, 1))
+    monkeypatch.setattr(job, "read_frame", lambda *_arguments: short)
+    report = job.run(opened, window)
+    assert report.status == "nothing_to_do"
+    assert "labelled sessions are fewer than" in report.details["why"]
+
+
+def test_registered_folder_answers_through_mlflow_and_alone(
+    trained: tuple[Context, StageReport], frame: pl.DataFrame
+) -> None:
+    opened, _ = trained
+    version = tracking_of(opened).versions()[0]
+    folder = tracking_of(opened).model_folder(version.version, version.model_key)
+    loaded = mlflow.pyfunc.load_model(str(folder))
+    answered = loaded.predict(loaded.input_example)
+    example = frame.filter(pl.col("session") == frame["session"].max()).head(5)
+    alone = load_forecaster(forecaster_folder(folder)).predict(example)
+    packed = pack_forecaster(folder, version.model_key).load().predict(example)
+    assert answered["value"].to_list() == alone["value"].to_list() == packed["value"].to_list()
+    assert [item["name"] for item in json.loads(loaded.metadata.signature.to_dict()["inputs"])][
+        2:
+    ] == FEATURES

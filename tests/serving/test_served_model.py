@@ -1,0 +1,62 @@
+"""Loading a champion."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from serving.served_model import (
+    MANIFEST_FILE,
+    Champion,
+    digest_folder,
+    load_champion,
+    read_manifest,
+    write_manifest,
+)
+from tests.serving.parts import NAMES, manifest_of
+
+
+def test_the_manifest_reads_back(tmp_path: Path) -> None:
+    write_manifest(tmp_path, manifest_of())
+    assert read_manifest(tmp_path) == manifest_of()
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"feature_names": 3}'])
+def test_a_damaged_manifest_names_the_remedy(tmp_path: Path, text: str) -> None:
+    (tmp_path / MANIFEST_FILE).write_text(text)
+    with pytest.raises(
+        ValueError, match=r"manifest.json is not a champion's manifest .* run `bellwether package`"
+    ):
+        read_manifest(tmp_path)
+
+
+def test_a_row_model_is_loaded_and_warm(champion: Champion) -> None:
+    assert champion.manifest.is_row_model
+    assert champion.forecaster.feature_names == NAMES
+
+
+def test_features_that_do_not_fit_the_model_are_refused(tmp_path: Path, champion_folder: Path) -> None:
+    folder = tmp_path / "champion"
+    folder.mkdir()
+    (folder / "forecaster").symlink_to(champion_folder / "forecaster")
+    write_manifest(folder, replace(manifest_of(), feature_names=NAMES[::-1]))
+    with pytest.raises(ValueError, match="manifest names 4 features, the model 4, not the same"):
+        load_champion(folder)
+
+
+def test_a_sequence_model_is_not_loaded_before_it_is_needed(tmp_path: Path) -> None:
+    write_manifest(tmp_path, manifest_of(family="tft", history_sessions=20))
+    champion = load_champion(tmp_path)
+    with pytest.raises(ValueError, match=r"holds no forecaster\.json"):
+        champion.forecaster  # noqa: B018 - reading it loads it
+
+
+def test_the_digest_follows_names_and_bytes(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("1")
+    first = digest_folder(tmp_path)
+    (tmp_path / "a").rename(tmp_path / "b")
+    second = digest_folder(tmp_path)
+    (tmp_path / "b").write_text("2")
+    assert len({first, second, digest_folder(tmp_path)}) == 3
