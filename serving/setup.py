@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from features.sessions import SessionCalendar
 from pipelines.app.settings import Settings, load_settings
-from pipelines.base.context import Home
+from pipelines.base.home import Home
 from serving.champion_watch import ChampionWatch
 from serving.handler import Desk
 from serving.response_cache import RememberingReader
@@ -54,7 +54,7 @@ def start(arguments: Arguments) -> Running:
 
     settings, home = read_settings(arguments), Home(Path(arguments.home).resolve())
     params = settings.serving
-    rows = open_served_rows(settings, home)
+    rows = open_served_rows(settings.feature_store, home)
     configure_request_log()
     embedded = EMBEDDED_CHAMPION if EMBEDDED_CHAMPION.is_dir() else None
     watch = ChampionWatch(home.bento, embedded=embedded, on_outcome=SwitchRecorder())

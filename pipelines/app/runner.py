@@ -17,11 +17,13 @@ from filelock import FileLock, Timeout
 
 from features.sessions import SessionCalendar
 from pipelines.app.settings import Settings
-from pipelines.base.context import Clock, Context, Home
+from pipelines.base.context import Clock, Context
 from pipelines.base.errors import TransientError
+from pipelines.base.home import Home
 from pipelines.base.report import StageReport, Window
 from pipelines.io.lake import Lake
-from pipelines.io.run_log import Journal
+from pipelines.io.lake_params import LakeParams
+from pipelines.io.run_log import RunLog
 from pipelines.io.spark import build_session
 
 log = logging.getLogger(__name__)
@@ -54,7 +56,7 @@ def open_context(settings: Settings, home: Path, *, clock: Clock = system_clock)
         settings.calendar.name, decision_lead_minutes=settings.calendar.decision_lead_minutes
     )
     return Context(
-        settings=settings, home=place, clock=clock, calendar=calendar, lake=lake, journal=Journal(lake)
+        settings=settings, home=place, clock=clock, calendar=calendar, lake=lake, run_log=RunLog(lake)
     )
 
 
@@ -69,7 +71,7 @@ def one_writer(context: Context) -> Iterator[None]:
     """
     context.home.run.mkdir(parents=True, exist_ok=True)
     path = context.home.run / "writer.lock"
-    seconds = context.settings.lake.lock_timeout_seconds
+    seconds = context.params(LakeParams).lock_timeout_seconds
     try:
         with FileLock(path, timeout=seconds):
             yield
@@ -109,7 +111,7 @@ def run_stage(context: Context, stage: str, window: Window) -> StageReport:
     context.lake.start()
     report = load_job(stage)(context, window)
     report = replace(report, seconds=round(time.perf_counter() - began, 3))
-    context.journal.record(report, window, started_at=started_at, finished_at=context.clock())
+    context.run_log.record(report, window, started_at=started_at, finished_at=context.clock())
     log.info("%s: %s, %d rows out in %.1f s", stage, report.status, report.rows_out, report.seconds)
     if "why" in report.details:
         log.info("%s: %s", stage, report.details["why"])

@@ -8,36 +8,35 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from features.params import CalendarParams, LabelParams
 from models.params import ModelsParams
 from pipelines.base.errors import SettingsError
 from pipelines.base.project import PROJECT_ROOT
-from pipelines.io.params import (
-    CalendarParams,
-    CurateParams,
-    FeatureParams,
-    IngestParams,
-    LabelParams,
-    LakeParams,
-    SparkParams,
-)
+from pipelines.io.lake_params import LakeParams
 from pipelines.io.sources.params import SourceParams
+from pipelines.io.spark_params import SparkParams
 from pipelines.io.text_params import TextParams
 from pipelines.io.tracking_params import TrackingParams
 from pipelines.stack.params import ServicesParams
+from pipelines.stages.build_features.params import BuildFeaturesParams
+from pipelines.stages.curate.params import CurateParams
 from pipelines.stages.forecast.params import ForecastParams
+from pipelines.stages.ingest.params import IngestParams
 from pipelines.stages.maintain.params import MaintainParams
 from pipelines.stages.monitor.params import MonitorParams
+from pipelines.stages.package.params import PackageParams
 from pipelines.stages.train.params import TrainingParams
 from serving.online.params import FeatureStoreParams
-from serving.params import PackageParams, ServingParams
+from serving.params import ServingParams
 
 CONF_FOLDER = PROJECT_ROOT / "conf"
 Origins = dict[str, str]
+Section = TypeVar("Section")
 SECRET_KEY = re.compile(
     r"secret|passw|token(?!s|_file)|credential|(access|account|api|encryption)[._-]?key", re.IGNORECASE
 )
@@ -55,7 +54,7 @@ class Settings(BaseModel):
     ingest: IngestParams
     curate: CurateParams
     labels: LabelParams
-    features: FeatureParams
+    build_features: BuildFeaturesParams
     feature_store: FeatureStoreParams
     source: SourceParams
     text: TextParams
@@ -68,6 +67,10 @@ class Settings(BaseModel):
     serving: ServingParams
     package: PackageParams
     maintain: MaintainParams
+
+    def section(self, kind: type[Section]) -> Section:
+        """Return the section whose parameters are of type `kind`."""
+        return next(part for _, part in self if isinstance(part, kind))
 
 
 def load_settings(

@@ -1,77 +1,40 @@
-"""What every stage is handed: settings, places, clock, calendar and lake."""
+"""What every stage is handed: settings, places, clock, calendar, lake and run log."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol, TypeVar
 
 from features.sessions import SessionCalendar
-from pipelines.app.settings import Settings
-
-if TYPE_CHECKING:
-    from pipelines.io.lake import Lake
-    from pipelines.io.run_log import Journal
+from pipelines.base.home import Home
+from pipelines.base.lake import Lake
+from pipelines.base.run_log import RunLog
 
 Clock = Callable[[], datetime]
+Section = TypeVar("Section")
 
 
-@dataclass(frozen=True, slots=True)
-class Home:
-    """The one folder that a run writes to; two homes never touch each other."""
+class Sections(Protocol):
+    """Settings as those see them who own a part of them: by the type of the part."""
 
-    root: Path
-
-    @property
-    def lake(self) -> Path:
-        """Delta tables, unless settings name another place."""
-        return self.root / "lake"
-
-    @property
-    def feast(self) -> Path:
-        """Feast's registry and its SQLite online store."""
-        return self.root / "feast"
-
-    @property
-    def mlflow(self) -> Path:
-        """MLflow's database and artefacts."""
-        return self.root / "mlflow"
-
-    @property
-    def reports(self) -> Path:
-        """Drift reports and their index page."""
-        return self.root / "reports"
-
-    @property
-    def bento(self) -> Path:
-        """The Bento store."""
-        return self.root / "bento"
-
-    @property
-    def airflow(self) -> Path:
-        """Airflow's home."""
-        return self.root / "airflow"
-
-    @property
-    def logs(self) -> Path:
-        """Log files of the services."""
-        return self.root / "logs"
-
-    @property
-    def run(self) -> Path:
-        """Process records and locks."""
-        return self.root / "run"
+    def section(self, kind: type[Section]) -> Section:
+        """Return the section whose parameters are of type `kind`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """Everything that a stage may use; it reads no environment and no clock of its own."""
 
-    settings: Settings
+    settings: Sections
     home: Home
     clock: Clock
     calendar: SessionCalendar
     lake: Lake
-    journal: Journal
+    run_log: RunLog
+
+    def params(self, kind: type[Section]) -> Section:
+        """Return the settings of one kind, such as ``context.params(CurateParams)``."""
+        return self.settings.section(kind)

@@ -41,7 +41,7 @@ def audit(context: Context, session: date) -> dict[str, Any]:
         table versions that were scored. Bounded by one session's universe.
     """
     issued = f"select * from gold_forecasts where {dates_condition([session])}"
-    forecasts = context.lake.ask(issued, GOLD_FORECASTS)
+    forecasts = context.lake.collect_query(issued, GOLD_FORECASTS)
     ledger = read_ledger(context.lake)
     issues = [
         _describe_issue(context, issue, ledger)
@@ -78,7 +78,7 @@ def _scored_from(context: Context, session: date, issued_at: datetime) -> dict[s
         f"and date'{session}' between window_start and as_of "
         f"and {issued} between started_at and finished_at order by started_at limit 1"
     )
-    found = context.lake.ask(runs, OPS_STAGE_RUNS)
+    found = context.lake.collect_query(runs, OPS_STAGE_RUNS)
     return decode_versions(found.item()) if found.height else {}
 
 

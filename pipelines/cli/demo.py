@@ -14,9 +14,11 @@ from pipelines.base.errors import BadDataError
 from pipelines.cli.demo_report import show_results
 from pipelines.cli.options import Request, open_request
 from pipelines.cli.stack_commands import announce_password, stage_arguments
+from pipelines.io.sources.params import SourceParams
 from pipelines.stack.airflow_api import AirflowApi, DagRun
 from pipelines.stack.airflow_home import USER, read_password
 from pipelines.stack.lifecycle import Stack, render_addresses, start_stack, stop_stack
+from pipelines.stack.params import ServicesParams
 
 Say = Callable[[str], None]
 
@@ -76,7 +78,7 @@ def run_demo(request: Request, say: Say) -> None:
     announce_password(context.home)
     progress.step("starting Airflow, MLflow, the forecast service, Feast and the reports page")
     try:
-        stack = start_stack(context.settings.services, context.home, stage_arguments(request))
+        stack = start_stack(context.params(ServicesParams), context.home, stage_arguments(request))
         api = open_api(context)
         drive(api, plan, progress)
         progress.step("reading the results from the running parts")
@@ -84,7 +86,7 @@ def run_demo(request: Request, say: Say) -> None:
         say(addresses(context, stack))
     except BaseException:
         progress.step("stopping what was started")
-        stop_stack(context.settings.services, context.home)
+        stop_stack(context.params(ServicesParams), context.home)
         raise
 
 
@@ -157,14 +159,14 @@ def task_state(api: AirflowApi, run: DagRun, task_id: str) -> str | None:
 
 def open_api(context: Context) -> AirflowApi:
     """Return a client of the home's Airflow."""
-    services = context.settings.services
+    services = context.params(ServicesParams)
     password, _ = read_password(context.home.airflow)
     return AirflowApi(services.address("airflow_port"), USER, password, services.request_timeout_seconds)
 
 
 def addresses(context: Context, stack: Stack) -> str:
     """Return where to look next, and how to end it."""
-    services, home = context.settings.services, context.home
+    services, home = context.params(ServicesParams), context.home
     table = render_addresses(services, home, stack)
     user = f"Airflow: user {USER}, password in {home.airflow / 'passwords.json'}"
     folder = os.path.relpath(home.root)
@@ -172,9 +174,9 @@ def addresses(context: Context, stack: Stack) -> str:
 
 
 def _sessions(context: Context) -> list[date]:
-    if context.settings.source.name == "simulated":
+    if context.params(SourceParams).name == "simulated":
         last = context.calendar.last_decided(context.clock())
-        start: Any = context.settings.source.simulated.start
+        start: Any = context.params(SourceParams).simulated.start
         return context.calendar.sessions(start, last)
     from pipelines.cli.demo_source import sessions_in_source
 

@@ -14,8 +14,10 @@ from features.catalog import daily_features
 from pipelines.base.context import Context
 from pipelines.cli.tables import describe, render, render_status
 from pipelines.io.feature_store import open_feature_store
+from pipelines.io.tracking_params import TrackingParams
 from pipelines.stack.airflow_api import AirflowApi
 from pipelines.stack.mlflow_api import read_champion
+from pipelines.stack.params import ServicesParams
 from pipelines.tables.contracts import GOLD_FEATURES_DAILY, OPS_QUARANTINE
 
 Say = Callable[[str], None]
@@ -36,11 +38,11 @@ def show_results(context: Context, api: AirflowApi, session: date, say: Say) -> 
     say(_title("Tables and champion (bellwether status)"))
     say(render_status(describe(context), as_json=False))
     say(_title("Refused records by rule (ops.quarantine)"))
-    say(render(context.lake.ask(REFUSED, OPS_QUARANTINE), "table", None))
+    say(render(context.lake.collect_query(REFUSED, OPS_QUARANTINE), "table", None))
     say(_title("Champion beside the baselines, on unseen rows (MLflow)"))
     say(render_champion(context))
     shown = SYMBOLS.format(session=session, limit=SHOWN_SYMBOLS)
-    symbols = context.lake.ask(shown, GOLD_FEATURES_DAILY)["symbol"].to_list()
+    symbols = context.lake.collect_query(shown, GOLD_FEATURES_DAILY)["symbol"].to_list()
     say(_title(f"Online features of {', '.join(symbols)} (Feast)"))
     say(render_online(context, symbols))
     say(_title(f"The forecast service's answer for {', '.join(symbols)}"))
@@ -57,7 +59,7 @@ def render_runs(api: AirflowApi) -> str:
 
 def render_champion(context: Context) -> str:
     """Return the champion's name and its numbers beside every rival, losers included."""
-    services, tracking = context.settings.services, context.settings.tracking
+    services, tracking = context.params(ServicesParams), context.params(TrackingParams)
     seconds = services.request_timeout_seconds
     champion = read_champion(services.address("mlflow_port"), tracking.registered_model, seconds)
     rows = [
@@ -89,7 +91,7 @@ def daily_names() -> list[str]:
 
 def ask_service(context: Context, symbols: Sequence[str]) -> Any:
     """Return the service's answer for `symbols`."""
-    services = context.settings.services
+    services = context.params(ServicesParams)
     address = f"{services.address('forecasts_port')}/forecast"
     answer = httpx.post(address, json={"symbols": list(symbols)}, timeout=services.request_timeout_seconds)
     return answer.raise_for_status().json()

@@ -107,7 +107,7 @@ def end_like_an_interrupt() -> None:
 
 def _open(request: Request) -> tuple[Any, Any]:
     from pipelines.app.settings import load_settings
-    from pipelines.base.context import Home
+    from pipelines.base.home import Home
 
     return load_settings(request.env, overrides=request.overrides)[0], Home(request.home.resolve())
 

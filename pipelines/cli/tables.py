@@ -14,9 +14,10 @@ import click
 import polars as pl
 
 from pipelines.base.context import Context
+from pipelines.base.table import TableContract
 from pipelines.registry.champion import champion_at
 from pipelines.tables.as_of import instant_literal, newest_query
-from pipelines.tables.contracts import OPS_STAGE_RUNS, TABLES, TableContract
+from pipelines.tables.contracts import OPS_STAGE_RUNS, TABLES
 from pipelines.tables.scope import dates_condition
 
 MOST_ROWS = 5_000_000
@@ -70,7 +71,7 @@ def select_rows(
     columns, source = ", ".join(contract.columns), f"{contract.alias} where {' and '.join(wanted)}"
     query = f"select {columns} from {source}" if known_at is None else _known(contract, source, known_at)
     order = ", ".join(contract.key)
-    return context.lake.ask(
+    return context.lake.collect_query(
         f"select * from ({query}) as shown order by {order} limit {limit or MOST_ROWS}", contract
     )
 
@@ -113,8 +114,8 @@ def query_rows(context: Context, query: str, *, limit: int = 200) -> pl.DataFram
     named = [contract for contract in TABLES if contract.alias in query.lower()]
     inner = query.strip().rstrip(";")
     try:
-        rows = context.lake.query(f"select * from (\n{inner}\n) limit {limit}", *named)
-        return context.lake.to_polars(rows)
+        rows = context.lake.scan_query(f"select * from (\n{inner}\n) limit {limit}", *named)
+        return context.lake.collect(rows)
     except PySparkException as error:
         reason = str(error).strip().splitlines()[0]
         tables = ", ".join(contract.alias for contract in TABLES)
@@ -171,7 +172,7 @@ def _describe_table(context: Context, contract: TableContract) -> dict[str, Any]
         return {"table": contract.name, "rows": None, "version": None, "first": None, "last": None}
     day = "session_date" if "session_date" in contract.schema else "session"
     span = f", min({day}) as first, max({day}) as last" if day in contract.schema else ""
-    counted = context.lake.ask(f"select count(*) as height{span} from {contract.alias}", contract)
+    counted = context.lake.collect_query(f"select count(*) as height{span} from {contract.alias}", contract)
     rows, first, last = (*counted.row(0), None, None)[:3]
     return {"table": contract.name, "rows": rows, "version": version, "first": first, "last": last}
 
@@ -181,7 +182,7 @@ def _last_runs(context: Context) -> list[dict[str, Any]]:
     place = "row_number() over (partition by stage order by finished_at desc, run_id desc) as place"
     ranked = f"select {columns}, {place} from ops_stage_runs"
     last = f"select {columns} from ({ranked}) as ranked where place = 1 order by finished_at"
-    return context.lake.ask(last, OPS_STAGE_RUNS).to_dicts()
+    return context.lake.collect_query(last, OPS_STAGE_RUNS).to_dicts()
 
 
 def _describe_champion(context: Context) -> dict[str, Any] | None:

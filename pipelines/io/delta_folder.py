@@ -11,7 +11,7 @@ import polars.selectors as cs
 import pyarrow as pa
 from deltalake import DeltaTable, QueryBuilder
 
-from pipelines.tables.contracts import TableContract
+from pipelines.base.table import TableContract
 
 _ARROW_TYPES: dict[Any, str] = {
     pl.String: "Utf8",
@@ -41,7 +41,7 @@ class DeltaFolder:
         table = self._open(contract)
         return None if table is None else table.version()
 
-    def ask(self, query: str, contracts: Sequence[TableContract]) -> pl.DataFrame:
+    def collect_query(self, query: str, contracts: Sequence[TableContract]) -> pl.DataFrame:
         """Answer a query over the tables of `contracts`, each called by its `alias`.
 
         An absent table is empty; columns that a contract names and its table lacks are null.

@@ -25,7 +25,7 @@ from feature_repo.definitions import (
 from pipelines.base.context import Context
 from pipelines.base.errors import ContractViolation, UnavailableError
 from pipelines.base.files import read_record, replace_text
-from pipelines.io.lake import Lake
+from pipelines.base.lake import Lake
 from pipelines.io.retrieval import (
     CONTRACTS,
     check_spine,
@@ -55,7 +55,7 @@ _REFUSAL = "refusal"
 
 def open_feature_store(context: Context) -> FeatureStore:
     """Return the home's feature store; nothing is opened or applied before its first use."""
-    return FeatureStore(context.settings.feature_store, folder=context.home.feast, lake=context.lake)
+    return FeatureStore(context.params(FeatureStoreParams), folder=context.home.feast, lake=context.lake)
 
 
 class FeatureStore:

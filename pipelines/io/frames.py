@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
 import polars as pl
@@ -14,11 +13,11 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from pipelines.tables.contracts import TableContract
+from pipelines.base.table import TableContract
 
 Frame: TypeAlias = pl.DataFrame | DataFrame
-"""Rows in this process, or a Spark frame: the same step works on either."""
-AnyFrame = TypeVar("AnyFrame", pl.DataFrame, DataFrame, Frame)
+"""`pipelines.base.frames.Frame`, with the engine's own type."""
+AnyFrame = TypeVar("AnyFrame")
 
 _SPARK_TYPES: dict[Any, T.DataType] = {
     pl.String: T.StringType(),
@@ -42,20 +41,6 @@ def spark_schema(schema: Mapping[str, Any]) -> T.StructType:
     return T.StructType([T.StructField(name, spark_type(dtype)) for name, dtype in schema.items()])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Changes:
-    """Rows that a write inserted, updated and deleted."""
-
-    inserted: int = 0
-    updated: int = 0
-    deleted: int = 0
-
-    @property
-    def total(self) -> int:
-        """All rows touched."""
-        return self.inserted + self.updated + self.deleted
-
-
 def to_arrow(frame: pl.DataFrame, target: T.StructType) -> pa.Table:
     """Return a Polars frame as the Arrow table that Spark expects of a schema."""
     return frame.select(target.fieldNames()).to_arrow().cast(to_arrow_schema(target, timezone="UTC"))
@@ -67,7 +52,7 @@ def conform(frame: pl.DataFrame, schema: Mapping[str, Any]) -> pl.DataFrame:
 
 
 @contextmanager
-def held(frame: AnyFrame) -> Iterator[AnyFrame]:
+def persisted(frame: AnyFrame) -> Iterator[AnyFrame]:
     """Keep a Spark frame's rows while they are used more than once."""
     if isinstance(frame, DataFrame):
         frame.persist()

@@ -15,9 +15,10 @@ from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from pipelines.base.frames import Changes, Step
+from pipelines.base.table import TableContract
 from pipelines.io.delta_folder import DeltaFolder
 from pipelines.io.frames import (
-    Changes,
     Frame,
     conform,
     local_difference,
@@ -26,12 +27,10 @@ from pipelines.io.frames import (
     spark_type,
     to_arrow,
 )
-from pipelines.tables.contracts import TableContract
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-Step = Callable[[pl.DataFrame], pl.DataFrame]
 Answer = TypeVar("Answer")
 
 
@@ -114,7 +113,7 @@ class Lake:
             builder = builder.partitionedBy(contract.partition_by)
         builder.execute()
 
-    def read(self, contract: TableContract, *, at_version: int | None = None) -> DataFrame:
+    def scan_table(self, contract: TableContract, *, at_version: int | None = None) -> DataFrame:
         """Return the table's columns in contract order; an absent table reads as empty.
 
         Columns that the contract names and the table lacks (a feature added since) read as null.
@@ -135,38 +134,38 @@ class Lake:
             )
         )
 
-    def query(self, query: str, *contracts: TableContract) -> DataFrame:
+    def scan_query(self, query: str, *contracts: TableContract) -> DataFrame:
         """Return the rows of a query over the tables of `contracts`, as a Spark frame."""
         for contract in contracts:
-            self.read(contract).createOrReplaceTempView(contract.alias)
+            self.scan_table(contract).createOrReplaceTempView(contract.alias)
         return self.spark.sql(query)
 
-    def ask(self, query: str, *contracts: TableContract) -> pl.DataFrame:
+    def collect_query(self, query: str, *contracts: TableContract) -> pl.DataFrame:
         """Collect the rows of a query, which the caller has bounded."""
         if self._folder is not None:
-            return self._folder.ask(query, contracts)
-        return self.to_polars(self.query(query, *contracts))
+            return self._folder.collect_query(query, contracts)
+        return self.collect(self.scan_query(query, *contracts))
 
-    def pick(self, query: str, *contracts: TableContract) -> Frame:
+    def collect_query_if_small(self, query: str, *contracts: TableContract) -> Frame:
         """Return the rows of a query: in this process if they are few, as a Spark frame otherwise."""
         if not self.local_rows:
-            return self.query(query, *contracts)
-        few = self.ask(f"select * from ({query}) as picked limit {self.local_rows + 1}", *contracts)
-        return few if few.height <= self.local_rows else self.query(query, *contracts)
+            return self.scan_query(query, *contracts)
+        few = self.collect_query(f"select * from ({query}) as picked limit {self.local_rows + 1}", *contracts)
+        return few if few.height <= self.local_rows else self.scan_query(query, *contracts)
 
-    def settle(self, frame: DataFrame) -> Frame:
+    def collect_if_small(self, frame: DataFrame) -> Frame:
         """Bring a Spark frame into this process if its rows are few."""
         if not self.local_rows:
             return frame
-        rows = self.to_polars(frame.limit(self.local_rows + 1))
+        rows = self.collect(frame.limit(self.local_rows + 1))
         return rows if rows.height <= self.local_rows else frame
 
-    def read_small(self, contract: TableContract) -> pl.DataFrame:
+    def collect_table(self, contract: TableContract) -> pl.DataFrame:
         """Collect a table of few rows; the frame is kept while the table's version stands."""
         version = self.version(contract)
         kept = self._small.get(contract.name)
         if kept is None or kept[0] != version:
-            rows = self.ask(f"select * from {contract.alias}", contract)
+            rows = self.collect_query(f"select * from {contract.alias}", contract)
             kept = self._small[contract.name] = (version, rows)
         return kept[1]
 
@@ -208,7 +207,7 @@ class Lake:
         self.ensure(contract)
         before = self.version(contract) if txn is not None else None
         writer = (
-            self._laid_out(contract, self.to_spark(frame, contract.schema))
+            self._laid_out(contract, self.distribute(frame, contract.schema))
             .write.format("delta")
             .mode("append")
         )
@@ -239,16 +238,18 @@ class Lake:
             if isinstance(here, pl.DataFrame):
                 wanted_here = frame.select(contract.columns)
                 return self._write_difference(contract, local_difference(contract, wanted_here, here))
-        wanted = self.to_spark(frame, contract.schema).select(*contract.columns)
+        wanted = self.distribute(frame, contract.schema).select(*contract.columns)
         if not self.exists(contract):
             return Changes(inserted=self._append_counted(contract, wanted))
-        standing = self.read(contract).where(scope)
+        standing = self.scan_table(contract).where(scope)
         if standing.isEmpty():
             return Changes(inserted=self._append_some(contract, wanted))
         return self._apply_difference(contract, wanted, standing)
 
     def _standing(self, contract: TableContract, columns: Sequence[str], scope: str) -> Frame:
-        return self.pick(f"select {', '.join(columns)} from {contract.alias} where {scope}", contract)
+        return self.collect_query_if_small(
+            f"select {', '.join(columns)} from {contract.alias} where {scope}", contract
+        )
 
     def _append_some(self, contract: TableContract, rows: DataFrame) -> int:
         """Append rows in one commit, if there are any, and return how many."""
@@ -329,10 +330,10 @@ class Lake:
                 if absent.height:
                     self.append(contract, absent)
                 return absent.height
-        wanted = self.to_spark(frame, contract.schema).select(*contract.columns)
+        wanted = self.distribute(frame, contract.schema).select(*contract.columns)
         if not self.exists(contract):
             return self._append_some(contract, wanted)
-        standing = self.read(contract).where(scope).select(*keys)
+        standing = self.scan_table(contract).where(scope).select(*keys)
         absent_rows = wanted.join(standing, on=keys, how="left_anti").select(*contract.columns)
         return self._append_some(contract, absent_rows)
 
@@ -345,11 +346,11 @@ class Lake:
         target = spark_schema(schema)
         return self.spark.createDataFrame(to_arrow(frame, target), schema=target)
 
-    def to_spark(self, frame: Frame, schema: Mapping[str, Any]) -> DataFrame:
+    def distribute(self, frame: Frame, schema: Mapping[str, Any]) -> DataFrame:
         """Return a frame as a Spark frame; one of this process takes on the given schema."""
         return self.from_polars(frame, schema) if isinstance(frame, pl.DataFrame) else frame
 
-    def to_polars(self, frame: DataFrame) -> pl.DataFrame:
+    def collect(self, frame: DataFrame) -> pl.DataFrame:
         """Collect a frame whose size the caller has bounded."""
         collected: pl.DataFrame = pl.from_arrow(frame.toArrow())  # type: ignore[assignment]
         return collected
@@ -384,7 +385,7 @@ class Lake:
         return frame.mapInArrow(run, target)
 
 
-def at_once(*calls: Callable[[], Answer]) -> list[Answer]:
+def run_concurrently(*calls: Callable[[], Answer]) -> list[Answer]:
     """Run calls that wait for Spark side by side and return their answers in order.
 
     A short query keeps one core busy with planning; a second one costs next to nothing beside it. If one

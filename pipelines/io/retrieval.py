@@ -12,9 +12,10 @@ from pyspark.sql import functions as F
 from feature_repo.definitions import DAILY_VIEW, ISSUED_VIEW, TEXT_VIEW, source_table
 from features.catalog import daily_features, text_features
 from pipelines.base.errors import ContractViolation
-from pipelines.io.lake import Lake
+from pipelines.base.lake import Lake
+from pipelines.base.table import TableContract
 from pipelines.tables.as_of import instant_literal
-from pipelines.tables.contracts import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT, GOLD_FORECASTS, TableContract
+from pipelines.tables.contracts import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT, GOLD_FORECASTS
 from pipelines.tables.scope import dates_condition
 
 CONTRACTS: dict[str, TableContract] = {
@@ -79,14 +80,15 @@ def register_versions(lake: Lake, view: str, at_version: int | None) -> None:
     """Put the Spark view that Feast reads over the wanted Delta version of its gold table."""
     contract = CONTRACTS[view]
     columns = (name for name in contract.columns if name not in {"symbol", "session", "month"})
-    rows = lake.read(contract, at_version=at_version).select(
+    rows: DataFrame = lake.scan_table(contract, at_version=at_version)
+    versions = rows.select(
         "symbol",
         F.col("session").cast("string").alias("session"),
         F.unix_micros("event_timestamp").alias("event_at_us"),
         F.unix_micros("known_at").alias("known_at_us"),
         *columns,
     )
-    rows.createOrReplaceTempView(source_table(view))
+    versions.createOrReplaceTempView(source_table(view))
 
 
 def read_newest(lake: Lake, contract: TableContract, *, as_of: date, decision_at: datetime) -> pl.DataFrame:
@@ -109,11 +111,11 @@ def read_newest(lake: Lake, contract: TableContract, *, as_of: date, decision_at
     table = contract.alias
     in_sight = f"session <= date'{as_of}' and known_at <= {instant_literal(decision_at)}"
     last = f"select symbol, max(session) as last from {table} where {in_sight} group by symbol"
-    sessions = lake.ask(last, contract).get_column("last").unique().to_list()
+    sessions = lake.collect_query(last, contract).get_column("last").unique().to_list()
     if not sessions:
         return pl.DataFrame(schema=dict(contract.schema))
     columns = ", ".join(f"t.{name}" for name in contract.columns)
-    rows = lake.ask(
+    rows = lake.collect_query(
         f"select {columns} from {table} as t join ({last}) as n "
         "on t.symbol = n.symbol and t.session = n.last "
         f"where {in_sight} and {dates_condition(sessions)}",

@@ -4,33 +4,21 @@ from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import dataclass
 from datetime import date, datetime
 
 import polars as pl
 
+from pipelines.base.lake import Lake
 from pipelines.base.report import StageReport, Window
-from pipelines.io.lake import Lake, decode_versions
+from pipelines.base.run_log import LastRun
+from pipelines.io.lake import decode_versions
 from pipelines.tables.contracts import OPS_STAGE_RUNS
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LastRun:
-    """What the last finished run of a stage consumed."""
-
-    inputs: dict[str, int]
-    definition: str
-
-    def version_of(self, table: str, definition: str) -> int | None:
-        """Return the consumed version, None if the stage now computes something else."""
-        return self.inputs.get(table) if definition == self.definition else None
-
 
 REMEMBERED = ("run_id", "stage", "as_of", "finished_at", "inputs", "definition")
 NOTHING_YET = LastRun(inputs={}, definition="")
 
 
-class Journal:
+class RunLog:
     """Reads and appends `ops.stage_runs`, whose row is the last commit of every stage."""
 
     def __init__(self, lake: Lake) -> None:
@@ -54,7 +42,9 @@ class Journal:
     def _read(self) -> pl.DataFrame:
         """Return all runs in the order in which they finished: a dozen short rows a day."""
         if self._runs is None:
-            self._runs = self._lake.ask(f"select {', '.join(REMEMBERED)} from ops_stage_runs", OPS_STAGE_RUNS)
+            self._runs = self._lake.collect_query(
+                f"select {', '.join(REMEMBERED)} from ops_stage_runs", OPS_STAGE_RUNS
+            )
         return self._runs.sort("finished_at", "run_id")
 
     def record(

@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 from pipelines.base.errors import UnavailableError
 from pipelines.base.jdk import CLASS_ARCHIVE
 from pipelines.base.project import PACKAGES, PROJECT_ROOT
-from pipelines.io.params import SparkParams
+from pipelines.io.spark_params import SparkParams
 
 DELTA_PACKAGE = "io.delta:delta-spark_4.2_2.13:4.4.0"
 JAR_FOLDER = PROJECT_ROOT / ".jars"

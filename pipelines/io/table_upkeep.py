@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from delta.tables import DeltaTable
 
-from pipelines.io.lake import Lake
-from pipelines.tables.contracts import TableContract
+from pipelines.base.lake import Lake
+from pipelines.base.table import TableContract
 
 
 def compact_table(lake: Lake, contract: TableContract) -> int:

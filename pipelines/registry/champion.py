@@ -10,6 +10,7 @@ from pathlib import Path
 from pipelines.base.context import Context
 from pipelines.base.errors import BadDataError
 from pipelines.io.tracking import ModelVersion, Tracking, open_tracking
+from pipelines.io.tracking_params import TrackingParams
 from pipelines.registry.ledger import (
     LedgerEntry,
     append_entry,
@@ -45,7 +46,7 @@ class Champion:
 
 def tracking_of(context: Context) -> Tracking:
     """Return the home's MLflow."""
-    return open_tracking(context.settings.tracking, context.home.mlflow)
+    return open_tracking(context.params(TrackingParams), context.home.mlflow)
 
 
 def champion_at(context: Context, as_of: date) -> LedgerEntry | None:
@@ -133,7 +134,7 @@ def _rollback_entry(
         model_key=target.model_key,
         model_version=target.version,
         previous_version=reigning.model_version if reigning else "",
-        who=who or context.settings.tracking.signed_by,
+        who=who or context.params(TrackingParams).signed_by,
         why=why,
         numbers={},
         decided_at=next_instant(entries, context.clock()),
@@ -152,6 +153,6 @@ def _check_not_overridden(entries: list[LedgerEntry], since: date) -> None:
 
 def _latest_as_of(context: Context, entries: list[LedgerEntry]) -> date:
     """Latest session that a stage ran for or a decision was taken for."""
-    last = context.lake.ask("select max(as_of) as last from ops_stage_runs", OPS_STAGE_RUNS).item()
+    last = context.lake.collect_query("select max(as_of) as last from ops_stage_runs", OPS_STAGE_RUNS).item()
     known = [day for day in (last, *(entry.as_of for entry in entries)) if day is not None]
     return max(known) if known else context.calendar.last_decided(context.clock())

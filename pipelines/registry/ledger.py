@@ -11,7 +11,7 @@ from typing import Any, Literal
 import polars as pl
 
 from pipelines.base.digest import digest_of
-from pipelines.io.lake import Lake
+from pipelines.base.lake import Lake
 from pipelines.tables.contracts import OPS_MODEL_LEDGER
 
 Kind = Literal["bootstrap", "promotion", "rollback", "rejection"]
@@ -69,7 +69,7 @@ class LedgerEntry:
 
 def read_ledger(lake: Lake) -> list[LedgerEntry]:
     """Return all decisions in order of as-of and decision; a few rows a week, so they are collected."""
-    rows = lake.read_small(OPS_MODEL_LEDGER).sort("as_of", "decided_at", "entry_id")
+    rows = lake.collect_table(OPS_MODEL_LEDGER).sort("as_of", "decided_at", "entry_id")
     return [_parse(row) for row in rows.to_dicts()]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from models.identity import digest_frame
+from models.params import ModelsParams
 from pipelines.base.context import Context
 from pipelines.registry.challenger import FRAME_FILE, HOLDOUT_FILE, OUT_OF_FOLD_FILE, Candidate
 from pipelines.registry.champion import tracking_of
@@ -81,7 +82,7 @@ def reproduce(context: Context, version: str) -> Reproduction:
     rebuilt = digest_frame(frame)
     if rebuilt != ancestry.frame_digest:
         log.warning("the rebuilt frame differs: %s", explain_difference(candidate.read(FRAME_FILE), frame))
-    params = restore_params(ancestry, context.settings.models)
+    params = restore_params(ancestry, context.params(ModelsParams))
     with tempfile.TemporaryDirectory() as scratch:
         fitted = fit_model(frame, params, ancestry.feature_names, workspace=Path(scratch))
     return compare(candidate, fitted, rebuilt)

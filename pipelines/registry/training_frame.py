@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from features.catalog import daily_features, text_features
+from features.params import LabelParams
 from features.sessions import INSTANT
 from pipelines.base.context import Context
 from pipelines.base.errors import BadDataError, SettingsError
 from pipelines.io.feature_store import open_feature_store
+from pipelines.io.frames import persisted
+from pipelines.stages.train.params import TrainingParams
 from pipelines.stages.train.steps import finish_frame
-from pipelines.tables.as_of import instant_literal, newest_versions
+from pipelines.tables.as_of import instant_literal, newest_query
 from pipelines.tables.contracts import GOLD_LABELS
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pipelines.base.frames import DistributedFrame
 
 log = logging.getLogger(__name__)
 
@@ -59,30 +62,29 @@ def read_frame(context: Context, as_of: date, horizon: int, features: Sequence[s
         If no labels of the horizon are built.
     """
     _check_horizon(context, horizon)
-    spine = read_spine(context, as_of, horizon).persist()
-    try:
-        if _count_rows(spine, context.settings.training.max_frame_rows) == 0:
+    with persisted(read_spine(context, as_of, horizon)) as spine:
+        if _count_rows(spine, context.params(TrainingParams).max_frame_rows) == 0:
             return finish_frame(pl.DataFrame(schema=frame_schema(features)))
         joined = open_feature_store(context).point_in_time_frame(spine, features)
         narrow = joined.selectExpr(*SPINE, *(f"cast(`{name}` as float) as `{name}`" for name in features))
-        return finish_frame(context.lake.to_polars(narrow))
-    finally:
-        spine.unpersist()
+        return finish_frame(context.lake.collect(narrow))
 
 
-def read_spine(context: Context, as_of: date, horizon: int) -> DataFrame:
+def read_spine(context: Context, as_of: date, horizon: int) -> DistributedFrame:
     """Return the key, `decision_at`, `label_end` and `label` of every valid label known at the as-of."""
     decided = instant_literal(context.calendar.decision_at(as_of))
-    known = context.lake.read(GOLD_LABELS).where(f"horizon = {horizon} and known_at <= {decided}")
-    labels = newest_versions(known, ["symbol", "session"]).where("valid and value is not null")
+    known = f"gold_labels where horizon = {horizon} and known_at <= {decided}"
+    newest = newest_query(known, ["symbol", "session", "label_end", "value", "valid"], ["symbol", "session"])
+    valid = f"select * from ({newest}) as newest where valid and value is not null"
+    labels = context.lake.scan_query(valid, GOLD_LABELS)
     instants = context.calendar.frame(FIRST_DAY, as_of).select("session", "decision_at")
-    decisions = context.lake.from_polars(instants, instants.schema).hint("broadcast")
+    decisions = context.lake.distribute(instants, instants.schema)
     joined = labels.join(decisions, on="session", how="inner")
     return joined.selectExpr("symbol", "session", "decision_at", "label_end", "value as label")
 
 
 def _check_horizon(context: Context, horizon: int) -> None:
-    built = context.settings.labels.horizons
+    built = context.params(LabelParams).horizons
     if horizon not in built:
         msg = (
             f"models.split.horizon_sessions={horizon} must be one of labels.horizons={list(built)}; "
@@ -97,7 +99,7 @@ def frame_schema(features: Sequence[str]) -> dict[str, Any]:
     return {**keys, "label": pl.Float64, **dict.fromkeys(features, pl.Float32)}
 
 
-def _count_rows(spine: DataFrame, most: int) -> int:
+def _count_rows(spine: DistributedFrame, most: int) -> int:
     rows = int(spine.count())
     log.info("training spine: %d labelled rows", rows)
     if rows > most:

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from pydantic import SecretStr
 
 from pipelines.app.settings import Settings
-from pipelines.base.context import Home
+from pipelines.base.home import Home
 from pipelines.base.project import PROJECT_ROOT
 
 SERVICE = "serving.service:BellwetherService"

@@ -16,8 +16,8 @@ from typing import Any
 import httpx
 from filelock import FileLock, Timeout
 
-from pipelines.base.context import Home
 from pipelines.base.errors import SettingsError, TransientError, UnavailableError
+from pipelines.base.home import Home
 from pipelines.stack.airflow_home import airflow_environment, migrate_database, read_password
 from pipelines.stack.params import ServicesParams
 from pipelines.stack.processes import (

@@ -9,7 +9,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from pipelines.base.context import Home
+from pipelines.base.home import Home
 from pipelines.stack.delta_log import read_local_table
 from pipelines.stack.metrics import render_metrics
 

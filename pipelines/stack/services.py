@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipelines.base.context import Home
+from pipelines.base.home import Home
 from pipelines.stack.airflow_home import airflow_command, airflow_environment
 from pipelines.stack.params import ServicesParams
 

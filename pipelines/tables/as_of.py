@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
 
 
 def instant_literal(moment: datetime) -> str:
@@ -33,8 +29,3 @@ def newest_query(source: str, columns: Sequence[str], by: Sequence[str]) -> str:
     wanted = ", ".join(columns)
     inner = ", ".join(dict.fromkeys([*columns, *by]))
     return f"select {wanted} from (select {inner}, {place} from {source}) as placed where place = 1"
-
-
-def newest_versions(frame: DataFrame, by: Sequence[str]) -> DataFrame:
-    """Return, for each key, the row of a Spark frame with the latest `known_at`, as `newest_query` does."""
-    return frame.sparkSession.sql(newest_query("{rows}", frame.columns, by), rows=frame)

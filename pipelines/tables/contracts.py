@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 import polars as pl
 
 from features.catalog import daily_features, text_features
 from features.sessions import INSTANT
+from pipelines.base.table import Dtype, TableContract
 
-Dtype = pl.DataType | type[pl.DataType]
 TEXT: Dtype = pl.String
 NUMBER: Dtype = pl.Float64
 DAY: Dtype = pl.Date
@@ -18,38 +15,6 @@ FLAG: Dtype = pl.Boolean
 MOMENT: Dtype = INSTANT
 COUNT: Dtype = pl.Int32
 TOTAL: Dtype = pl.Int64
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TableContract:
-    """What one table holds.
-
-    Attributes
-    ----------
-    name : str
-        ``layer.noun``.
-    schema : mapping of column to Polars dtype
-    key : tuple of str
-        Columns that identify one row.
-    partition_by : str or None
-        Column by whose value the files are laid out.
-    """
-
-    name: str
-    schema: Mapping[str, Dtype]
-    key: tuple[str, ...]
-    partition_by: str | None = None
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Column names in their declared order."""
-        return tuple(self.schema)
-
-    @property
-    def alias(self) -> str:
-        """What the table is called in a query: ``layer_noun``."""
-        return self.name.replace(".", "_")
-
 
 _ARRIVAL = {
     "source": TEXT,

@@ -11,7 +11,7 @@ import polars as pl
 from features.sessions import SessionCalendar
 
 if TYPE_CHECKING:
-    from pipelines.io.frames import Frame
+    from pipelines.base.frames import Frame
 
 SYMBOL_BUCKETS = 8
 MOST_TOUCHED = 1_000

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 
 from feature_repo.definitions import DAILY_VIEW, ISSUED_VIEW, TEXT_VIEW
-from pipelines.app.settings import Settings
-from pipelines.base.context import Home
+from pipelines.base.home import Home
 from serving.online.feast_store import OnlineReader
+from serving.online.params import FeatureStoreParams
 from serving.online.store import OnlineRows, Published
 
 
@@ -34,6 +34,6 @@ class ServedRows:
         return self._reader.version()
 
 
-def open_served_rows(settings: Settings, home: Home) -> ServedRows:
+def open_served_rows(params: FeatureStoreParams, home: Home) -> ServedRows:
     """Return the home's online store, which need not exist yet."""
-    return ServedRows(OnlineReader(settings.feature_store, home.feast))
+    return ServedRows(OnlineReader(params, home.feast))

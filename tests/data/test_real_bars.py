@@ -66,7 +66,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Context:
 
 @pytest.fixture(scope="module")
 def silver(home: Context) -> pl.DataFrame:
-    rows = home.lake.to_polars(home.lake.read(SILVER_BARS))
+    rows = home.lake.collect(home.lake.scan_table(SILVER_BARS))
     return rows.with_columns(pl.format("{} {}", "symbol", "session").alias("mark"))
 
 
@@ -76,19 +76,19 @@ def rows_of(silver: pl.DataFrame, marks: Iterable[str]) -> pl.DataFrame:
 
 def test_every_row_is_landed(home: Context) -> None:
     sent = pl.read_parquet(Path(home.settings.source.files.bars)).height
-    assert home.lake.read(BRONZE_BARS).count() == sent
+    assert home.lake.scan_table(BRONZE_BARS).count() == sent
 
 
 @pytest.mark.parametrize(
     ("rule", "marks"), [("null_price", NULLS), ("ohlc_inconsistent", INCONSISTENT)], ids=["nulls", "ohlc"]
 )
 def test_known_bad_rows_are_quarantined(home: Context, rule: str, marks: tuple[str, ...]) -> None:
-    refused = home.lake.to_polars(home.lake.read(OPS_QUARANTINE).where(f"rule = '{rule}'"))
+    refused = home.lake.collect(home.lake.scan_table(OPS_QUARANTINE).where(f"rule = '{rule}'"))
     assert sorted(refused.select(pl.format("{} {}", "symbol", "session")).to_series()) == sorted(marks)
 
 
 def test_nothing_else_is_quarantined(home: Context) -> None:
-    refused = home.lake.to_polars(home.lake.read(OPS_QUARANTINE))
+    refused = home.lake.collect(home.lake.scan_table(OPS_QUARANTINE))
     assert refused["record_hash"].n_unique() == len(NULLS) + len(INCONSISTENT)
 
 

@@ -13,6 +13,7 @@ from pipelines.app.runner import open_context, run_stage
 from pipelines.app.settings import load_settings
 from pipelines.base.context import Context
 from pipelines.base.report import StageReport, Window
+from pipelines.base.table import TableContract
 from pipelines.io.feature_store import open_feature_store
 from pipelines.tables.contracts import (
     GOLD_FEATURES_DAILY,
@@ -23,7 +24,6 @@ from pipelines.tables.contracts import (
     SILVER_BARS,
     SILVER_TEXT,
     SILVER_TEXT_SCORES,
-    TableContract,
 )
 
 BUILD = ("ingest", "curate", "score_text", "build_features")
@@ -67,7 +67,7 @@ def business_rows(context: Context, tables: Sequence[TableContract] = COMPARED) 
     """Return the sorted rows of each table, the batch that a refused record came in aside."""
     rows = {}
     for contract in tables:
-        frame = context.lake.ask(f"select * from {contract.alias}", contract)
+        frame = context.lake.collect_query(f"select * from {contract.alias}", contract)
         if contract is OPS_QUARANTINE:
             frame = frame.drop("batch_id").unique()
         rows[contract.name] = frame.sort(frame.columns)
@@ -77,7 +77,7 @@ def business_rows(context: Context, tables: Sequence[TableContract] = COMPARED) 
 def online_rows(context: Context) -> dict[str, pl.DataFrame]:
     """Return the online rows of every symbol that has bars, by view."""
     store = open_feature_store(context)
-    symbols = context.lake.ask(f"select distinct symbol from {SILVER_BARS.alias}", SILVER_BARS)[
+    symbols = context.lake.collect_query(f"select distinct symbol from {SILVER_BARS.alias}", SILVER_BARS)[
         "symbol"
     ].to_list()
     return {view: store.online(symbols, view).sort("symbol") for view in (DAILY_VIEW, TEXT_VIEW, ISSUED_VIEW)}

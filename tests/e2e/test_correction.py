@@ -64,7 +64,7 @@ def run(context: Context) -> None:
 
 
 def rows_of(context: Context, table: object) -> pl.DataFrame:
-    frame = context.lake.to_polars(context.lake.read(table))  # type: ignore[arg-type]
+    frame = context.lake.collect(context.lake.scan_table(table))  # type: ignore[arg-type]
     return frame.sort(frame.columns)
 
 

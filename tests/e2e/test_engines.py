@@ -18,7 +18,7 @@ from pipelines.cli.audit import audit_session
 from pipelines.cli.tables import describe, select_rows
 from pipelines.io.feature_store import open_feature_store
 from pipelines.io.lake import Lake
-from pipelines.io.run_log import Journal
+from pipelines.io.run_log import RunLog
 from pipelines.registry.champion import champion_at, load_champion
 from pipelines.registry.ledger import read_ledger
 from pipelines.stages.forecast import universe
@@ -60,7 +60,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Context:
 def spark_alone(folder: Context) -> Context:
     """The same home on a lake that asks Spark for everything, as one on an object store does."""
     lake = Lake(str(folder.home.lake), lambda: folder.lake.spark, local_rows=0)
-    return replace(folder, lake=lake, journal=Journal(lake))
+    return replace(folder, lake=lake, journal=RunLog(lake))
 
 
 def show_everything(context: Context) -> list[pl.DataFrame]:
@@ -99,7 +99,7 @@ def scored_universe(context: Context) -> pl.DataFrame:
     calendar = context.calendar.frame(TRAINED, FORECAST)
     plan = plan_history(calendar["session"].to_list(), calendar, 1)
     rows = universe.read_universe(context.lake, plan, names)
-    return rows if isinstance(rows, pl.DataFrame) else context.lake.to_polars(rows)
+    return rows if isinstance(rows, pl.DataFrame) else context.lake.collect(rows)
 
 
 def batch_answers(context: Context) -> pl.DataFrame:
@@ -111,8 +111,8 @@ def batch_answers(context: Context) -> pl.DataFrame:
 def remembered(context: Context) -> list[Any]:
     return [
         read_ledger(context.lake),
-        context.journal.last("forecast"),
-        context.journal.last_as_of("curate", FORECAST),
+        context.run_log.last("forecast"),
+        context.run_log.last_as_of("curate", FORECAST),
         context.lake.changed(SILVER_BARS, "session", since=1),
     ]
 

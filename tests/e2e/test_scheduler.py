@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from pipelines.app.settings import load_settings
-from pipelines.base.context import Home
+from pipelines.base.home import Home
 from pipelines.cli.stack_commands import end_like_an_interrupt
 from pipelines.stack.airflow_api import AirflowApi, DagRun
 from pipelines.stack.airflow_home import USER, read_password

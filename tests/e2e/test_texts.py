@@ -77,7 +77,7 @@ def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def rows_of(context: Context, contract: Any) -> pl.DataFrame:
-    return context.lake.to_polars(context.lake.read(contract))
+    return context.lake.collect(context.lake.scan_table(contract))
 
 
 async def ask(context: Context, address: str) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:

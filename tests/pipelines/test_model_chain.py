@@ -189,8 +189,8 @@ def issued(chain: Chain) -> pl.DataFrame:
     """What the first champion issued, asked twice."""
     chain.reports["forecast"] = chain.run("forecast", -6)
     chain.reports["again"] = chain.run("forecast", -6)
-    rows = chain.context.lake.read(GOLD_FORECASTS).where(f"session = date'{chain.gold.sessions[-6]}'")
-    return chain.context.lake.to_polars(rows).sort("symbol")
+    rows = chain.context.lake.scan_table(GOLD_FORECASTS).where(f"session = date'{chain.gold.sessions[-6]}'")
+    return chain.context.lake.collect(rows).sort("symbol")
 
 
 def test_forecasts_are_the_champions_word_for_the_universe(chain: Chain, issued: pl.DataFrame) -> None:
@@ -247,7 +247,7 @@ def test_window_leaves_seen_sessions_out_unless_asked_and_marks_them_then(
     asking = Chain(open_home(chain.context.home.root, "forecast.in_sample=true"), chain.gold)
     report = asking.run("forecast", -6, back=30)
     assert report.details["in_sample_marked"] == refused["in_sample_refused"]
-    issued = asking.context.lake.to_polars(asking.context.lake.read(GOLD_FORECASTS))
+    issued = asking.context.lake.collect(asking.context.lake.scan_table(GOLD_FORECASTS))
     marked = issued.filter(pl.col("in_sample"))["session"].unique()
     assert len(marked) == refused["in_sample_refused"]
     assert max(marked) < min(issued.filter(~pl.col("in_sample"))["session"])

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipelines.app.settings import load_settings
-from pipelines.base.context import Home
-from pipelines.stack.forecast_service import ROOT, serve_command, service_environment, write_settings
+from pipelines.base.home import Home
+from pipelines.base.project import PROJECT_ROOT
+from pipelines.stack.forecast_service import serve_command, service_environment, write_settings
 
 
 def free_port() -> int:
@@ -30,7 +31,7 @@ def serving(home: Path, *, overrides: Sequence[str] = (), log: Path) -> Iterator
     command = serve_command(settings, place, write_settings(settings, place), port=port)
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, cwd=ROOT, env=service_environment(place), stdout=output, stderr=subprocess.STDOUT
+            command, cwd=PROJECT_ROOT, env=service_environment(place), stdout=output, stderr=subprocess.STDOUT
         )
         try:
             yield f"http://127.0.0.1:{port}"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from serving.params import PackageParams
+from pipelines.stages.package.params import PackageParams
 from tests.serving.parts import PARAMS
 
 

@@ -86,7 +86,7 @@ def test_each_request_is_one_line_of_json(client: TestClient, caplog: pytest.Log
 
 
 def test_settings_can_be_handed_over_in_a_file(tmp_path: Path) -> None:
-    from pipelines.base.context import Home
+    from pipelines.base.home import Home
     from pipelines.stack.forecast_service import serve_command, write_settings
     from serving.setup import read_settings
 

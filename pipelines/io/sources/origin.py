@@ -5,6 +5,7 @@ from __future__ import annotations
 from pipelines.base.context import Context
 from pipelines.base.errors import SettingsError
 from pipelines.io.sources import Source, build_source
+from pipelines.io.sources.params import SourceParams
 from pipelines.tables.contracts import BRONZE_BARS
 
 
@@ -16,8 +17,8 @@ def open_source(context: Context) -> Source:
     SettingsError
         If the home holds bars of another one: symbols, calendars and adjustments of two feeds would mix.
     """
-    source = build_source(context.settings.source)
-    landed = context.lake.ask(f"select source from {BRONZE_BARS.alias} limit 1", BRONZE_BARS)
+    source = build_source(context.params(SourceParams))
+    landed = context.lake.collect_query(f"select source from {BRONZE_BARS.alias} limit 1", BRONZE_BARS)
     if landed.height and landed.item() != source.name:
         msg = (
             f"source.name={source.name!r}, but {context.home.root} holds bars of {landed.item()!r}; one home "

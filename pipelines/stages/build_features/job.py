@@ -10,14 +10,18 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from features.catalog import catalog_digest, max_lookback
+from features.params import CalendarParams, LabelParams
 from pipelines.base.context import Context
 from pipelines.base.digest import digest_of
 from pipelines.base.report import StageReport, Window, standing
-from pipelines.io.frames import held, reshape
-from pipelines.io.lake import at_once
+from pipelines.base.table import TableContract
+from pipelines.io.frames import persisted, reshape
+from pipelines.io.lake import run_concurrently
 from pipelines.io.text_models import scorer_version
+from pipelines.io.text_params import TextParams
 from pipelines.stages.build_features import contract, steps
 from pipelines.stages.build_features.evaluations import Days
+from pipelines.stages.build_features.params import BuildFeaturesParams
 from pipelines.tables.contracts import (
     GOLD_FEATURES_DAILY,
     GOLD_FEATURES_TEXT,
@@ -25,12 +29,11 @@ from pipelines.tables.contracts import (
     SILVER_BARS,
     SILVER_TEXT,
     SILVER_TEXT_SCORES,
-    TableContract,
 )
 from pipelines.tables.scope import MOST_TOUCHED, dates_condition, positions
 
 if TYPE_CHECKING:
-    from pipelines.io.frames import Frame
+    from pipelines.base.frames import Frame
 
 SCORES = ("negative", "neutral", "positive")
 NOTHING = {"rows_in": 0, "rows_out": 0, "sessions_touched": 0}
@@ -39,9 +42,12 @@ NOTHING = {"rows_in": 0, "rows_out": 0, "sessions_touched": 0}
 def run(context: Context, window: Window) -> StageReport:
     """Bring gold up to what silver holds. The as-of bounds what later stages see, never the build."""
     del window
-    lake, settings = context.lake, context.settings
+    lake = context.lake
     definition = digest_of(
-        catalog_digest(), settings.labels, settings.calendar, scorer_version(settings.text)
+        catalog_digest(),
+        context.params(LabelParams),
+        context.params(CalendarParams),
+        scorer_version(context.params(TextParams)),
     )
     before, inputs = lake.versions(contract.WRITES), standing(lake.versions(contract.READS))
     parts = {"labels": NOTHING, "daily": NOTHING, "text": NOTHING}
@@ -66,7 +72,7 @@ def run(context: Context, window: Window) -> StageReport:
 
 def changed_sessions(context: Context, tables: Iterable[TableContract], definition: str) -> list[date] | None:
     """Return the sessions of which rows changed since the last run, None for all."""
-    last = context.journal.last("build_features")
+    last = context.run_log.last("build_features")
     found: set[date] = set()
     for table in tables:
         if not context.lake.exists(table):
@@ -95,7 +101,9 @@ def following(
 
 def last_session(context: Context) -> date:
     """Return the newest session that silver has bars of."""
-    newest: date = context.lake.ask("select max(session) as last from silver_bars", SILVER_BARS).item()
+    newest: date = context.lake.collect_query(
+        "select max(session) as last from silver_bars", SILVER_BARS
+    ).item()
     return newest
 
 
@@ -104,28 +112,28 @@ def build_daily(context: Context, changed: list[date] | None) -> dict[str, dict[
     touched = following(context, changed, last_session(context), lookback=max_lookback())
     if touched == []:
         return {"daily": NOTHING, "labels": NOTHING}
-    settings = context.settings
+    labelled = context.params(LabelParams)
     step = partial(
         steps.build_block,
         days=all_days(context),
         touched=touched,
-        block_sessions=settings.features.block_sessions,
+        block_sessions=context.params(BuildFeaturesParams).block_sessions,
         calendar=context.calendar,
-        horizons=tuple(sorted(settings.labels.horizons)),
-        label_lag=timedelta(minutes=settings.labels.lag_minutes),
+        horizons=tuple(sorted(labelled.horizons)),
+        label_lag=timedelta(minutes=labelled.lag_minutes),
     )
     bars = f"select {', '.join(steps.BAR_INPUTS)} from silver_bars"
     rows = in_blocks(context, bars, (SILVER_BARS,), touched, lookback=max_lookback())
-    with held(context.lake.map_groups(rows, ["block"], step, steps.BLOCK_OUTPUT)) as built:
+    with persisted(context.lake.map_groups(rows, ["block"], step, steps.BLOCK_OUTPUT)) as built:
         kinds = [reshape(built, f"select * from {{rows}} where kind = '{kind}'") for kind in steps.KINDS]
         scopes = dates_condition(touched), labels_condition(context, touched)
         writes = [
             partial(context.lake.replace, contract, frame, scope=scope)
             for contract, frame, scope in zip((GOLD_FEATURES_DAILY, GOLD_LABELS), kinds, scopes, strict=True)
         ]
-        features, labels = at_once(*writes) if touched is not None else [write() for write in writes]
+        features, labels = run_concurrently(*writes) if touched is not None else [write() for write in writes]
     counted = "select count(distinct session) as days from silver_bars"
-    size = context.lake.ask(counted, SILVER_BARS).item() if touched is None else len(touched)
+    size = context.lake.collect_query(counted, SILVER_BARS).item() if touched is None else len(touched)
     daily = {"rows_in": features.total, "rows_out": features.total, "sessions_touched": size}
     return {
         "daily": daily,
@@ -138,7 +146,7 @@ def labels_condition(context: Context, touched: list[date] | None) -> str:
     if touched is None:
         return "true"
     parts = []
-    for horizon in context.settings.labels.horizons:
+    for horizon in context.params(LabelParams).horizons:
         signals = [context.calendar.shift(day, -1 - horizon) for day in touched]
         parts.append(f"(horizon = {horizon} and {dates_condition(signals)})")
     return " or ".join(parts)
@@ -160,7 +168,7 @@ def build_text(context: Context, changed_bars: list[date] | None, definition: st
         days=all_days(context),
         touched=touched,
         last=last,
-        block_sessions=context.settings.features.block_sessions,
+        block_sessions=context.params(BuildFeaturesParams).block_sessions,
     )
     tables = (SILVER_TEXT, SILVER_TEXT_SCORES)
     rows = in_blocks(context, scored_texts(context), tables, touched, lookback=steps.TEXT_LOOKBACK)
@@ -171,7 +179,7 @@ def build_text(context: Context, changed_bars: list[date] | None, definition: st
 
 def scored_texts(context: Context) -> str:
     """Return the query for texts with their probabilities by the scorer in use, unscored ones left out."""
-    version = scorer_version(context.settings.text)
+    version = scorer_version(context.params(TextParams))
     columns = ", ".join(f"s.{name}" if name in SCORES else f"t.{name}" for name in steps.TEXT_INPUTS)
     return (
         f"select {columns} from silver_text as t join silver_text_scores as s on t.text_id = s.text_id "
@@ -202,17 +210,17 @@ def in_blocks(
     A block is `block_sessions` consecutive sessions of the calendar; it needs its own rows and
     those of `lookback` - 1 sessions before.
     """
-    lake, size = context.lake, context.settings.features.block_sessions
+    lake, size = context.lake, context.params(BuildFeaturesParams).block_sessions
     days, wanted = all_days(context).frame.select("session", "position"), None
     if touched is None:
-        rows: Frame = lake.query(query, *tables)
+        rows: Frame = lake.scan_query(query, *tables)
     else:
         first = context.calendar.position(min(touched)) - lookback + 1
         days = days.filter(pl.col("position").is_between(first, context.calendar.position(max(touched))))
         wanted = {context.calendar.position(day) // size for day in touched}
         span = days["session"].to_list()
         near = f"session between date'{span[0]}' and date'{span[-1]}'"
-        rows = lake.pick(f"select * from ({query}) as asked where {near}", *tables)
+        rows = lake.collect_query_if_small(f"select * from ({query}) as asked where {near}", *tables)
     step = partial(steps.mark_blocks, days=Days(frame=days), size=size, lookback=lookback, wanted=wanted)
     columns = {name: dtype for table in tables for name, dtype in table.schema.items()}
     return lake.map_batches(rows, step, {name: columns[name] for name in rows.columns} | {"block": pl.Int64})

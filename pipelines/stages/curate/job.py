@@ -11,24 +11,26 @@ import polars as pl
 from pipelines.base.context import Context
 from pipelines.base.digest import digest_of
 from pipelines.base.report import StageReport, Window, standing
-from pipelines.io.frames import collect_rows, held, reshape
-from pipelines.io.lake import at_once
+from pipelines.base.table import TableContract
+from pipelines.io.frames import collect_rows, persisted, reshape
+from pipelines.io.lake import run_concurrently
 from pipelines.io.sources import build_source
 from pipelines.io.sources.origin import open_source
+from pipelines.io.sources.params import SourceParams
 from pipelines.stages.curate import contract, steps
+from pipelines.stages.curate.params import CurateParams
 from pipelines.tables.contracts import (
     BRONZE_BARS,
     BRONZE_TEXTS,
     SILVER_ACTIONS,
     SILVER_BARS,
     SILVER_TEXT,
-    TableContract,
 )
 from pipelines.tables.record_kinds import CANONICAL_TEXT
 from pipelines.tables.scope import around, bucketed, dates_condition, positions
 
 if TYPE_CHECKING:
-    from pipelines.io.frames import Frame
+    from pipelines.base.frames import Frame
 
 TEXT_ID = f"sha2(concat_ws('|', session_date, {CANONICAL_TEXT}), 256) as text_id"
 FINDINGS = {"symbol": pl.String, "finding": pl.String, "session": pl.Date, "missing": pl.Int64}
@@ -40,7 +42,7 @@ def run(context: Context, window: Window) -> StageReport:
     """Bring silver up to what bronze holds. The as-of bounds what later stages see, never curate."""
     del window
     lake = context.lake
-    definition = digest_of(context.settings.curate, open_source(context).price_basis)
+    definition = digest_of(context.params(CurateParams), open_source(context).price_basis)
     before, inputs = lake.versions(contract.WRITES), standing(lake.versions(contract.READS))
     bars, texts = curate_bars(context, definition), curate_texts(context, definition)
     rows_out = bars["rows_out"] + texts["rows_out"]
@@ -60,7 +62,7 @@ def run(context: Context, window: Window) -> StageReport:
 
 def changed_sessions(context: Context, bronze: TableContract, definition: str) -> list[date] | None:
     """Return the sessions that new bronze records speak of, None for all of them."""
-    since = context.journal.last("curate").version_of(bronze.name, definition)
+    since = context.run_log.last("curate").version_of(bronze.name, definition)
     changed = context.lake.changed(bronze, "session_date", since=since)
     return None if changed is None else sorted(changed - {None})
 
@@ -75,17 +77,17 @@ def curate_bars(context: Context, definition: str) -> dict[str, Any]:
     step = partial(
         steps.bar_versions,
         sessions=sessions,
-        params=context.settings.curate,
-        price_basis=build_source(context.settings.source).price_basis,
+        params=context.params(CurateParams),
+        price_basis=build_source(context.params(SourceParams)).price_basis,
     )
     records = bucketed(read_bars(context, touched))
-    with held(context.lake.map_groups(records, ["bucket"], step, SILVER_BARS.schema)) as versions:
+    with persisted(context.lake.map_groups(records, ["bucket"], step, SILVER_BARS.schema)) as versions:
         announced = "select distinct symbol from {rows} where dividend <> 0 or split <> 1"
         chains = bucketed(reshape(versions, f"select * from {{rows}} where symbol in ({announced})"))
         actions = context.lake.map_groups(chains, ["bucket"], steps.action_versions, SILVER_ACTIONS.schema)
         replace = partial(context.lake.replace, scope=dates_condition(touched))
         writes = partial(replace, SILVER_BARS, versions), partial(replace, SILVER_ACTIONS, actions)
-        changes, _ = at_once(*writes) if touched is not None else [write() for write in writes]
+        changes, _ = run_concurrently(*writes) if touched is not None else [write() for write in writes]
         size = reshape(versions, "select count(*) as rows_in, count(distinct session) as days from {rows}")
         counted = collect_rows(size)[0]
         return {
@@ -102,8 +104,10 @@ def curate_texts(context: Context, definition: str) -> dict[str, Any]:
     if changed == [] or not context.lake.exists(BRONZE_TEXTS):
         return NOTHING
     sessions = known_sessions(context, BRONZE_TEXTS, changed)
-    named = context.lake.read(BRONZE_TEXTS).where(arrived(changed, timedelta())).selectExpr("*", TEXT_ID)
-    records = named if changed is None else context.lake.settle(named)
+    named = (
+        context.lake.scan_table(BRONZE_TEXTS).where(arrived(changed, timedelta())).selectExpr("*", TEXT_ID)
+    )
+    records = named if changed is None else context.lake.collect_if_small(named)
     step = partial(steps.text_rows, sessions=sessions)
     texts = context.lake.map_groups(bucketed(records), ["bucket"], step, SILVER_TEXT.schema)
     changes = context.lake.replace(SILVER_TEXT, texts, scope=dates_condition(changed))
@@ -113,9 +117,11 @@ def curate_texts(context: Context, definition: str) -> dict[str, Any]:
 def read_bars(context: Context, touched: list[date] | None) -> Frame:
     """Return the bronze bars of the touched sessions, and of the days around them."""
     if touched is None:
-        return context.lake.read(BRONZE_BARS)
+        return context.lake.scan_table(BRONZE_BARS)
     condition = arrived(touched, timedelta(days=15))
-    return context.lake.pick(f"select * from {BRONZE_BARS.alias} where {condition}", BRONZE_BARS)
+    return context.lake.collect_query_if_small(
+        f"select * from {BRONZE_BARS.alias} where {condition}", BRONZE_BARS
+    )
 
 
 def arrived(touched: list[date] | None, margin: timedelta) -> str:
@@ -134,7 +140,7 @@ def known_sessions(context: Context, bronze: TableContract, touched: list[date] 
         first, last = min(touched), max(touched)
     else:
         span = f"select min(session_date) as first, max(session_date) as last from {bronze.alias}"
-        first, last = (day or date(1990, 1, 2) for day in context.lake.ask(span, bronze).row(0))
+        first, last = (day or date(1990, 1, 2) for day in context.lake.collect_query(span, bronze).row(0))
     margin = timedelta(days=20)
     return steps.Sessions(frame=positions(context.calendar, first - margin, last + margin), touched=touched)
 
@@ -142,9 +148,9 @@ def known_sessions(context: Context, bronze: TableContract, touched: list[date] 
 def report_findings(context: Context, versions: Frame, sessions: steps.Sessions) -> dict[str, Any]:
     """Return counts and examples of gaps and stale prices among the touched bars."""
     step = partial(
-        steps.quality_findings, sessions=sessions, stale_sessions=context.settings.curate.stale_sessions
+        steps.quality_findings, sessions=sessions, stale_sessions=context.params(CurateParams).stale_sessions
     )
-    with held(context.lake.map_groups(bucketed(versions), ["bucket"], step, FINDINGS)) as found:
+    with persisted(context.lake.map_groups(bucketed(versions), ["bucket"], step, FINDINGS)) as found:
         total = reshape(found, "select finding, sum(missing) as missing from {rows} group by finding")
         first = f"select * from {{rows}} order by session, symbol, finding limit {MOST_EXAMPLES}"
         counts, examples = collect_rows(total), collect_rows(reshape(found, first))

@@ -8,7 +8,7 @@ from datetime import date
 
 import polars as pl
 
-from pipelines.io.params import CurateParams
+from pipelines.stages.curate.params import CurateParams
 from pipelines.stages.curate.ticks import candidates, judge_candidates
 from pipelines.tables.contracts import SILVER_ACTIONS, SILVER_BARS, SILVER_TEXT
 from pipelines.tables.record_kinds import BARS, TEXTS

@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from pipelines.io.params import CurateParams
+from pipelines.stages.curate.params import CurateParams
 
 Record = dict[str, Any]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from models.card import render_card, render_table
+from models.params import ModelsParams
 from pipelines.base.context import Context
 from pipelines.base.report import StageReport, Window, standing
 from pipelines.registry.challenger import (
@@ -37,7 +38,7 @@ def run(context: Context, window: Window) -> StageReport:
         return StageReport(stage="evaluate", status="nothing_to_do", details={"why": why})
     inputs = standing(context.lake.versions(READS))
     frame = candidate.read(FRAME_FILE)
-    params = restore_params(candidate.ancestry, context.settings.models)
+    params = restore_params(candidate.ancestry, context.params(ModelsParams))
     rivals = forecast_rivals(frame, params, candidate.ancestry.feature_names)
     tables = {
         "out_of_fold": judge(candidate.name, candidate.read(OUT_OF_FOLD_FILE), rivals.out_of_fold, params),

@@ -1,11 +1,11 @@
 """Tables that forecast reads and writes."""
 
+from pipelines.base.table import TableContract
 from pipelines.tables.contracts import (
     GOLD_FEATURES_DAILY,
     GOLD_FEATURES_TEXT,
     GOLD_FORECASTS,
     OPS_MODEL_LEDGER,
-    TableContract,
 )
 
 READS: tuple[TableContract, ...] = (GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT, OPS_MODEL_LEDGER)

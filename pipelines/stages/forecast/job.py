@@ -14,6 +14,7 @@ from pipelines.base.report import StageReport, Window, standing
 from pipelines.io.model_folder import PackedForecaster, pack_forecaster
 from pipelines.registry.champion import Champion, champion_at, load_champion
 from pipelines.stages.forecast.contract import READS, WRITES
+from pipelines.stages.forecast.params import ForecastParams
 from pipelines.stages.forecast.publish import publish_issued, read_issued
 from pipelines.stages.forecast.steps import Choice, Stamp, choose_sessions, forecast_group, plan_history
 from pipelines.stages.forecast.universe import read_universe
@@ -50,7 +51,7 @@ def run(context: Context, window: Window) -> StageReport:
 def without_forecast(context: Context, champion: Champion, choice: Choice) -> list[date]:
     """Return the chosen sessions of which no symbol could be scored, in this run or before."""
     first, last = choice.sessions[0], choice.sessions[-1]
-    standing_rows = context.lake.ask(
+    standing_rows = context.lake.collect_query(
         f"select distinct session from gold_forecasts where {months_between(first, last)} "
         f"and model_key = '{champion.ancestry.model_key}'",
         GOLD_FORECASTS,
@@ -79,7 +80,9 @@ def choose(context: Context, window: Window, champion: Champion) -> Choice:
         day: context.calendar.decision_at(day) for day in context.calendar.sessions(window.start, window.end)
     }
     fitted_until = champion.ancestry.fitted_until
-    choice = choose_sessions(decisions, fitted_until, allow_in_sample=context.settings.forecast.in_sample)
+    choice = choose_sessions(
+        decisions, fitted_until, allow_in_sample=context.params(ForecastParams).in_sample
+    )
     if not choice.sessions:
         msg = (
             f"sessions {window.start} to {window.end} are in-sample: {champion.entry.headline()} was "

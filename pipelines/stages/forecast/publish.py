@@ -10,6 +10,7 @@ from feature_repo.definitions import ISSUED_VIEW
 from pipelines.base.context import Context
 from pipelines.io.feature_store import open_feature_store
 from pipelines.registry.champion import Champion
+from pipelines.stages.forecast.params import ForecastParams
 from pipelines.tables.contracts import GOLD_FORECASTS
 from pipelines.tables.scope import dates_condition
 
@@ -19,7 +20,7 @@ def read_issued(context: Context, champion: Champion, session: date) -> pl.DataF
 
     Rows come from the table, not from the run, so a re-run after a crash publishes what was issued.
     """
-    return context.lake.ask(
+    return context.lake.collect_query(
         f"select * from gold_forecasts where {dates_condition([session])} "
         f"and model_key = '{champion.ancestry.model_key}'",
         GOLD_FORECASTS,
@@ -31,6 +32,6 @@ def publish_issued(context: Context, issued: pl.DataFrame) -> int:
 
     Marked in-sample rows are kept out: nobody may take them for forecasts.
     """
-    if not context.settings.forecast.publish:
+    if not context.params(ForecastParams).publish:
         return 0
     return open_feature_store(context).publish(issued.filter(~pl.col("in_sample")), ISSUED_VIEW)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from features.catalog import text_features
-from pipelines.io.lake import Lake
+from pipelines.base.lake import Lake
+from pipelines.base.table import TableContract
 from pipelines.tables.as_of import instant_literal, newest_query
-from pipelines.tables.contracts import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT, TableContract
+from pipelines.tables.contracts import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT
 from pipelines.tables.scope import MOST_TOUCHED, months_between
 
 if TYPE_CHECKING:
-    from pipelines.io.frames import Frame
+    from pipelines.base.frames import Frame
 
 KEY = ("forecast_session", "symbol", "session")
 INSTANTS = ("event_timestamp", "decision_at")
@@ -43,7 +44,8 @@ def read_universe(lake: Lake, plan: pl.DataFrame, features: Sequence[str]) -> Fr
     few = plan.height <= MOST_TOUCHED
     looked_at = as_values(plan) if few else "looked_at"
     if not few:
-        lake.from_polars(plan, plan.schema).hint("broadcast").createOrReplaceTempView(looked_at)
+        spread: Any = lake.distribute(plan, plan.schema)
+        spread.createOrReplaceTempView(looked_at)
     daily = [name for name in features if name not in texts]
     query, tables = _known_rows(GOLD_FEATURES_DAILY, plan, looked_at, daily), [GOLD_FEATURES_DAILY]
     if spoken:
@@ -51,7 +53,7 @@ def read_universe(lake: Lake, plan: pl.DataFrame, features: Sequence[str]) -> Fr
         columns = [f"t.{name}" if name in texts else f"r.{name}" for name in (*KEY, *INSTANTS, *features)]
         query = f"select {', '.join(columns)} from ({query}) as r left join ({said}) as t on {on}"
         tables.append(GOLD_FEATURES_TEXT)
-    return lake.pick(query, *tables) if few else lake.query(query, *tables)
+    return lake.collect_query_if_small(query, *tables) if few else lake.scan_query(query, *tables)
 
 
 def as_values(plan: pl.DataFrame) -> str:

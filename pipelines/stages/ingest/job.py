@@ -13,20 +13,20 @@ import polars as pl
 from pipelines.base.context import Context
 from pipelines.base.errors import BadDataError
 from pipelines.base.report import StageReport, Window, standing
-from pipelines.io.frames import held
-from pipelines.io.lake import at_once
+from pipelines.base.table import TableContract
+from pipelines.io.frames import persisted
+from pipelines.io.lake import run_concurrently
 from pipelines.io.sources import ReadRequest, Source
 from pipelines.io.sources.origin import open_source
 from pipelines.stages.ingest import contract, steps
+from pipelines.stages.ingest.params import IngestParams
 from pipelines.tables.as_of import instant_literal
-from pipelines.tables.contracts import BRONZE_BARS, BRONZE_TEXTS, OPS_QUARANTINE, TableContract
+from pipelines.tables.contracts import BRONZE_BARS, BRONZE_TEXTS, OPS_QUARANTINE
 from pipelines.tables.record_kinds import BARS, TEXTS, RecordKind
 from pipelines.tables.scope import FEW_SESSIONS
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
-
-    from pipelines.io.frames import Frame
+    from pipelines.base.frames import DistributedFrame, Frame
 
 OLDEST_RECORD = timedelta(days=3660)
 NEXT_SESSIONS = timedelta(days=10)
@@ -78,7 +78,7 @@ def read_request(context: Context, window: Window) -> ReadRequest:
     )
 
 
-def land(reading: Reading, read: Callable[[], DataFrame | None]) -> dict[str, int]:
+def land(reading: Reading, read: Callable[[], DistributedFrame | None]) -> dict[str, int]:
     """Land what `read` returns and return its counts.
 
     Raises
@@ -88,12 +88,12 @@ def land(reading: Reading, read: Callable[[], DataFrame | None]) -> dict[str, in
     """
     context = reading.context
     asked: tuple[Callable[[], Any], ...] = (read, partial(find_delivered, reading))
-    sent, delivered = at_once(*asked)
+    sent, delivered = run_concurrently(*asked)
     if sent is None:
         return NOTHING
     fresh = without_landed(reading, hashed(sent, reading.kind))
     schema = steps.judged_schema(reading.bronze)
-    with held(context.lake.to_spark(judged(reading, fresh, delivered), schema)) as records:
+    with persisted(context.lake.distribute(judged(reading, fresh, delivered), schema)) as records:
         facts = batch_facts(records, reading.kind)
         if not facts["rows"]:
             return NOTHING
@@ -111,31 +111,31 @@ def check_refusals(reading: Reading, refused: int, facts: dict[str, Any]) -> Non
     """Stop where more of a batch has been refused than settings allow, naming the rules."""
     context, place = reading.context, reading.kind.name
     check = partial(steps.check_share, refused, facts["rows"], place=place)
-    allowed = context.settings.ingest.max_refused_share
+    allowed = context.params(IngestParams).max_refused_share
     if check(allowed=allowed):
         counted = f"select rule from ops_quarantine where batch_id = '{facts['batch_id']}' group by rule"
-        broken = context.lake.ask(f"{counted} order by count(*) desc, rule", OPS_QUARANTINE)
+        broken = context.lake.collect_query(f"{counted} order by count(*) desc, rule", OPS_QUARANTINE)
         raise BadDataError(check(allowed=allowed, rules=broken["rule"].to_list()))
 
 
-def hashed(sent: DataFrame, kind: RecordKind) -> DataFrame:
+def hashed(sent: DistributedFrame, kind: RecordKind) -> DistributedFrame:
     """Return what was sent with `record_hash`, a digest of all that the feed said."""
     parts = ", ".join(f"coalesce(`{name}`, '\\u0000')" for name in (*kind.columns, "received_at"))
     digest = f"sha2(concat_ws('\\u001f', {parts}), 256) as record_hash"
     return sent.selectExpr(*kind.columns, "received_at", digest)
 
 
-def without_landed(reading: Reading, fresh: DataFrame) -> Frame:
+def without_landed(reading: Reading, fresh: DistributedFrame) -> Frame:
     """Return the records whose hash the source has not landed before; few of them come to this process."""
     lake = reading.context.lake
     request, query = reading.request, f"select record_hash from {_landed(reading)}"
     if reading.context.calendar.count_between(request.first_session, request.last_session) < FEW_SESSIONS:
-        records, landed = lake.settle(fresh), lake.pick(query, reading.bronze)
+        records, landed = lake.collect_if_small(fresh), lake.collect_query_if_small(query, reading.bronze)
         if isinstance(records, pl.DataFrame) and isinstance(landed, pl.DataFrame):
             return records.join(landed, on="record_hash", how="anti")
     if not lake.exists(reading.bronze):
         return fresh
-    return fresh.join(lake.query(query, reading.bronze), on="record_hash", how="left_anti")
+    return fresh.join(lake.scan_query(query, reading.bronze), on="record_hash", how="left_anti")
 
 
 def _landed(reading: Reading) -> str:
@@ -158,7 +158,7 @@ def _scope(reading: Reading) -> str:
 def judged(reading: Reading, fresh: Frame, delivered: Sequence[date]) -> Frame:
     """Return bronze rows with the arrival of each record and the rules that it breaks."""
     context, request = reading.context, reading.request
-    ingest = context.settings.ingest
+    ingest = context.params(IngestParams)
     lag = ingest.bar_lag_minutes if reading.kind is BARS else ingest.text_lag_minutes
     calendar = context.calendar.frame(
         request.first_session - OLDEST_RECORD, request.last_session + NEXT_SESSIONS
@@ -169,7 +169,7 @@ def judged(reading: Reading, fresh: Frame, delivered: Sequence[date]) -> Frame:
         delivered=delivered,
         now=context.clock(),
         lag=timedelta(minutes=lag),
-        text_close_lag=timedelta(minutes=context.settings.curate.text_close_lag_minutes),
+        text_close_lag=timedelta(minutes=ingest.text_close_lag_minutes),
         fallback=request.received_until,
     )
     step = partial(steps.judge_records, kind=reading.kind, arrival=arrival, contract=reading.bronze)
@@ -181,11 +181,11 @@ def find_delivered(reading: Reading) -> list[date]:
     lake = reading.context.lake
     if reading.source.delivers_received_at or not lake.exists(reading.bronze):
         return []
-    known = lake.ask(f"select distinct session_date from {_landed(reading)}", reading.bronze)
+    known = lake.collect_query(f"select distinct session_date from {_landed(reading)}", reading.bronze)
     return known.get_column("session_date").drop_nulls().to_list()
 
 
-def batch_facts(records: DataFrame, kind: RecordKind) -> dict[str, Any]:
+def batch_facts(records: DistributedFrame, kind: RecordKind) -> dict[str, Any]:
     """Return rows, distinct keys, broken records, sessions and the content-derived identity of a batch."""
     key = "symbol, session_date, received_at" if kind is BARS else "record_hash"
     facts = records.selectExpr(
@@ -199,7 +199,7 @@ def batch_facts(records: DataFrame, kind: RecordKind) -> dict[str, Any]:
     return facts.collect()[0].asDict()  # type: ignore[no-any-return]
 
 
-def quarantine(reading: Reading, batch: DataFrame, facts: dict[str, Any]) -> int:
+def quarantine(reading: Reading, batch: DistributedFrame, facts: dict[str, Any]) -> int:
     """Write the refused records of a batch to quarantine and return how many records they are."""
     lake, kind = reading.context.lake, reading.kind
     found = []
@@ -211,7 +211,7 @@ def quarantine(reading: Reading, batch: DataFrame, facts: dict[str, Any]) -> int
         found.append(lake.map_groups(batch, ["symbol"], repeated, OPS_QUARANTINE.schema))
     if not found:
         return 0
-    refusals = [lake.to_spark(rows, OPS_QUARANTINE.schema) for rows in found]
-    with held(refusals[0] if len(refusals) == 1 else refusals[0].unionByName(refusals[1])) as refused:
+    refusals = [lake.distribute(rows, OPS_QUARANTINE.schema) for rows in found]
+    with persisted(refusals[0] if len(refusals) == 1 else refusals[0].unionByName(refusals[1])) as refused:
         lake.insert_absent(OPS_QUARANTINE, refused)
         return int(refused.select("record_hash").distinct().count())

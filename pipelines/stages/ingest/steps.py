@@ -10,7 +10,8 @@ from typing import Any
 import polars as pl
 
 from features.sessions import INSTANT
-from pipelines.tables.contracts import OPS_QUARANTINE, TableContract
+from pipelines.base.table import TableContract
+from pipelines.tables.contracts import OPS_QUARANTINE
 from pipelines.tables.record_kinds import RecordKind, parse_instant
 
 

@@ -8,11 +8,12 @@ from pipelines.base.context import Context
 from pipelines.base.report import StageReport, Window, standing
 from pipelines.io.table_upkeep import compact_table, vacuum_table
 from pipelines.stages.maintain import contract, steps
+from pipelines.stages.maintain.params import MaintainParams
 
 
 def run(context: Context, window: Window) -> StageReport:
     """Compact and vacuum every table, and expire the reports older than their retention."""
-    params = context.settings.maintain
+    params = context.params(MaintainParams)
     before = context.lake.versions(contract.WRITES)
     tables = [table for table in contract.WRITES if before[table.name] is not None]
     joined = {table.name: compact_table(context.lake, table) for table in tables}
@@ -32,7 +33,7 @@ def expire_reports(context: Context, window: Window) -> list[str]:
     """Remove the reports of sessions older than their retention and return their names."""
     folder = context.home.reports
     names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
-    expired = steps.select_expired(names, window.end, context.settings.maintain.report_retention_days)
+    expired = steps.select_expired(names, window.end, context.params(MaintainParams).report_retention_days)
     for name in expired:
         place = folder / name
         shutil.rmtree(place) if place.is_dir() else place.unlink()

@@ -16,7 +16,7 @@ def run(context: Context, window: Window) -> StageReport:
     applied = store.apply()
     inputs = standing(context.lake.versions(READS))
     definition = name_run(store.definitions.digest(), window.end)
-    last = context.journal.last("materialize")
+    last = context.run_log.last("materialize")
     if not applied and is_repeated(last, definition, inputs):
         return StageReport(stage="materialize", status="nothing_to_do", inputs=inputs, definition=definition)
     decision_at = context.calendar.decision_at(window.end)

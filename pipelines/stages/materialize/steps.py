@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 
-from pipelines.io.run_log import LastRun
+from pipelines.base.run_log import LastRun
 
 
 def name_run(definitions: str, as_of: date) -> str:

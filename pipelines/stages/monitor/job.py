@@ -16,12 +16,13 @@ from pipelines.base.digest import digest_of
 from pipelines.base.files import read_record, replace_text
 from pipelines.base.report import StageReport, Status, Window, standing
 from pipelines.io.drift import render_report
-from pipelines.io.lake import at_once
+from pipelines.io.lake import run_concurrently
 from pipelines.registry.champion import champion_at
 from pipelines.stages.monitor import read
 from pipelines.stages.monitor.compose import FORECAST, Findings, compose_page, mean_rank_ic
 from pipelines.stages.monitor.contract import READS
 from pipelines.stages.monitor.pages import render_index
+from pipelines.stages.monitor.params import MonitorParams
 from pipelines.stages.monitor.steps import (
     Windows,
     choose_windows,
@@ -58,13 +59,13 @@ class Basis:
 
 def run(context: Context, window: Window) -> StageReport:
     """Write the report, the verdict and the index of the window's end."""
-    as_of, params = window.end, context.settings.monitor
+    as_of, params = window.end, context.params(MonitorParams)
     shown = read.choose_features(context, as_of)
     basis = Basis(
         inputs=standing(context.lake.versions(READS)), definition=digest_of(params, shown, str(as_of))
     )
     written = read_record(context.home.reports / f"{as_of}.json")
-    last = context.journal.last("monitor")
+    last = context.run_log.last("monitor")
     if written and (last.definition, last.inputs) == (basis.definition, basis.inputs):
         return basis.report("nothing_to_do", written)
     features = read.read_features(context, as_of, shown)
@@ -79,7 +80,7 @@ def run(context: Context, window: Window) -> StageReport:
 
 def find_windows(context: Context, measured: pl.DataFrame, as_of: date) -> Windows:
     """Return the windows that end with the as-of; a session of the calendar without rows counts, as empty."""
-    params = context.settings.monitor
+    params = context.params(MonitorParams)
     known = measured.get_column("session")
     sessions = context.calendar.sessions(known[0], as_of) if len(known) else []
     return choose_windows(sessions, reference=params.reference_sessions, current=params.current_sessions)
@@ -100,12 +101,12 @@ def find(
     """Judge the measures and collect what the report shows beside them."""
     as_of = windows.current[-1]
     due = ask_for_training(context, as_of)
-    issued, labels = at_once(
+    issued, labels = run_concurrently(
         partial(read.read_forecasts, context, as_of), partial(read.read_labels, context, as_of)
     )
     forecasts = latest_issued(issued)
     return Findings(
-        verdict=judge(measured, windows, context.settings.monitor, training_due=due),
+        verdict=judge(measured, windows, context.params(MonitorParams), training_due=due),
         windows=windows,
         features=features,
         forecasts=forecasts,
@@ -117,8 +118,8 @@ def find(
 
 def ask_for_training(context: Context, as_of: date) -> bool:
     """Tell whether a drift at the as-of would ask for a training."""
-    last = context.journal.last_as_of("train", as_of)
-    wait = context.settings.monitor.retrain_after_sessions
+    last = context.run_log.last_as_of("train", as_of)
+    wait = context.params(MonitorParams).retrain_after_sessions
     history = {session: str(record["verdict"]) for session, record in read.read_history(context).items()}
     quiet_until = context.calendar.shift(last, wait) if last else None
     return is_training_due(history, as_of, last, quiet_until=quiet_until)
@@ -130,7 +131,7 @@ def write_report(context: Context, found: Findings) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
     champion = champion_at(context, as_of)
     page = compose_page(
-        found, context.settings.monitor, champion=champion.headline() if champion else "none yet"
+        found, context.params(MonitorParams), champion=champion.headline() if champion else "none yet"
     )
     rendered = render_report(page)
     replace_text(folder / f"{as_of}.html", rendered.html)

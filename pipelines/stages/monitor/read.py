@@ -11,7 +11,9 @@ import polars as pl
 from features.catalog import daily_features, text_features
 from pipelines.base.context import Context
 from pipelines.base.files import read_record
+from pipelines.base.table import TableContract
 from pipelines.registry.champion import champion_at, tracking_of
+from pipelines.stages.monitor.params import MonitorParams
 from pipelines.stages.monitor.scales import SCALE_FEATURES
 from pipelines.stages.monitor.steps import rank_features
 from pipelines.tables.as_of import instant_literal, newest_query
@@ -20,7 +22,6 @@ from pipelines.tables.contracts import (
     GOLD_FEATURES_TEXT,
     GOLD_FORECASTS,
     GOLD_LABELS,
-    TableContract,
 )
 from pipelines.tables.scope import months_between
 
@@ -34,7 +35,7 @@ def choose_features(context: Context, as_of: date) -> list[str]:
     Without a champion, or where its family knows no importance, the first ones of the catalog.
     """
     names = [feature.name for feature in (*daily_features(), *text_features())]
-    return rank_features(read_importance(context, as_of), names, context.settings.monitor.top_features)
+    return rank_features(read_importance(context, as_of), names, context.params(MonitorParams).top_features)
 
 
 def read_importance(context: Context, as_of: date) -> dict[str, float]:
@@ -66,12 +67,12 @@ def _read(context: Context, contract: TableContract, as_of: date, names: Sequenc
     decided = instant_literal(context.calendar.decision_at(as_of))
     in_reach = f"{months_between(first_session(context, as_of), as_of)} and known_at <= {decided}"
     source = f"{contract.alias} where {in_reach}"
-    return context.lake.ask(newest_query(source, [*KEY, "valid", *names], KEY), contract)
+    return context.lake.collect_query(newest_query(source, [*KEY, "valid", *names], KEY), contract)
 
 
 def first_session(context: Context, as_of: date) -> date:
     """Return the first session of the longest reference window."""
-    params = context.settings.monitor
+    params = context.params(MonitorParams)
     return context.calendar.shift(as_of, 1 - params.reference_sessions - params.current_sessions)
 
 
@@ -79,7 +80,9 @@ def read_forecasts(context: Context, as_of: date) -> pl.DataFrame:
     """Return the forecasts issued for both windows, marked in-sample ones left out."""
     in_reach = f"{months_between(first_session(context, as_of), as_of)} and not in_sample"
     columns = ", ".join([*KEY, "horizon", "model_key", "issued_at", "value"])
-    return context.lake.ask(f"select {columns} from gold_forecasts where {in_reach}", GOLD_FORECASTS)
+    return context.lake.collect_query(
+        f"select {columns} from gold_forecasts where {in_reach}", GOLD_FORECASTS
+    )
 
 
 def read_labels(context: Context, as_of: date) -> pl.DataFrame:
@@ -89,7 +92,7 @@ def read_labels(context: Context, as_of: date) -> pl.DataFrame:
     key = [*KEY, "horizon"]
     newest = newest_query(f"gold_labels where {in_reach}", [*key, "value", "valid"], key)
     valid = f"select {', '.join([*key, 'value'])} from ({newest}) as newest where valid"
-    return context.lake.ask(valid, GOLD_LABELS)
+    return context.lake.collect_query(valid, GOLD_LABELS)
 
 
 def read_history(context: Context) -> dict[date, dict[str, object]]:

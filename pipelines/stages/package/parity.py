@@ -12,16 +12,20 @@ import polars as pl
 from features.catalog import text_features
 from pipelines.base.context import Context
 from pipelines.base.errors import BadDataError, UnavailableError
+from pipelines.base.table import TableContract
 from pipelines.io.model_folder import read_forecaster
 from pipelines.registry.champion import Champion
+from pipelines.stages.package.params import PackageParams
 from pipelines.stages.package.steps import Parity, compare_answers, pick_symbols
 from pipelines.tables.as_of import instant_literal, newest_query
-from pipelines.tables.contracts import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT, GOLD_FORECASTS, TableContract
+from pipelines.tables.contracts import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT, GOLD_FORECASTS
 from pipelines.tables.scope import dates_condition
 from serving import served_model as serving_champion
 from serving.handler import Desk
+from serving.online.params import FeatureStoreParams
 from serving.online.served_rows import open_served_rows
 from serving.online.store import OnlineReader
+from serving.params import ServingParams
 from serving.schemas import ForecastRequest, SymbolForecast
 
 
@@ -49,13 +53,13 @@ def check_parity(context: Context, champion: Champion, staged: Path) -> Checked:
     BadDataError
         If there is nothing to compare with, or an answer differs by more than ``package.parity_tolerance``.
     """
-    reader = open_served_rows(context.settings, context.home)
+    reader = open_served_rows(context.params(FeatureStoreParams), context.home)
     published = reader.published()
     if published is None:
         msg = "nothing is published to the online store yet; run `bellwether materialize`, then package again"
         raise UnavailableError(msg)
     compared_with, batch = read_batch_answers(context, champion, published.session)
-    params = context.settings.package
+    params = context.params(PackageParams)
     symbols = pick_symbols(batch["symbol"].to_list(), params.parity_symbols)
     if not symbols:
         msg = (
@@ -76,7 +80,7 @@ def ask_service(
     """Return what the service would answer if the staged champion were current."""
     desk = Desk(
         # History may be packaged: how old the publication is does not matter here.
-        params=replace(context.settings.serving, max_lag_sessions=None),
+        params=replace(context.params(ServingParams), max_lag_sessions=None),
         champions=_Held(serving_champion.load_champion(staged)),
         reader=reader,
         calendar=context.calendar,
@@ -91,7 +95,7 @@ def read_batch_answers(context: Context, champion: Champion, session: date) -> t
     Those that the champion issued for the session; a row model that has issued none yet scores the
     session's gold features, as the forecast stage will. A few hundred rows, so they are collected.
     """
-    found = context.lake.ask(
+    found = context.lake.collect_query(
         f"select symbol, value, q10, q50, q90 from gold_forecasts where {dates_condition([session])} "
         f"and model_key = '{champion.entry.model_key}'",
         GOLD_FORECASTS,
@@ -115,7 +119,7 @@ def _known(context: Context, contract: TableContract, session: date, names: Sequ
     known, key = f"{dates_condition([session])} and known_at <= {decided}", ("symbol", "session")
     newest = newest_query(f"{contract.alias} where {known}", [*key, *names, "valid"], key)
     valid = f"select {', '.join([*key, *names])} from ({newest}) as newest where valid"
-    return context.lake.ask(valid, contract)
+    return context.lake.collect_query(valid, contract)
 
 
 def _explain(parity: Parity, tolerance: float, session: date) -> str:

@@ -6,10 +6,12 @@ from typing import Any
 
 import polars as pl
 
+from models.params import ModelsParams
 from models.selection import Decision
 from pipelines.base.context import Context
 from pipelines.base.errors import BadDataError, UnavailableError
 from pipelines.base.report import StageReport, Window, standing
+from pipelines.io.tracking_params import TrackingParams
 from pipelines.registry.challenger import (
     FRAME_FILE,
     HOLDOUT_FILE,
@@ -77,7 +79,7 @@ def take_decision(
         model_key=key,
         model_version=candidate.version.version,
         previous_version=reigning.model_version if reigning else "",
-        who=context.settings.tracking.signed_by,
+        who=context.params(TrackingParams).signed_by,
         why=decision.why,
         numbers=as_numbers(decision, table),
         decided_at=next_instant(ledger, context.clock()),
@@ -99,7 +101,7 @@ def weigh(
         sessions,
         candidate=candidate.name,
         champion=asked.name if asked and usable else None,
-        params=restore_params(candidate.ancestry, context.settings.models),
+        params=restore_params(candidate.ancestry, context.params(ModelsParams)),
     )
     return explain_unusable(decision, asked.why_not if asked else ""), table
 

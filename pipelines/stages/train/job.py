@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from models.params import ModelsParams
 from models.splits import InsufficientHistoryError, plan_splits
 from pipelines.base.context import Context
 from pipelines.base.report import StageReport, Window, standing
@@ -19,6 +20,7 @@ from pipelines.registry.lineage import Ancestry
 from pipelines.registry.training_frame import catalog_features, read_frame
 from pipelines.stages.train.artefacts import TrainedRun, write_run_folder
 from pipelines.stages.train.contract import READS
+from pipelines.stages.train.params import TrainingParams
 from pipelines.stages.train.registration import find_or_register, log_scores, register_run, score_tags
 from pipelines.stages.train.steps import collect_warnings, fit_model
 from pipelines.stages.train.trace import trace_model
@@ -29,7 +31,7 @@ log = logging.getLogger(__name__)
 def run(context: Context, window: Window) -> StageReport:
     """Train as of the window's end; a model that exists already is asked for again, not fitted again."""
     versions = context.lake.versions(READS)
-    params = context.settings.models
+    params = context.params(ModelsParams)
     frame = read_frame(context, window.end, params.split.horizon_sessions, catalog_features())
     try:
         plan = plan_splits(frame, params.split)
@@ -61,12 +63,12 @@ def train(context: Context, frame: pl.DataFrame, ancestry: Ancestry, workspace: 
         ancestry.model_key, name=name, tags=ancestry.as_tags(), started_at=context.clock()
     )
     fitted = fit_model(
-        frame, context.settings.models, ancestry.feature_names, workspace=workspace / "checkpoints"
+        frame, context.params(ModelsParams), ancestry.feature_names, workspace=workspace / "checkpoints"
     )
     kept = workspace / "artefacts"
     shutil.rmtree(kept, ignore_errors=True)
     run = TrainedRun(frame=frame, fitted=fitted, ancestry=ancestry)
-    write_run_folder(run, kept, example_symbols=context.settings.training.example_symbols)
+    write_run_folder(run, kept, example_symbols=context.params(TrainingParams).example_symbols)
     tracking.log_folder(run_id, kept)
     log_scores(tracking, run_id, fitted, at=context.clock())
     tracking.tag_run(run_id, score_tags(fitted, collect_warnings(fitted)))

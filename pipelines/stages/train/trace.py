@@ -33,7 +33,7 @@ def trace_model(
     versions : mapping of table to Delta version
         Of the tables that `frame` was read from; they stand beside the key, not in it.
     """
-    params = context.settings.models
+    params = context.params(ModelsParams)
     features, frame_digest, splits = feature_columns(frame), digest_frame(frame), plan.as_record()
     definitions = {
         "feature_service": FEATURE_SERVICE,

@@ -9,8 +9,8 @@ import pytest
 
 from features.sessions import SessionCalendar
 from pipelines.base.errors import BadDataError
+from pipelines.cli import demo
 from pipelines.cli.demo import CHAIN, Plan, Progress, drive, plan_sessions, with_faults
-from pipelines.cli.main import demo
 from pipelines.cli.options import Request
 from pipelines.stack.airflow_api import DagRun
 

@@ -12,11 +12,12 @@ from click.testing import CliRunner, Result
 from pipelines.app.runner import open_context
 from pipelines.app.settings import load_settings
 from pipelines.base.errors import SettingsError
+from pipelines.base.table import TableContract
 from pipelines.cli.main import main
 from pipelines.cli.tables import query_rows
 from pipelines.io.lake import Lake
 from pipelines.io.sources.origin import open_source
-from pipelines.tables.contracts import BRONZE_BARS, GOLD_FORECASTS, TableContract
+from pipelines.tables.contracts import BRONZE_BARS, GOLD_FORECASTS
 
 FEW = {"symbol": ["A", "B", "C"], "session": [None] * 3, "value": [0.3, 0.1, 0.2], "month": ["2024-01"] * 3}
 

@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
+from pipelines.base.table import TableContract
 from pipelines.io.delta_folder import DeltaFolder
-from pipelines.tables.contracts import TableContract
 
 KNOWN = datetime(2024, 7, 1, 20, 0, 0, 1, tzinfo=UTC)
 TABLE = TableContract(
@@ -44,25 +44,27 @@ def folder(tmp_path: Path) -> DeltaFolder:
 
 def test_an_absent_table_has_no_version_and_no_row(folder: DeltaFolder) -> None:
     assert folder.version(TABLE) is None
-    assert folder.ask("select * from gold_samples", [TABLE]).schema == ROWS.schema
+    assert folder.collect_query("select * from gold_samples", [TABLE]).schema == ROWS.schema
     assert folder.changed(TABLE, "session", since=0) == set()
 
 
 def test_rows_come_back_in_the_types_of_the_contract(folder: DeltaFolder) -> None:
     write(folder, ROWS)
     assert folder.version(TABLE) == 0
-    assert folder.ask("select * from gold_samples order by symbol", [TABLE]).equals(ROWS)
+    assert folder.collect_query("select * from gold_samples order by symbol", [TABLE]).equals(ROWS)
     literal = "timestamp'2024-07-01 20:00:00.000001'"
-    found = folder.ask(f"select {literal} as at from gold_samples where known_at <= {literal}", [TABLE])
+    found = folder.collect_query(
+        f"select {literal} as at from gold_samples where known_at <= {literal}", [TABLE]
+    )
     assert found["at"].to_list() == [KNOWN, KNOWN]
     earlier = "timestamp'2024-07-01 20:00:00.000000'"
-    assert folder.ask(f"select * from gold_samples where known_at <= {earlier}", [TABLE]).is_empty()
+    assert folder.collect_query(f"select * from gold_samples where known_at <= {earlier}", [TABLE]).is_empty()
 
 
 def test_a_column_that_the_table_lacks_is_null(folder: DeltaFolder) -> None:
     write(folder, ROWS)
     wider = TableContract(name=TABLE.name, schema={**TABLE.schema, "more": pl.Int32}, key=TABLE.key)
-    found = folder.ask("select more from gold_samples", [wider])
+    found = folder.collect_query("select more from gold_samples", [wider])
     assert found.to_series().to_list() == [None, None]
     assert found.schema == {"more": pl.Int32}
 

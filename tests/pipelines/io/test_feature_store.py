@@ -83,7 +83,7 @@ def ask(
 ) -> pl.DataFrame:
     rows = context.lake.from_polars(spine, spine.schema)
     frame = store.point_in_time_frame(rows, names, **more)  # type: ignore[arg-type]
-    return context.lake.to_polars(frame).sort(KEY)
+    return context.lake.collect(frame).sort(KEY)
 
 
 @pytest.fixture(scope="module")

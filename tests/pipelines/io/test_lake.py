@@ -11,10 +11,11 @@ from deltalake import DeltaTable
 
 from pipelines.app.runner import open_context
 from pipelines.app.settings import load_settings
-from pipelines.io.frames import Changes, Frame, collect_rows, local_difference, reshape
+from pipelines.base.frames import Changes, Frame
+from pipelines.base.table import TableContract
+from pipelines.io.frames import collect_rows, local_difference, reshape
 from pipelines.io.lake import Lake
 from pipelines.tables.as_of import instant_literal, newest_query
-from pipelines.tables.contracts import TableContract
 
 TABLE = TableContract(
     name="gold.samples",
@@ -43,14 +44,17 @@ def lake(tmp_path: Path) -> Lake:
 
 def standing(lake: Lake) -> list[tuple[object, ...]]:
     return (
-        lake.to_polars(lake.read(TABLE)).sort("symbol", "session").select("symbol", "session", "value").rows()
+        lake.collect(lake.scan_table(TABLE))
+        .sort("symbol", "session")
+        .select("symbol", "session", "value")
+        .rows()
     )
 
 
 def test_an_absent_table_reads_as_empty_and_has_no_version(lake: Lake) -> None:
     assert lake.version(TABLE) is None
-    assert lake.to_polars(lake.read(TABLE)).columns == list(TABLE.columns)
-    assert lake.ask("select count(*) as height from gold_samples", TABLE).item() == 0
+    assert lake.collect(lake.scan_table(TABLE)).columns == list(TABLE.columns)
+    assert lake.collect_query("select count(*) as height from gold_samples", TABLE).item() == 0
 
 
 def handed(lake: Lake, frame: pl.DataFrame, *, here: bool) -> Frame:
@@ -105,8 +109,8 @@ def test_only_absent_keys_are_inserted(lake: Lake, here: bool) -> None:
 def test_columns_added_to_the_contract_read_as_null(lake: Lake) -> None:
     lake.append(TABLE, lake.from_polars(rows(("A", 1, 1.0)), TABLE.schema))
     wider = TableContract(name=TABLE.name, schema={**TABLE.schema, "extra": pl.Float64}, key=TABLE.key)
-    assert lake.to_polars(lake.read(wider))["extra"].to_list() == [None]
-    assert lake.ask("select symbol, extra from gold_samples", wider).rows() == [("A", None)]
+    assert lake.collect(lake.scan_table(wider))["extra"].to_list() == [None]
+    assert lake.collect_query("select symbol, extra from gold_samples", wider).rows() == [("A", None)]
 
 
 def test_a_query_means_the_same_with_and_without_a_jvm(either: Lake) -> None:

@@ -11,7 +11,7 @@ from pipelines.app.settings import load_settings
 from pipelines.base.errors import UnavailableError
 from pipelines.base.jdk import CLASS_ARCHIVE
 from pipelines.io import spark
-from pipelines.io.params import SparkParams
+from pipelines.io.spark_params import SparkParams
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pipelines.base.context import Home
 from pipelines.base.errors import SettingsError, TransientError, UnavailableError
+from pipelines.base.home import Home
 from pipelines.stack import lifecycle as stack
 from pipelines.stack.lifecycle import read_stack, render_addresses, start_stack, stop_stack
 from pipelines.stack.params import ServicesParams

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pipelines.base.context import Home
+from pipelines.base.home import Home
 from pipelines.stack.reports_page import reports_server
 
 

@@ -11,12 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.sessions import SessionCalendar
-from pipelines.io.params import CurateParams
 from pipelines.stages.curate import steps
+from pipelines.stages.curate.params import CurateParams
 from pipelines.tables.contracts import BRONZE_BARS
 from pipelines.tables.scope import positions
 
-PARAMS = CurateParams(suspect_move=0.25, revert_share=0.25, stale_sessions=3, text_close_lag_minutes=15)
+PARAMS = CurateParams(
+    suspect_move=0.25,
+    revert_share=0.25,
+    stale_sessions=3,
+)
 CALENDAR = SessionCalendar()
 SESSIONS = steps.Sessions(frame=positions(CALENDAR, date(2024, 7, 1), date(2024, 7, 12)), touched=None)
 NOON = datetime(2024, 7, 3, 21, tzinfo=UTC)

@@ -7,10 +7,14 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
-from pipelines.io.params import CurateParams
+from pipelines.stages.curate.params import CurateParams
 from pipelines.stages.curate.ticks import candidates, judge_candidates
 
-PARAMS = CurateParams(suspect_move=0.25, revert_share=0.25, stale_sessions=5, text_close_lag_minutes=15)
+PARAMS = CurateParams(
+    suspect_move=0.25,
+    revert_share=0.25,
+    stale_sessions=5,
+)
 MORNING = datetime(2024, 7, 1, 21, tzinfo=UTC)
 
 

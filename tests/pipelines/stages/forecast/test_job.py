@@ -6,14 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.pipelines.test_ancestry import ancestry
-from tests.pipelines.test_ledger import entry
 
 from pipelines.base.context import Context
 from pipelines.base.errors import LookAheadError
 from pipelines.base.report import Window
 from pipelines.registry.champion import Champion
 from pipelines.stages.forecast.job import choose, describe
+from tests.pipelines.registry.test_ledger import entry
+from tests.pipelines.registry.test_lineage import ancestry
 from tests.pipelines.stages.forecast.test_steps import MONDAY, TUESDAY, WEDNESDAY
 
 CHAMPION = Champion(

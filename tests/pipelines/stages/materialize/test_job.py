@@ -92,7 +92,7 @@ def test_the_same_as_of_again_is_nothing_to_do(context: Context, gold: Gold) -> 
     window = Window(start=gold.sessions[-1], end=gold.sessions[-1])
     report = run(context, window)
     now = context.clock()
-    context.journal.record(report, window, started_at=now, finished_at=now)
+    context.run_log.record(report, window, started_at=now, finished_at=now)
     assert run(context, window).status == "nothing_to_do"
     assert materialize(context, gold.sessions[-2]).status == "done"
 

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from pipelines.io.run_log import LastRun
+from pipelines.base.run_log import LastRun
 from pipelines.stages.materialize.steps import is_repeated, name_run
 
 LAST = LastRun(inputs={"gold.features_daily": 3}, definition="abc@2016-01-05")

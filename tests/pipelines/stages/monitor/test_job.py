@@ -111,7 +111,7 @@ def test_the_same_again_is_nothing_to_do_and_keeps_the_verdict(
     context: Context, reports: dict[str, StageReport], gold: Gold
 ) -> None:
     loud, now = gold.sessions[-2], context.clock()
-    context.journal.record(
+    context.run_log.record(
         reports["loud"], Window(start=loud, end=loud), started_at=now, finished_at=now + timedelta(seconds=1)
     )
     again = monitor(context, loud)

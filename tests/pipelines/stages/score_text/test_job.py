@@ -12,10 +12,11 @@ import polars as pl
 import pytest
 
 from features.sessions import SessionCalendar
-from pipelines.base.context import Context, Home
+from pipelines.base.context import Context
+from pipelines.base.home import Home
 from pipelines.base.report import StageReport, Window
 from pipelines.io.lake import Lake
-from pipelines.io.run_log import Journal
+from pipelines.io.run_log import RunLog
 from pipelines.io.text_models import LexiconScorer, scorer_version
 from pipelines.io.text_params import TextParams
 from pipelines.stages.score_text.job import run
@@ -35,7 +36,7 @@ def context(lake: Lake, tmp_path: Path) -> Context:
         clock=lambda: NOW,
         calendar=SessionCalendar("XNYS"),
         lake=lake,
-        journal=Journal(lake),
+        journal=RunLog(lake),
     )
 
 
@@ -63,12 +64,12 @@ def add_texts(lake: Lake, *items: tuple[str, str, date, str]) -> None:
 
 def run_and_record(context: Context) -> StageReport:
     report = run(context, WINDOW)
-    context.journal.record(report, WINDOW, started_at=NOW, finished_at=NOW)
+    context.run_log.record(report, WINDOW, started_at=NOW, finished_at=NOW)
     return report
 
 
 def scores_of(context: Context) -> pl.DataFrame:
-    return context.lake.to_polars(context.lake.read(SILVER_TEXT_SCORES)).sort("model_version", "text_id")
+    return context.lake.collect(context.lake.scan_table(SILVER_TEXT_SCORES)).sort("model_version", "text_id")
 
 
 def test_nothing_to_score(context: Context):
@@ -104,7 +105,7 @@ def test_another_model_scores_everything_anew_beside_the_old_scores(context: Con
     run_and_record(context)
     folder = save_tiny_bert(tmp_path / "bert")
     bert = TextParams(scorer="transformers", model=str(folder), device="cpu", batch_size=4)
-    other = replace(context, settings=SimpleNamespace(text=bert), journal=Journal(context.lake))
+    other = replace(context, settings=SimpleNamespace(text=bert), journal=RunLog(context.lake))
     report = run_and_record(other)
     assert report.rows_out == 2
     assert report.details["model_version"] == scorer_version(bert)

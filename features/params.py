@@ -1,0 +1,44 @@
+"""Parameters of calendar and labels, as the settings nest them."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+
+
+def _check_calendar(name: str) -> None:
+    if name in {"XNYS", "24/7"}:  # importing the library of calendars takes a second
+        return
+    from features.sessions import calendar_names
+
+    if name not in calendar_names():
+        near = difflib.get_close_matches(name, calendar_names(), n=3) or ["XNYS", "XLON", "XTKS"]
+        msg = f"name={name!r} is no calendar of exchange_calendars, such as {', '.join(near)}"
+        raise ValueError(msg)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalendarParams:
+    """The exchange calendar and when a forecast must exist."""
+
+    name: str
+    decision_lead_minutes: int
+
+    def __post_init__(self) -> None:
+        _check_calendar(self.name)
+        if self.decision_lead_minutes < 0:
+            msg = f"decision_lead_minutes={self.decision_lead_minutes} must not be negative"
+            raise ValueError(msg)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelParams:
+    """Which outcomes are kept and when each is taken as known."""
+
+    horizons: tuple[int, ...]
+    lag_minutes: int
+
+    def __post_init__(self) -> None:
+        if not self.horizons or min(self.horizons) < 1:
+            msg = f"horizons={self.horizons} must name at least one horizon of one session or more"
+            raise ValueError(msg)

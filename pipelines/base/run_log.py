@@ -1,0 +1,39 @@
+"""What the stages ask of the record of runs; `pipelines.io.run_log` answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Protocol
+
+from pipelines.base.report import StageReport, Window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastRun:
+    """What the last finished run of a stage consumed: table versions, under which definition digest."""
+
+    inputs: dict[str, int]
+    definition: str
+
+    def version_of(self, table: str, definition: str) -> int | None:
+        """Return the consumed version, None if the stage now computes something else."""
+        return self.inputs.get(table) if definition == self.definition else None
+
+
+class RunLog(Protocol):
+    """Where the next run of a stage takes up."""
+
+    def last(self, stage: str) -> LastRun:
+        """Return the last finished run of `stage`, or an empty one."""
+        ...
+
+    def last_as_of(self, stage: str, as_of: date) -> date | None:
+        """Return the latest as-of, not after `as_of`, that `stage` was run for; None before the first."""
+        ...
+
+    def record(
+        self, report: StageReport, window: Window, *, started_at: datetime, finished_at: datetime
+    ) -> None:
+        """Append the run as the stage's last commit."""
+        ...
