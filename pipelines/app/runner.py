@@ -20,7 +20,7 @@ from pipelines.app.settings import Settings
 from pipelines.base.context import Clock, Context
 from pipelines.base.errors import TransientError
 from pipelines.base.home import Home
-from pipelines.base.report import StageReport, Window
+from pipelines.base.report import SessionRange, StageReport
 from pipelines.io.lake import Lake
 from pipelines.io.lake_params import LakeParams
 from pipelines.io.run_log import RunLog
@@ -36,7 +36,7 @@ DAILY_STAGES = (
     "ingest", "curate", "score_text", "build_features", "materialize", "forecast", "monitor",
 )  # fmt: skip
 
-Job = Callable[[Context, Window], StageReport]
+Job = Callable[[Context, SessionRange], StageReport]
 
 
 def system_clock() -> datetime:
@@ -104,7 +104,7 @@ def load_job(stage: str) -> Job:
     return job
 
 
-def run_stage(context: Context, stage: str, window: Window) -> StageReport:
+def run_stage(context: Context, stage: str, window: SessionRange) -> StageReport:
     """Run one stage and record it; the caller holds the home's lock."""
     log.info("%s: sessions %s to %s", stage, window.start, window.end)
     started_at, began = context.clock(), time.perf_counter()

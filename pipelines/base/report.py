@@ -1,4 +1,4 @@
-"""What a stage hands back, and the window of sessions it was asked for."""
+"""What a stage hands back, and the range of sessions it was asked for."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Status = Literal["done", "nothing_to_do"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
+class SessionRange:
     """The sessions that a run is asked for, both ends included.
 
     `end` is the as-of session: nothing decided later than it is looked at.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 
-from pipelines.base.report import StageReport, Window
+from pipelines.base.report import SessionRange, StageReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ class RunLog(Protocol):
         ...
 
     def record(
-        self, report: StageReport, window: Window, *, started_at: datetime, finished_at: datetime
+        self, report: StageReport, window: SessionRange, *, started_at: datetime, finished_at: datetime
     ) -> None:
         """Append the run as the stage's last commit."""
         ...

@@ -13,9 +13,9 @@ import click
 
 from models.params import TRAINABLE
 from pipelines.base.errors import EXIT_NOTHING_TO_DO
-from pipelines.base.report import StageReport, Window
+from pipelines.base.report import SessionRange, StageReport
 from pipelines.cli import stack_commands, views
-from pipelines.cli.options import Request, check_local, common, open_request, parse_session, resolve_window
+from pipelines.cli.options import Request, check_local, common, open_request, parse_session, resolve_sessions
 from pipelines.io.sources.params import SourceName
 
 CHAIN_BEFORE = ("ingest", "curate", "score_text", "build_features", "materialize")
@@ -81,7 +81,7 @@ def _stage_command(stage: str) -> click.Command:
         request: Request, as_of: date | None, start: date | None, end: date | None, **shortcuts: Any
     ) -> None:
         context = open_request(with_source(request, **shortcuts))
-        window = resolve_window(context, as_of, start, end)
+        window = resolve_sessions(context, as_of, start, end)
         report = _run_stages(context, [stage], window)[0]
         click.echo(_line(asdict(report), window))
         if report.status == "nothing_to_do":
@@ -94,7 +94,7 @@ for _stage in STAGE_HELP:
     _stage_command(_stage)
 
 
-def _run_stages(context: Any, stages: list[str], window: Window) -> list[StageReport]:
+def _run_stages(context: Any, stages: list[str], window: SessionRange) -> list[StageReport]:
     from pipelines.app.runner import load_ahead, one_writer, run_stage
 
     with one_writer(context):
@@ -118,7 +118,7 @@ def run(
     """Run the whole chain in one process and one Spark session."""
     days = {name: asked.pop(name) for name in ("as_of", "start", "end")}
     context = open_request(with_source(request, **asked))
-    window = resolve_window(context, **days)
+    window = resolve_sessions(context, **days)
     if stages:
         reports = _run_stages(context, _named(stages), window)
     else:
@@ -137,7 +137,7 @@ def _named(stages: str) -> list[str]:
     return names
 
 
-def _run_chain(context: Any, window: Window, *, train: bool | None) -> list[StageReport]:
+def _run_chain(context: Any, window: SessionRange, *, train: bool | None) -> list[StageReport]:
     from pipelines.app.runner import load_ahead, one_writer, run_stage
     from pipelines.io.bento import BentoShelf
     from pipelines.registry.champion import champion_at
@@ -164,7 +164,7 @@ def _summary(reports: list[StageReport]) -> dict[str, Any]:
     return {"stage": "run", **totals, "seconds": seconds, "stages": [asdict(report) for report in reports]}
 
 
-def _line(report: dict[str, Any], window: Window) -> str:
+def _line(report: dict[str, Any], window: SessionRange) -> str:
     """Return the one line of JSON that a scheduler reads; `as_of` tells it which session it was about."""
     return json.dumps({**report, "as_of": window.end, "start": window.start}, default=str, sort_keys=True)
 

@@ -17,7 +17,7 @@ from typing import Any
 import click
 
 from pipelines.base.errors import BellwetherError, NothingToDo, SettingsError
-from pipelines.base.report import Window
+from pipelines.base.report import SessionRange
 
 QUIET_TELEMETRY = {
     "DO_NOT_TRACK": "1",
@@ -147,7 +147,7 @@ def check_local(place: str, option: str) -> None:
         raise SettingsError(msg)
 
 
-def resolve_window(context: Any, as_of: date | None, start: date | None, end: date | None) -> Window:
+def resolve_sessions(context: Any, as_of: date | None, start: date | None, end: date | None) -> SessionRange:
     """Return the sessions asked for; the last decided session where none was named.
 
     Raises
@@ -176,4 +176,4 @@ def resolve_window(context: Any, as_of: date | None, start: date | None, end: da
     if not sessions:
         msg = f"no session of {context.calendar.name} lies in {first}..{last}; name a trading day"
         raise SettingsError(msg)
-    return Window(start=sessions[0], end=sessions[-1])
+    return SessionRange(start=sessions[0], end=sessions[-1])

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from pipelines.base.errors import EXIT_BAD_DATA
-from pipelines.cli.options import Request, common, open_home, parse_instant, parse_session, resolve_window
+from pipelines.cli.options import Request, common, open_home, parse_instant, parse_session, resolve_sessions
 
 FILE = click.Path(path_type=Path, dir_okay=False, writable=True)
 
@@ -98,7 +98,7 @@ def audit(request: Request, session: date) -> None:
     from pipelines.cli.audit import audit_session
 
     context = open_home(request)
-    resolve_window(context, session, None, None)
+    resolve_sessions(context, session, None, None)
     click.echo(audit_session(context, session))
 
 

@@ -9,7 +9,7 @@ from datetime import date, datetime
 import polars as pl
 
 from pipelines.base.lake import Lake
-from pipelines.base.report import StageReport, Window
+from pipelines.base.report import SessionRange, StageReport
 from pipelines.base.run_log import LastRun
 from pipelines.io.lake import decode_versions
 from pipelines.tables.contracts import OPS_STAGE_RUNS
@@ -48,7 +48,7 @@ class RunLog:
         return self._runs.sort("finished_at", "run_id")
 
     def record(
-        self, report: StageReport, window: Window, *, started_at: datetime, finished_at: datetime
+        self, report: StageReport, window: SessionRange, *, started_at: datetime, finished_at: datetime
     ) -> None:
         """Append the run as the stage's last commit."""
         row = {

@@ -13,7 +13,7 @@ import pytest
 from pipelines.app.runner import open_context, run_stage
 from pipelines.app.settings import load_settings
 from pipelines.base.context import Context
-from pipelines.base.report import Window
+from pipelines.base.report import SessionRange
 from pipelines.tables.contracts import BRONZE_BARS, OPS_QUARANTINE, SILVER_BARS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,7 +60,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Context:
     settings, _ = load_settings(overrides=overrides)
     context = open_context(settings, folder / "home", clock=lambda: datetime(2018, 2, 8, 3, tzinfo=UTC))
     for stage in ("ingest", "curate"):
-        run_stage(context, stage, Window(start=FIRST, end=LAST))
+        run_stage(context, stage, SessionRange(start=FIRST, end=LAST))
     return context
 
 

@@ -12,7 +12,7 @@ from feature_repo.definitions import DAILY_VIEW, ISSUED_VIEW, TEXT_VIEW
 from pipelines.app.runner import open_context, run_stage
 from pipelines.app.settings import load_settings
 from pipelines.base.context import Context
-from pipelines.base.report import StageReport, Window
+from pipelines.base.report import SessionRange, StageReport
 from pipelines.base.table import TableContract
 from pipelines.io.feature_store import open_feature_store
 from pipelines.tables.contracts import (
@@ -55,12 +55,14 @@ def run_days(
     context: Context, sessions: Sequence[date], stages: Sequence[str] = BUILD
 ) -> list[list[StageReport]]:
     """Run the stages for each session in turn, in the order given."""
-    return [[run_stage(context, stage, Window(start=day, end=day)) for stage in stages] for day in sessions]
+    return [
+        [run_stage(context, stage, SessionRange(start=day, end=day)) for stage in stages] for day in sessions
+    ]
 
 
 def load(context: Context, last: date, stages: Sequence[str] = BUILD) -> list[StageReport]:
     """Load the market from its first session to `last` in one go."""
-    return [run_stage(context, stage, Window(start=FIRST, end=last)) for stage in stages]
+    return [run_stage(context, stage, SessionRange(start=FIRST, end=last)) for stage in stages]
 
 
 def business_rows(context: Context, tables: Sequence[TableContract] = COMPARED) -> dict[str, pl.DataFrame]:

@@ -14,7 +14,7 @@ from features.sessions import SessionCalendar
 from pipelines.app.runner import open_context, run_stage
 from pipelines.app.settings import load_settings
 from pipelines.base.context import Context
-from pipelines.base.report import Window
+from pipelines.base.report import SessionRange
 from pipelines.tables.contracts import GOLD_FEATURES_DAILY, GOLD_LABELS, SILVER_BARS
 
 pytestmark = pytest.mark.replay
@@ -60,7 +60,7 @@ def opened(folder: Path, clock: Callable[[], datetime]) -> Context:
 
 def run(context: Context) -> None:
     for stage in STAGES:
-        run_stage(context, stage, Window(start=SESSIONS[0], end=LAST))
+        run_stage(context, stage, SessionRange(start=SESSIONS[0], end=LAST))
 
 
 def rows_of(context: Context, table: object) -> pl.DataFrame:

@@ -13,7 +13,7 @@ import pytest
 from feature_repo.definitions import DAILY_VIEW, TEXT_VIEW
 from pipelines.app.runner import run_stage
 from pipelines.base.context import Context
-from pipelines.base.report import Window
+from pipelines.base.report import SessionRange
 from pipelines.cli.audit import audit_session
 from pipelines.cli.tables import describe, select_rows
 from pipelines.io.feature_store import open_feature_store
@@ -48,7 +48,7 @@ MARKET = (
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Context:
     """A home with a history, a champion and a day, which reads its own folder."""
     context = open_market(tmp_path_factory.mktemp("engines"), *MARKET)
-    history, day = Window(start=START, end=TRAINED), Window(start=FORECAST, end=FORECAST)
+    history, day = SessionRange(start=START, end=TRAINED), SessionRange(start=FORECAST, end=FORECAST)
     for stage in ("ingest", "curate", "score_text", "build_features", "train", "evaluate", "promote"):
         run_stage(context, stage, history)
     for stage in ("ingest", "curate", "score_text", "build_features", "forecast"):

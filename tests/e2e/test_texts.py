@@ -17,7 +17,7 @@ from feature_repo.definitions import DAILY_VIEW, TEXT_VIEW
 from features.catalog import text_features
 from pipelines.app.runner import run_stage
 from pipelines.base.context import Context
-from pipelines.base.report import Window
+from pipelines.base.report import SessionRange
 from pipelines.io.text_models import scorer_version
 from pipelines.registry.champion import champion_at, load_champion
 from pipelines.tables.contracts import GOLD_FEATURES_TEXT, GOLD_FORECASTS, SILVER_TEXT_SCORES
@@ -63,11 +63,11 @@ def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     if request.param == "transformers":
         scorer += [f"text.model={save_tiny_bert(folder / 'bert')}", "text.device=cpu"]
     context = open_market(folder / "home", *MARKET, *scorer)
-    history, day = Window(start=START, end=TRAINED), Window(start=FORECAST, end=FORECAST)
+    history, day = SessionRange(start=START, end=TRAINED), SessionRange(start=FORECAST, end=FORECAST)
     for stage in ("ingest", "curate", "score_text", "build_features"):
         run_stage(context, stage, history)
     for stage in ("train", "evaluate", "promote"):
-        run_stage(context, stage, Window(start=TRAINED, end=TRAINED))
+        run_stage(context, stage, SessionRange(start=TRAINED, end=TRAINED))
     for stage in ("ingest", "curate", "score_text", "build_features", "materialize", "forecast", "package"):
         run_stage(context, stage, day)
     gold = rows_of(context, GOLD_FEATURES_TEXT).filter(pl.col("session") == FORECAST)

@@ -16,7 +16,7 @@ from models.base import load_forecaster
 from pipelines.app.runner import run_stage
 from pipelines.base.context import Context
 from pipelines.base.errors import BadDataError
-from pipelines.base.report import StageReport, Window
+from pipelines.base.report import SessionRange, StageReport
 from pipelines.cli.audit import audit, audit_session
 from pipelines.io.feature_store import open_feature_store
 from pipelines.io.model_folder import forecaster_folder
@@ -50,7 +50,7 @@ class Chain:
 
     def run(self, stage: str, place: int, *, back: int = 0) -> StageReport:
         """Run a stage as of the session at `place`, over `back` sessions before it too."""
-        window = Window(start=self.gold.sessions[place - back], end=self.gold.sessions[place])
+        window = SessionRange(start=self.gold.sessions[place - back], end=self.gold.sessions[place])
         return run_stage(self.context, stage, window)
 
 
@@ -257,7 +257,7 @@ def test_window_leaves_seen_sessions_out_unless_asked_and_marks_them_then(
 def test_a_session_without_features_is_bad_data(chain: Chain) -> None:
     following = CALENDAR.shift(chain.gold.sessions[-1], 1)
     with pytest.raises(BadDataError, match=f"no symbol has a valid feature row of {following}"):
-        run_stage(chain.context, "forecast", Window(start=following, end=following))
+        run_stage(chain.context, "forecast", SessionRange(start=following, end=following))
 
 
 def test_no_champion_yet_is_nothing_to_do(chain: Chain) -> None:

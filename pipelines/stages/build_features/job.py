@@ -13,7 +13,7 @@ from features.catalog import catalog_digest, max_lookback
 from features.params import CalendarParams, LabelParams
 from pipelines.base.context import Context
 from pipelines.base.digest import digest_of
-from pipelines.base.report import StageReport, Window, standing
+from pipelines.base.report import SessionRange, StageReport, standing
 from pipelines.base.table import TableContract
 from pipelines.io.frames import persisted, reshape
 from pipelines.io.lake import run_concurrently
@@ -39,7 +39,7 @@ SCORES = ("negative", "neutral", "positive")
 NOTHING = {"rows_in": 0, "rows_out": 0, "sessions_touched": 0}
 
 
-def run(context: Context, window: Window) -> StageReport:
+def run(context: Context, window: SessionRange) -> StageReport:
     """Bring gold up to what silver holds. The as-of bounds what later stages see, never the build."""
     del window
     lake = context.lake

@@ -10,7 +10,7 @@ import polars as pl
 
 from pipelines.base.context import Context
 from pipelines.base.digest import digest_of
-from pipelines.base.report import StageReport, Window, standing
+from pipelines.base.report import SessionRange, StageReport, standing
 from pipelines.base.table import TableContract
 from pipelines.io.frames import collect_rows, persisted, reshape
 from pipelines.io.lake import run_concurrently
@@ -38,7 +38,7 @@ NOTHING = {"rows_in": 0, "rows_out": 0, "sessions_touched": 0}
 MOST_EXAMPLES = 20
 
 
-def run(context: Context, window: Window) -> StageReport:
+def run(context: Context, window: SessionRange) -> StageReport:
     """Bring silver up to what bronze holds. The as-of bounds what later stages see, never curate."""
     del window
     lake = context.lake

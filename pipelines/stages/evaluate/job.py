@@ -12,7 +12,7 @@ import polars as pl
 from models.card import render_card, render_table
 from models.params import ModelsParams
 from pipelines.base.context import Context
-from pipelines.base.report import StageReport, Window, standing
+from pipelines.base.report import SessionRange, StageReport, standing
 from pipelines.registry.challenger import (
     FRAME_FILE,
     HOLDOUT_FILE,
@@ -30,7 +30,7 @@ from pipelines.stages.evaluate.contract import READS
 from pipelines.stages.evaluate.steps import KEY, Rivals, as_metrics, as_rows, forecast_rivals, judge
 
 
-def run(context: Context, window: Window) -> StageReport:
+def run(context: Context, window: SessionRange) -> StageReport:
     """Evaluate the version that training was last asked for; repeating it writes the same tables."""
     candidate = find_candidate(context, window.end)
     if candidate is None:
@@ -60,7 +60,7 @@ def run(context: Context, window: Window) -> StageReport:
 
 
 def ask_champion(
-    context: Context, window: Window, candidate: Candidate, frame: pl.DataFrame
+    context: Context, window: SessionRange, candidate: Candidate, frame: pl.DataFrame
 ) -> list[pl.DataFrame]:
     """Return the champion's forecasts of the hold-out; none without one, or if it is the candidate."""
     reigning = champion_at(context, window.end)

@@ -10,7 +10,7 @@ import polars as pl
 
 from pipelines.base.context import Context
 from pipelines.base.errors import BadDataError, LookAheadError
-from pipelines.base.report import StageReport, Window, standing
+from pipelines.base.report import SessionRange, StageReport, standing
 from pipelines.io.model_folder import PackedForecaster, pack_forecaster
 from pipelines.registry.champion import Champion, champion_at, load_champion
 from pipelines.stages.forecast.contract import READS, WRITES
@@ -22,7 +22,7 @@ from pipelines.tables.contracts import GOLD_FORECASTS
 from pipelines.tables.scope import months_between
 
 
-def run(context: Context, window: Window) -> StageReport:
+def run(context: Context, window: SessionRange) -> StageReport:
     """Issue forecasts for the window's sessions; what was issued before stays as it is."""
     entry = champion_at(context, window.end)
     if entry is None:
@@ -68,7 +68,7 @@ def nothing_to_score(session: date) -> str:
     )
 
 
-def choose(context: Context, window: Window, champion: Champion) -> Choice:
+def choose(context: Context, window: SessionRange, champion: Champion) -> Choice:
     """Return the sessions that the champion may forecast.
 
     Raises

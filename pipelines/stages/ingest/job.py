@@ -12,7 +12,7 @@ import polars as pl
 
 from pipelines.base.context import Context
 from pipelines.base.errors import BadDataError
-from pipelines.base.report import StageReport, Window, standing
+from pipelines.base.report import SessionRange, StageReport, standing
 from pipelines.base.table import TableContract
 from pipelines.io.frames import persisted
 from pipelines.io.lake import run_concurrently
@@ -44,7 +44,7 @@ class Reading:
     bronze: TableContract
 
 
-def run(context: Context, window: Window) -> StageReport:
+def run(context: Context, window: SessionRange) -> StageReport:
     """Land bars and texts of `window`; what has been landed before is not landed again."""
     lake, source = context.lake, open_source(context)
     before, request = lake.versions(contract.WRITES), read_request(context, window)
@@ -67,7 +67,7 @@ def run(context: Context, window: Window) -> StageReport:
     )
 
 
-def read_request(context: Context, window: Window) -> ReadRequest:
+def read_request(context: Context, window: SessionRange) -> ReadRequest:
     """Return what is asked of the source: sessions, and the arrivals between two decisions."""
     calendar = context.calendar
     return ReadRequest(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import shutil
 
 from pipelines.base.context import Context
-from pipelines.base.report import StageReport, Window, standing
+from pipelines.base.report import SessionRange, StageReport, standing
 from pipelines.io.table_upkeep import compact_table, vacuum_table
 from pipelines.stages.maintain import contract, steps
 from pipelines.stages.maintain.params import MaintainParams
 
 
-def run(context: Context, window: Window) -> StageReport:
+def run(context: Context, window: SessionRange) -> StageReport:
     """Compact and vacuum every table, and expire the reports older than their retention."""
     params = context.params(MaintainParams)
     before = context.lake.versions(contract.WRITES)
@@ -29,7 +29,7 @@ def run(context: Context, window: Window) -> StageReport:
     )
 
 
-def expire_reports(context: Context, window: Window) -> list[str]:
+def expire_reports(context: Context, window: SessionRange) -> list[str]:
     """Remove the reports of sessions older than their retention and return their names."""
     folder = context.home.reports
     names = [path.name for path in folder.iterdir()] if folder.is_dir() else []

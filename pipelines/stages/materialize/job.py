@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from feature_repo.definitions import DAILY_VIEW, TEXT_VIEW
 from pipelines.base.context import Context
-from pipelines.base.report import StageReport, Window, standing
+from pipelines.base.report import SessionRange, StageReport, standing
 from pipelines.io.feature_store import open_feature_store
 from pipelines.stages.materialize.contract import READS
 from pipelines.stages.materialize.steps import is_repeated, name_run
 
 
-def run(context: Context, window: Window) -> StageReport:
+def run(context: Context, window: SessionRange) -> StageReport:
     """Bring the online store up to the window's end; an online row is never replaced by an older one."""
     store = open_feature_store(context)
     applied = store.apply()

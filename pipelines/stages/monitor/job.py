@@ -14,7 +14,7 @@ import polars as pl
 from pipelines.base.context import Context
 from pipelines.base.digest import digest_of
 from pipelines.base.files import read_record, replace_text
-from pipelines.base.report import StageReport, Status, Window, standing
+from pipelines.base.report import SessionRange, StageReport, Status, standing
 from pipelines.io.drift import render_report
 from pipelines.io.lake import run_concurrently
 from pipelines.registry.champion import champion_at
@@ -57,7 +57,7 @@ class Basis:
         )
 
 
-def run(context: Context, window: Window) -> StageReport:
+def run(context: Context, window: SessionRange) -> StageReport:
     """Write the report, the verdict and the index of the window's end."""
     as_of, params = window.end, context.params(MonitorParams)
     shown = read.choose_features(context, as_of)

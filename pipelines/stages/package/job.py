@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipelines.base.context import Context
-from pipelines.base.report import StageReport, Window, standing
+from pipelines.base.report import SessionRange, StageReport, standing
 from pipelines.io.bento import BentoShelf, BuiltBento, bento_tag
 from pipelines.io.model_folder import forecaster_folder
 from pipelines.registry.champion import Champion, champion_at, load_champion
@@ -18,7 +18,7 @@ from pipelines.stages.package.parity import Checked, check_parity
 from serving.served_model import FORECASTER_FOLDER, Manifest, write_manifest
 
 
-def run(context: Context, window: Window) -> StageReport:
+def run(context: Context, window: SessionRange) -> StageReport:
     """Package the champion of the as-of, unless its Bento is the current one already."""
     entry = champion_at(context, window.end)
     if entry is None:

@@ -10,7 +10,7 @@ from models.params import ModelsParams
 from models.selection import Decision
 from pipelines.base.context import Context
 from pipelines.base.errors import BadDataError, UnavailableError
-from pipelines.base.report import StageReport, Window, standing
+from pipelines.base.report import SessionRange, StageReport, standing
 from pipelines.io.tracking_params import TrackingParams
 from pipelines.registry.challenger import (
     FRAME_FILE,
@@ -35,7 +35,7 @@ from pipelines.stages.promote.contract import READS, WRITES
 from pipelines.stages.promote.steps import as_numbers, compare, explain_unusable, refuse_withdrawn
 
 
-def run(context: Context, window: Window) -> StageReport:
+def run(context: Context, window: SessionRange) -> StageReport:
     """Decide on the candidate: ledger first, alias last, so that a re-run mends what a crash left."""
     candidate = find_candidate(context, window.end)
     if candidate is None:
@@ -61,7 +61,7 @@ def run(context: Context, window: Window) -> StageReport:
 
 
 def take_decision(
-    context: Context, window: Window, candidate: Candidate, reigning: LedgerEntry | None
+    context: Context, window: SessionRange, candidate: Candidate, reigning: LedgerEntry | None
 ) -> LedgerEntry:
     """Compare the candidate with baselines and champion and return the entry to write."""
     frame = candidate.read(FRAME_FILE)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.base.context import Context
 from pipelines.base.digest import digest_of
-from pipelines.base.report import StageReport, Window, standing
+from pipelines.base.report import SessionRange, StageReport, standing
 from pipelines.io.text_models import scorer_version
 from pipelines.io.text_params import TextParams
 from pipelines.stages.score_text import contract, steps
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pipelines.base.frames import DistributedFrame, Frame
 
 
-def run(context: Context, window: Window) -> StageReport:
+def run(context: Context, window: SessionRange) -> StageReport:
     """Score what silver holds and the active version has not scored, whatever the as-of."""
     del window
     lake, version = context.lake, scorer_version(context.params(TextParams))

@@ -12,7 +12,7 @@ import polars as pl
 from models.params import ModelsParams
 from models.splits import InsufficientHistoryError, plan_splits
 from pipelines.base.context import Context
-from pipelines.base.report import StageReport, Window, standing
+from pipelines.base.report import SessionRange, StageReport, standing
 from pipelines.io.tracking import ModelVersion
 from pipelines.registry.challenger import ask_for
 from pipelines.registry.champion import tracking_of
@@ -28,7 +28,7 @@ from pipelines.stages.train.trace import trace_model
 log = logging.getLogger(__name__)
 
 
-def run(context: Context, window: Window) -> StageReport:
+def run(context: Context, window: SessionRange) -> StageReport:
     """Train as of the window's end; a model that exists already is asked for again, not fitted again."""
     versions = context.lake.versions(READS)
     params = context.params(ModelsParams)

@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.base.context import Context
 from pipelines.base.errors import LookAheadError
-from pipelines.base.report import Window
+from pipelines.base.report import SessionRange
 from pipelines.registry.champion import Champion
 from pipelines.stages.forecast.job import choose, describe
 from tests.pipelines.registry.test_ledger import entry
@@ -23,7 +23,7 @@ UNTIL = "2018-01-05T21:00:00"
 
 
 def test_sessions_after_the_fit_are_chosen(open_home: Callable[..., Context], tmp_path: Path) -> None:
-    choice = choose(open_home(tmp_path), Window(start=MONDAY, end=TUESDAY), CHAMPION)
+    choice = choose(open_home(tmp_path), SessionRange(start=MONDAY, end=TUESDAY), CHAMPION)
     assert choice.sessions == (MONDAY, TUESDAY)
 
 
@@ -33,12 +33,14 @@ def test_window_that_was_all_seen_is_refused_with_the_way_out(
     context = open_home(tmp_path)
     seen = context.calendar.shift(MONDAY, -2)
     with pytest.raises(LookAheadError, match=rf"in-sample.*{UNTIL}.*forecast\.in_sample=true"):
-        choose(context, Window(start=seen, end=seen), CHAMPION)
+        choose(context, SessionRange(start=seen, end=seen), CHAMPION)
     asked = open_home(tmp_path, "forecast.in_sample=true")
-    assert choose(asked, Window(start=seen, end=seen), CHAMPION).in_sample == {seen}
+    assert choose(asked, SessionRange(start=seen, end=seen), CHAMPION).in_sample == {seen}
 
 
 def test_report_names_what_the_champion_lost(open_home: Callable[..., Context], tmp_path: Path) -> None:
-    details = describe(CHAMPION, choose(open_home(tmp_path), Window(start=MONDAY, end=TUESDAY), CHAMPION))
+    details = describe(
+        CHAMPION, choose(open_home(tmp_path), SessionRange(start=MONDAY, end=TUESDAY), CHAMPION)
+    )
     assert details["champion"] == "version 3 (bootstrap as of 2018-01-10; lost to: ridge)"
     assert (details["lost"], details["sessions"], details["in_sample_refused"]) == (["ridge"], 2, 0)

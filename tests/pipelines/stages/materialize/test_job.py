@@ -12,7 +12,7 @@ from polars.testing import assert_frame_equal
 
 from feature_repo.definitions import DAILY_VIEW, TEXT_VIEW
 from pipelines.base.context import Context
-from pipelines.base.report import StageReport, Window
+from pipelines.base.report import SessionRange, StageReport
 from pipelines.io.feature_store import open_feature_store
 from pipelines.stages.materialize.job import run
 from pipelines.tables.contracts import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT
@@ -55,7 +55,7 @@ def newest(rows: pl.DataFrame, as_of: date, decision_at: datetime) -> pl.DataFra
 
 
 def materialize(context: Context, as_of: date) -> StageReport:
-    return run(context, Window(start=as_of, end=as_of))
+    return run(context, SessionRange(start=as_of, end=as_of))
 
 
 def test_online_equals_gold_and_polars_at_successive_as_ofs(context: Context, gold: Gold) -> None:
@@ -89,7 +89,7 @@ def test_an_earlier_as_of_changes_nothing_online(context: Context, gold: Gold) -
 
 
 def test_the_same_as_of_again_is_nothing_to_do(context: Context, gold: Gold) -> None:
-    window = Window(start=gold.sessions[-1], end=gold.sessions[-1])
+    window = SessionRange(start=gold.sessions[-1], end=gold.sessions[-1])
     report = run(context, window)
     now = context.clock()
     context.run_log.record(report, window, started_at=now, finished_at=now)

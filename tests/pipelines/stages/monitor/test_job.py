@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from pipelines.base.context import Context
-from pipelines.base.report import StageReport, Window
+from pipelines.base.report import SessionRange, StageReport
 from pipelines.stages.monitor.job import run
 from pipelines.stages.monitor.scales import SCALE_FEATURES
 from pipelines.tables.contracts import GOLD_FEATURES_DAILY, GOLD_FORECASTS, GOLD_LABELS
@@ -67,7 +67,7 @@ def context(
 
 
 def monitor(context: Context, as_of: date) -> StageReport:
-    return run(context, Window(start=as_of, end=as_of))
+    return run(context, SessionRange(start=as_of, end=as_of))
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +112,10 @@ def test_the_same_again_is_nothing_to_do_and_keeps_the_verdict(
 ) -> None:
     loud, now = gold.sessions[-2], context.clock()
     context.run_log.record(
-        reports["loud"], Window(start=loud, end=loud), started_at=now, finished_at=now + timedelta(seconds=1)
+        reports["loud"],
+        SessionRange(start=loud, end=loud),
+        started_at=now,
+        finished_at=now + timedelta(seconds=1),
     )
     again = monitor(context, loud)
     assert (again.status, again.rows_out) == ("nothing_to_do", 0)

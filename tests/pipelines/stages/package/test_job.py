@@ -11,7 +11,7 @@ import pytest
 
 from pipelines.base.context import Context
 from pipelines.base.errors import BadDataError, UnavailableError
-from pipelines.base.report import Window
+from pipelines.base.report import SessionRange
 from pipelines.io.bento import BentoShelf, bento_tag
 from pipelines.io.model_folder import forecaster_folder, read_forecaster
 from pipelines.registry.ledger import LedgerEntry, append_entry
@@ -91,7 +91,7 @@ def issue(context: Context, key: str, gold: Gold, session: date, *, wrong_by: fl
 def test_the_story_of_four_champions(context: Context, gold: Gold) -> None:
     """One home from its first day on: each step starts where the one before ended."""
     first, second, third, fourth = gold.sessions[-4:]
-    window = Window(start=first, end=first)
+    window = SessionRange(start=first, end=first)
     assert run(context, window).status == "nothing_to_do"
 
     key = install(context, "1", first)
@@ -114,25 +114,25 @@ def test_the_story_of_four_champions(context: Context, gold: Gold) -> None:
     assert run(context, window).status == "nothing_to_do"
 
     issue(context, install(context, "2", second), gold, second)
-    materialize(context, Window(start=second, end=second))
-    report = run(context, Window(start=second, end=second))
+    materialize(context, SessionRange(start=second, end=second))
+    report = run(context, SessionRange(start=second, end=second))
     assert (report.status, report.details["compared_with"]) == ("done", "gold.forecasts")
     kept = shelf.current()
     assert kept is not None
     assert kept.model_version == "2"
 
     issue(context, install(context, "3", third), gold, third, wrong_by=0.25)
-    materialize(context, Window(start=third, end=third))
+    materialize(context, SessionRange(start=third, end=third))
     with pytest.raises(
         BadDataError, match=r"1 of 10 served answers .* \(largest 0\.25\); the former champion stays"
     ):
-        run(context, Window(start=third, end=third))
+        run(context, SessionRange(start=third, end=third))
     assert shelf.current() == kept
 
     install(context, "4", fourth, history_sessions=20, family="tft")
-    materialize(context, Window(start=fourth, end=fourth))
+    materialize(context, SessionRange(start=fourth, end=fourth))
     with pytest.raises(
         BadDataError, match=f"version 4 has no batch forecasts for {fourth} to be compared with; run"
     ):
-        run(context, Window(start=fourth, end=fourth))
+        run(context, SessionRange(start=fourth, end=fourth))
     assert read_manifest(shelf.folder / kept.champion).model_version == "2"

@@ -14,7 +14,7 @@ import pytest
 from features.sessions import SessionCalendar
 from pipelines.base.context import Context
 from pipelines.base.home import Home
-from pipelines.base.report import StageReport, Window
+from pipelines.base.report import SessionRange, StageReport
 from pipelines.io.lake import Lake
 from pipelines.io.run_log import RunLog
 from pipelines.io.text_models import LexiconScorer, scorer_version
@@ -24,7 +24,7 @@ from pipelines.tables.contracts import SILVER_TEXT, SILVER_TEXT_SCORES
 from tests.pipelines.io.tiny_bert import save_tiny_bert
 
 NOW = datetime(2024, 3, 5, tzinfo=UTC)
-WINDOW = Window(start=date(2024, 3, 1), end=date(2024, 3, 4))
+WINDOW = SessionRange(start=date(2024, 3, 1), end=date(2024, 3, 4))
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from models.base import load_forecaster
 from models.targets import add_target
 from pipelines.app.settings import load_settings
 from pipelines.base.context import Context
-from pipelines.base.report import StageReport, Window
+from pipelines.base.report import SessionRange, StageReport
 from pipelines.io.lake import Lake
 from pipelines.io.model_folder import forecaster_folder, pack_forecaster
 from pipelines.io.tracking import Tracking
@@ -87,8 +87,8 @@ def fitted(frame: pl.DataFrame) -> Fitted:
 
 
 @pytest.fixture
-def window(gold: Gold) -> Window:
-    return Window(start=gold.sessions[-1], end=gold.sessions[-1])
+def window(gold: Gold) -> SessionRange:
+    return SessionRange(start=gold.sessions[-1], end=gold.sessions[-1])
 
 
 def registered(context: Context) -> list[tuple[str, str]]:
@@ -107,11 +107,11 @@ def trained(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(job, "read_frame", lambda *_arguments: frame)
         patch.setattr(Lake, "versions", lambda *_arguments: {"gold.labels": 3})
-        return context, job.run(context, Window(start=gold.sessions[-1], end=gold.sessions[-1]))
+        return context, job.run(context, SessionRange(start=gold.sessions[-1], end=gold.sessions[-1]))
 
 
 def test_run_keeps_everything_that_makes_the_model_again(
-    trained: tuple[Context, StageReport], window: Window, frame: pl.DataFrame
+    trained: tuple[Context, StageReport], window: SessionRange, frame: pl.DataFrame
 ) -> None:
     opened, report = trained
     assert (report.status, report.rows_in, report.rows_out) == ("done", 1416, 1)
@@ -130,7 +130,7 @@ def test_run_keeps_everything_that_makes_the_model_again(
 
 
 def test_run_names_its_ancestry_before_fitting(
-    opened: Context, window: Window, monkeypatch: pytest.MonkeyPatch
+    opened: Context, window: SessionRange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stop(*_arguments: Any, **_options: Any) -> None:
         raise KeyboardInterrupt
@@ -165,7 +165,7 @@ def test_ancestry_beside_the_weights_says_what_was_seen(
 
 
 @pytest.mark.usefixtures("fitted_before")
-def test_same_key_trains_once(opened: Context, window: Window) -> None:
+def test_same_key_trains_once(opened: Context, window: SessionRange) -> None:
     first = job.run(opened, window)
     again = job.run(opened, window)
     assert again.status == "nothing_to_do"
@@ -176,7 +176,7 @@ def test_same_key_trains_once(opened: Context, window: Window) -> None:
 
 @pytest.mark.usefixtures("fitted_before")
 def test_other_settings_are_another_model_and_asking_again_makes_the_first_the_candidate(
-    opened: Context, window: Window, open_home: Callable[..., Context]
+    opened: Context, window: SessionRange, open_home: Callable[..., Context]
 ) -> None:
     job.run(opened, window)
     other = open_home(opened.home.root, "models.seed=8")
@@ -188,7 +188,7 @@ def test_other_settings_are_another_model_and_asking_again_makes_the_first_the_c
 
 
 @pytest.mark.usefixtures("fitted_before")
-def test_candidate_of_an_earlier_as_of_is_not_a_later_one(opened: Context, window: Window) -> None:
+def test_candidate_of_an_earlier_as_of_is_not_a_later_one(opened: Context, window: SessionRange) -> None:
     job.run(opened, window)
     assert find_candidate(opened, date(2016, 1, 4)) is None
 
@@ -200,7 +200,7 @@ CRASHES = ["begin_run", "log_folder", "log_metrics", "tag_run", "complete_run", 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("commit", CRASHES)
 def test_crash_at_any_commit_ends_in_one_version(
-    commit: str, after: bool, opened: Context, window: Window, monkeypatch: pytest.MonkeyPatch
+    commit: str, after: bool, opened: Context, window: SessionRange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     genuine = getattr(Tracking, commit)
 
@@ -224,7 +224,7 @@ def test_crash_at_any_commit_ends_in_one_version(
 
 
 def test_too_short_history_is_nothing_to_do(
-    opened: Context, window: Window, frame: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+    opened: Context, window: SessionRange, frame: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     short = frame.filter(pl.col("session") < date(2016, 3, 1))
     monkeypatch.setattr(job, "read_frame", lambda *_arguments: short)
