@@ -9,10 +9,10 @@ import polars as pl
 
 from features.catalog import daily_features, text_features
 from features.feature import Feature
-from features.panel import prepare_panel
+from features.panel import dense_panel, prepare_panel, symbol_grid
 from features.session_calendar import calendar_frame
 from features.sessions import SessionCalendar
-from features.text import prepare_texts
+from features.text import SCORED_COLUMNS, prepare_texts
 
 
 def compute_features(
@@ -60,7 +60,25 @@ def _default_calendar() -> SessionCalendar:
     return SessionCalendar()
 
 
-def compute_text_features(grid: pl.DataFrame, scored: pl.DataFrame) -> pl.DataFrame:
+def compute_from_bars(
+    bars: pl.DataFrame, sessions: pl.DataFrame, calendar: SessionCalendar, features: Sequence[Feature]
+) -> pl.DataFrame:
+    """Compute features of bars as known at one instant; see `features.views.FeatureView`."""
+    return compute_features(dense_panel(bars, sessions), calendar=calendar, features=features)
+
+
+def compute_from_texts(
+    scored: pl.DataFrame, sessions: pl.DataFrame, calendar: SessionCalendar, features: Sequence[Feature]
+) -> pl.DataFrame:
+    """Compute features of scored texts as known at one instant; see `features.views.FeatureView`."""
+    del calendar  # a text belongs to its session already
+    grid = symbol_grid(scored, sessions)
+    return compute_text_features(grid, scored.select(SCORED_COLUMNS), features=features)
+
+
+def compute_text_features(
+    grid: pl.DataFrame, scored: pl.DataFrame, *, features: Sequence[Feature] | None = None
+) -> pl.DataFrame:
     """Compute the daily sentiment features of a dense block.
 
     Parameters
@@ -70,6 +88,8 @@ def compute_text_features(grid: pl.DataFrame, scored: pl.DataFrame) -> pl.DataFr
     scored : polars.DataFrame
         text_id, symbol, session, negative, neutral, positive: each item with the session it belongs to and
         its class probabilities by one scorer.
+    features : sequence of Feature, optional
+        Which text features, with all their `inputs`; all of them if left out.
 
     Returns
     -------
@@ -81,7 +101,8 @@ def compute_text_features(grid: pl.DataFrame, scored: pl.DataFrame) -> pl.DataFr
     ValueError
         If columns are missing or the grid is not dense.
     """
-    return evaluate(prepare_texts(grid, scored), text_features(), known=pl.lit(value=True))
+    chosen = text_features() if features is None else tuple(features)
+    return evaluate(prepare_texts(grid, scored), chosen, known=pl.lit(value=True))
 
 
 def evaluate(prepared: pl.DataFrame, features: Sequence[Feature], *, known: pl.Expr) -> pl.DataFrame:

@@ -12,6 +12,18 @@ BARS = ("open", "high", "low", "close", "volume")
 PANEL_COLUMNS = ("symbol", "session", *BARS, "dividend", "split", "price_basis", "valid")
 
 
+def symbol_grid(rows: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
+    """Return `symbol` and `session`, sorted: every symbol of `rows` in every one of `sessions`."""
+    return rows.select("symbol").unique().sort("symbol").join(sessions.select("session"), how="cross")
+
+
+def dense_panel(bars: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
+    """Return `PANEL_COLUMNS` for every symbol of `bars` and every one of `sessions`, nulls without a bar."""
+    grid = symbol_grid(bars, sessions)
+    panel = grid.join(bars.select(PANEL_COLUMNS), on=["symbol", "session"], how="left", maintain_order="left")
+    return panel.with_columns(pl.col("valid").fill_null(value=False)).select(PANEL_COLUMNS)
+
+
 def check_columns(frame: pl.DataFrame, columns: tuple[str, ...], what: str) -> None:
     """Refuse a frame that lacks one of `columns`.
 
