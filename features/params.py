@@ -1,9 +1,14 @@
-"""Parameters of calendar and labels, as the settings nest them."""
+"""Parameters of calendar, labels and feature sets, as the settings nest them."""
 
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from features.sets import FeatureSet
 
 
 def _check_calendar(name: str) -> None:
@@ -42,3 +47,42 @@ class LabelParams:
         if not self.horizons or min(self.horizons) < 1:
             msg = f"horizons={self.horizons} must name at least one horizon of one session or more"
             raise ValueError(msg)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeaturesParams:
+    """The feature sets that models may name, each with its features literally and in order."""
+
+    sets: Mapping[str, tuple[str, ...]]
+
+    def __post_init__(self) -> None:
+        if not self.sets:
+            msg = "sets={} must name at least one feature set, such as core"
+            raise ValueError(msg)
+        self.feature_sets()
+
+    def feature_sets(self) -> tuple[FeatureSet, ...]:
+        """Return all sets.
+
+        Raises
+        ------
+        ValueError
+            If a set is empty or names a feature twice, or one that does not exist.
+        """
+        from features.sets import FeatureSet  # the catalog takes a second to import
+
+        return tuple(FeatureSet(name=name, features=names) for name, names in self.sets.items())
+
+    def find_set(self, name: str) -> FeatureSet:
+        """Return the set called `name`.
+
+        Raises
+        ------
+        ValueError
+            If there is none, with the names that there are.
+        """
+        for one in self.feature_sets():
+            if one.name == name:
+                return one
+        msg = f"feature set {name!r} is none of features.sets: {', '.join(self.sets)}; add it there"
+        raise ValueError(msg)

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from features.params import CalendarParams, LabelParams
+from features.params import CalendarParams, FeaturesParams, LabelParams
 from models.params import ModelsParams
 from pipelines.base.errors import SettingsError
 from pipelines.base.project import PROJECT_ROOT
@@ -54,6 +54,7 @@ class Settings(BaseModel):
     ingest: IngestParams
     curate: CurateParams
     labels: LabelParams
+    features: FeaturesParams
     build_features: BuildFeaturesParams
     feature_store: FeatureStoreParams
     source: SourceParams

@@ -1,0 +1,49 @@
+"""Named choices of features."""
+
+import pytest
+
+from features.params import FeaturesParams
+from features.sets import FeatureSet
+from features.views import all_features
+from pipelines.app.settings import load_settings
+from pipelines.base.errors import SettingsError
+
+
+def test_core_is_the_catalog_in_its_order():
+    core = load_settings()[0].features.find_set("core")
+    assert core.features == tuple(feature.name for feature in all_features())
+    assert list(core.by_view()) == ["features_daily", "features_text"]
+
+
+def test_a_set_keeps_the_order_of_its_names():
+    params = FeaturesParams(sets={"few": ("text_count_1d", "mom_return_5d"), "one": ("mom_return_1d",)})
+    assert [one.name for one in params.feature_sets()] == ["few", "one"]
+    assert params.find_set("few").by_view() == {
+        "features_daily": ("mom_return_5d",),
+        "features_text": ("text_count_1d",),
+    }
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ((), r"sets\.mine=\[\] must name at least one feature"),
+        (("mom_return_5d", "mom_return_5d"), r"sets\.mine=\['mom_return_5d'\]: named more than once"),
+        (("mom_retrun_5d",), "no feature is called 'mom_retrun_5d'; near matches: mom_return_5d"),
+    ],
+)
+def test_a_bad_set_is_refused(names, message):
+    with pytest.raises(ValueError, match=message):
+        FeatureSet(name="mine", features=names)
+
+
+def test_parameters_name_the_sets_that_there_are():
+    with pytest.raises(ValueError, match=r"sets=\{\} must name at least one feature set"):
+        FeaturesParams(sets={})
+    with pytest.raises(ValueError, match=r"feature set 'kore' is none of features\.sets: core"):
+        FeaturesParams(sets={"core": ("mom_return_1d",)}).find_set("kore")
+
+
+def test_settings_say_where_a_bad_set_comes_from():
+    with pytest.raises(SettingsError, match=r"^--set: features\.sets\.mine: sets\.mine=\['mom_x'\]"):
+        load_settings(overrides=["features.sets.mine=[mom_x]"])
