@@ -8,7 +8,7 @@ import os
 import urllib.request
 from typing import Any
 
-from dags.lib.settings import read_settings
+from dags.lib.dags_file import read_settings
 
 log = logging.getLogger(__name__)
 

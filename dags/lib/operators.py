@@ -3,38 +3,24 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-from airflow.sdk import Asset, BaseOperator, BaseOperatorLink
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+from airflow.sdk import Asset, BaseOperator
+from airflow.sdk.exceptions import AirflowSkipException
 
+from dags.lib.dags_file import ROOT
 from dags.lib.process import StageProcess
 from dags.lib.results import absolute_link, find_value, parse_result
-from dags.lib.settings import ROOT
-from dags.lib.spec import STAGES, DagSpec, load_executor, load_places
+from dags.lib.spec import DagSpec, load_executor, load_places
+from dags.lib.stage_command import fill_command, stage_arguments, task_name, with_window
+from dags.lib.stage_outcome import StageLink, check_exit, set_partition
 
 if TYPE_CHECKING:
     from airflow.sdk.definitions.context import Context
-    from airflow.sdk.types import TaskInstanceKey
-
-EXIT_DONE = 0
-EXIT_NOTHING_TO_DO = 99
-EXITS_WITHOUT_RETRY = {2: "a command line that the stages do not know", 65: "bad data", 78: "bad settings"}
-EXITS_WITH_RETRY = {69: "unavailable", 75: "transient"}
-
-
-class StageLink(BaseOperatorLink):
-    """Button on a task's page that opens the report or the run which the stage named as `link`."""
-
-    name = "Report or run"
-
-    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:  # noqa: ARG002
-        """Return the address, or an empty text for a stage that named none."""
-        return getattr(operator, "link", "")
 
 
 class StageOperator(BaseOperator):
@@ -205,76 +191,3 @@ def promotion(spec: DagSpec) -> list[BaseOperator]:
         trigger_rule="none_failed",
     )
     return [ask, stage("promote", spec=spec, emits=spec.asset)]
-
-
-def task_name(stages: Sequence[str]) -> str:
-    """Return the task id: the stage, or ``first_to_last``. Raises `ValueError` for a list out of order."""
-    unknown = [name for name in stages if name not in STAGES]
-    if unknown or not stages:
-        raise ValueError(f"stages={stages!r} must be among {', '.join(STAGES)}")
-    if list(stages) != sorted(set(stages), key=STAGES.index):
-        raise ValueError(f"stages={stages!r} must follow the order {', '.join(STAGES)}")
-    return stages[0] if len(stages) == 1 else f"{stages[0]}_to_{stages[-1]}"
-
-
-def stage_arguments(stages: Sequence[str]) -> list[str]:
-    """Return the arguments that name `stages` to the command line."""
-    return [stages[0]] if len(stages) == 1 else ["run", "--stages", ",".join(stages)]
-
-
-def fill_command(
-    template: Sequence[str], words: Mapping[str, str], lists: Mapping[str, list[str]]
-) -> list[str]:
-    """Return `template` with ``{name}`` replaced: by whole elements of `lists`, or inside one by `words`."""
-    command: list[str] = []
-    for element in template:
-        name = element.strip("{}")
-        if name in lists:
-            command += lists[name]
-            continue
-        for word, value in words.items():
-            element = element.replace(f"{{{word}}}", value)  # noqa: PLW2901
-        command.append(element)
-    return command
-
-
-def with_window(command: Sequence[str], window: Mapping[str, str]) -> list[str]:
-    """Return `command` with its ``{window}`` replaced by options.
-
-    Raises
-    ------
-    AirflowFailException
-        If a value is ``None``: the run was started without a partition key.
-    """
-    if "None" in window.values():
-        raise AirflowFailException(
-            "This run has no partition key, so no session: start it with one, such as "
-            '{"logical_date": null, "partition_key": "2026-11-10"} to the dagRuns address of the API'
-        )
-    options = [part for option, value in window.items() if value for part in (f"--{option}", value)]
-    return fill_command(command, {}, {"window": options})
-
-
-def check_exit(exit_code: int, *, counts_as_done: bool = False) -> None:
-    """Raise what Airflow should do about `exit_code`; see `StageOperator`."""
-    if exit_code == EXIT_DONE or (exit_code == EXIT_NOTHING_TO_DO and counts_as_done):
-        return
-    if exit_code == EXIT_NOTHING_TO_DO:
-        raise AirflowSkipException("Nothing to do (exit 99)")
-    if exit_code in EXITS_WITHOUT_RETRY:
-        raise AirflowFailException(
-            f"Exit {exit_code}, {EXITS_WITHOUT_RETRY[exit_code]}: the log says what to correct"
-        )
-    reason = EXITS_WITH_RETRY.get(exit_code, "unexpected")
-    raise AirflowException(f"Exit {exit_code}, {reason}: the log says what happened; the task is tried again")
-
-
-def set_partition(asset: Asset, context: Context, result: Mapping[str, Any]) -> None:
-    """Key the event of a run without a partition key by its report's session, so that keyed DAGs see it."""
-    if context["dag_run"].partition_key is None:
-        as_of = find_value(result, "as_of")
-        if not as_of:
-            raise AirflowFailException(
-                f"The report names no as_of, so {asset.name} would reach no DAG: {result}"
-            )
-        context["outlet_events"][asset].add_partitions(str(as_of))

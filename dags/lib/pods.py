@@ -10,8 +10,9 @@ from airflow.sdk import Asset
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 from kubernetes.client import models as k8s
 
-from dags.lib.operators import EXIT_NOTHING_TO_DO, EXITS_WITHOUT_RETRY, StageLink, set_partition, with_window
 from dags.lib.results import absolute_link
+from dags.lib.stage_command import with_window
+from dags.lib.stage_outcome import EXIT_NOTHING_TO_DO, EXITS_WITHOUT_RETRY, StageLink, set_partition
 
 if TYPE_CHECKING:
     from airflow.sdk.definitions.context import Context

@@ -20,7 +20,7 @@ from airflow.sdk import (
 )
 
 from dags.lib.alerts import on_failure, on_late
-from dags.lib.settings import ROOT, read_settings, settings_path
+from dags.lib.dags_file import ROOT, read_settings, settings_path
 
 Section = TypeVar("Section")
 

@@ -15,17 +15,8 @@ from airflow.sdk.exceptions import (
     DagRunTriggerException,
 )
 
-from dags.lib.operators import (
-    StageOperator,
-    fill_command,
-    promotion,
-    stage,
-    stage_arguments,
-    start_dag,
-    task_name,
-    with_window,
-)
-from dags.lib.settings import ROOT
+from dags.lib.dags_file import ROOT
+from dags.lib.operators import StageOperator, promotion, stage, start_dag
 from dags.lib.spec import DagSpec, load_spec
 
 SILVER = Asset("silver")
@@ -127,46 +118,6 @@ def test_a_run_without_a_key_needs_an_as_of(context: dict[str, Any]) -> None:
 def test_a_command_without_a_report_fails(context: dict[str, Any], output: str) -> None:
     with pytest.raises(AirflowFailException, match="last line is not"):
         operator(f"echo '{output}'").execute(context)
-
-
-def test_a_daily_run_without_a_session_says_how_to_start_it() -> None:
-    with pytest.raises(AirflowFailException, match='"partition_key": "2026-11-10"'):
-        with_window(["bellwether", "{window}"], {"as-of": "None"})
-
-
-def test_an_empty_option_is_left_out() -> None:
-    assert with_window(["bellwether", "train", "{window}", "--json"], {"as-of": ""}) == [
-        "bellwether",
-        "train",
-        "--json",
-    ]
-
-
-def test_commands_are_filled() -> None:
-    template = ["{bellwether}", "{stages}", "--home", "{home}/x", "{window}"]
-    words, lists = {"bellwether": "b", "home": "/h"}, {"stages": ["run", "--stages", "a,b"]}
-    filled = fill_command(template, words, lists)
-    assert filled == ["b", "run", "--stages", "a,b", "--home", "/h/x", "{window}"]
-
-
-def test_one_stage_is_its_own_command_and_several_are_a_run() -> None:
-    assert stage_arguments(["ingest"]) == ["ingest"]
-    assert stage_arguments(["ingest", "curate"]) == ["run", "--stages", "ingest,curate"]
-    assert task_name(["ingest"]) == "ingest"
-    assert task_name(["ingest", "curate"]) == "ingest_to_curate"
-
-
-@pytest.mark.parametrize(
-    ("names", "message"),
-    [
-        (["load"], "must be among ingest"),
-        ([], "must be among ingest"),
-        (["curate", "ingest"], "follow the order"),
-    ],
-)
-def test_task_names_are_checked(names: list[str], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        task_name(names)
 
 
 def spec(**changes: Any) -> DagSpec:

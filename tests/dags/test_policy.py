@@ -122,6 +122,6 @@ def test_parsing_loads_no_heavy_module_and_nothing_of_ours() -> None:
     assert loaded & OWN == set()
 
 
-def test_stages_are_those_of_the_command() -> None:
+def test_the_list_of_stages_is_that_of_the_work_environment() -> None:
     folders = {path.parent.name for path in (ROOT / "pipelines" / "stages").glob("*/job.py")}
-    assert folders <= set(STAGES)
+    assert folders == set(STAGES)
