@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipelines.cli.options import QUIET_TELEMETRY
+from pipelines.base.quiet_telemetry import QUIET_TELEMETRY
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -54,6 +54,10 @@ class ContractViolation(BadDataError):
         self.rows = rows
 
 
+class QueryError(TerminalError):
+    """A query that cannot be run as it was written."""
+
+
 class LookAheadError(TerminalError):
     """A frame holds something that was not known at its decision instant."""
 

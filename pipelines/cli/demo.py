@@ -13,10 +13,9 @@ from pipelines.base.context import Context
 from pipelines.base.errors import BadDataError
 from pipelines.cli.demo_report import show_results
 from pipelines.cli.options import Request, open_request
-from pipelines.cli.stack_commands import announce_password, stage_arguments
 from pipelines.io.sources.params import SourceParams
 from pipelines.stack.airflow_api import AirflowApi, DagRun
-from pipelines.stack.airflow_home import USER, read_password
+from pipelines.stack.airflow_home import USER, announce_login, read_password
 from pipelines.stack.lifecycle import Stack, render_addresses, start_stack, stop_stack
 from pipelines.stack.params import ServicesParams
 
@@ -75,10 +74,10 @@ def run_demo(request: Request, say: Say) -> None:
     plan = plan_sessions(open_request(request))
     request = with_faults(request, plan)
     context = open_request(request)
-    announce_password(context.home)
+    announce_login(context.home.airflow, say)
     progress.step("starting Airflow, MLflow, the forecast service, Feast and the reports page")
     try:
-        stack = start_stack(context.params(ServicesParams), context.home, stage_arguments(request))
+        stack = start_stack(context.params(ServicesParams), context.home, request.for_stages())
         api = open_api(context)
         drive(api, plan, progress)
         progress.step("reading the results from the running parts")

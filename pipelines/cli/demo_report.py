@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-import httpx
-
 from feature_repo.definitions import DAILY_VIEW
 from features.catalog import daily_features
 from pipelines.base.context import Context
-from pipelines.cli.tables import describe, render, render_status
+from pipelines.cli.rows import as_text
+from pipelines.cli.status import describe, render_status
 from pipelines.io.feature_store import open_feature_store
 from pipelines.io.tracking_params import TrackingParams
 from pipelines.stack.airflow_api import AirflowApi
+from pipelines.stack.forecast_api import ask_forecasts
 from pipelines.stack.mlflow_api import read_champion
 from pipelines.stack.params import ServicesParams
 from pipelines.tables.contracts import GOLD_FEATURES_DAILY, OPS_QUARANTINE
@@ -38,7 +38,7 @@ def show_results(context: Context, api: AirflowApi, session: date, say: Say) -> 
     say(_title("Tables and champion (bellwether status)"))
     say(render_status(describe(context), as_json=False))
     say(_title("Refused records by rule (ops.quarantine)"))
-    say(render(context.lake.collect_query(REFUSED, OPS_QUARANTINE), "table", None))
+    say(as_text(context.lake.collect_query(REFUSED, OPS_QUARANTINE)))
     say(_title("Champion beside the baselines, on unseen rows (MLflow)"))
     say(render_champion(context))
     shown = SYMBOLS.format(session=session, limit=SHOWN_SYMBOLS)
@@ -46,7 +46,9 @@ def show_results(context: Context, api: AirflowApi, session: date, say: Say) -> 
     say(_title(f"Online features of {', '.join(symbols)} (Feast)"))
     say(render_online(context, symbols))
     say(_title(f"The forecast service's answer for {', '.join(symbols)}"))
-    say(json.dumps(ask_service(context, symbols), indent=2))
+    services = context.params(ServicesParams)
+    answer = ask_forecasts(services.address("forecasts_port"), symbols, services.request_timeout_seconds)
+    say(json.dumps(answer, indent=2))
     say(_title("Drift (monitor_daily's report)"))
     say(render_drift(api, session))
 
@@ -87,14 +89,6 @@ def render_online(context: Context, symbols: Sequence[str]) -> str:
 def daily_names() -> list[str]:
     """Return the names of the daily features."""
     return [feature.name for feature in daily_features()]
-
-
-def ask_service(context: Context, symbols: Sequence[str]) -> Any:
-    """Return the service's answer for `symbols`."""
-    services = context.params(ServicesParams)
-    address = f"{services.address('forecasts_port')}/forecast"
-    answer = httpx.post(address, json={"symbols": list(symbols)}, timeout=services.request_timeout_seconds)
-    return answer.raise_for_status().json()
 
 
 def render_drift(api: AirflowApi, session: date) -> str:

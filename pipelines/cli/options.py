@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-import glob
+import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -17,15 +17,8 @@ from typing import Any
 import click
 
 from pipelines.base.errors import BellwetherError, NothingToDo, SettingsError
+from pipelines.base.quiet_telemetry import QUIET_TELEMETRY
 from pipelines.base.report import SessionRange
-
-QUIET_TELEMETRY = {
-    "DO_NOT_TRACK": "1",
-    "BENTOML_DO_NOT_TRACK": "True",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "FEAST_USAGE": "False",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +30,16 @@ class Request:
     overrides: tuple[str, ...]
     clock: datetime | None
     verbose: bool
+
+    def overriding(self, settings: Mapping[str, str | None]) -> Request:
+        """Return the request with one override more for each setting that has a value."""
+        named = {key: value for key, value in settings.items() if value is not None}
+        extra = tuple(f"{key}={json.dumps(value)}" for key, value in named.items())
+        return replace(self, overrides=self.overrides + extra)
+
+    def for_stages(self) -> list[str]:
+        """Return the options with which every stage and the forecast service see the same settings."""
+        return ["--env", self.env, *(part for value in self.overrides for part in ("--set", value))]
 
 
 def parse_session(_context: click.Context, _option: click.Parameter, text: str | None) -> date | None:
@@ -132,19 +135,6 @@ def open_home(request: Request) -> Any:
         msg = f"--home {request.home}: there is no such folder; nothing has been run under it"
         raise SettingsError(msg)
     return open_request(request)
-
-
-def check_local(place: str, option: str) -> None:
-    """Refuse a local path or glob that names nothing, before anything is started for it.
-
-    Raises
-    ------
-    SettingsError
-        Naming the option. Addresses of other file systems are left to Spark.
-    """
-    if "://" not in place and not glob.glob(place):
-        msg = f"{option} {place}: there is no such file or folder, and no file of this pattern"
-        raise SettingsError(msg)
 
 
 def resolve_sessions(context: Any, as_of: date | None, start: date | None, end: date | None) -> SessionRange:

@@ -7,7 +7,7 @@ import os
 import secrets
 import subprocess
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pipelines.base.errors import SettingsError, UnavailableError
@@ -96,6 +96,13 @@ def read_password(folder: Path) -> tuple[str, bool]:
     password = secrets.token_urlsafe(18)
     _write_private(path, json.dumps({USER: password}))
     return password, True
+
+
+def announce_login(folder: Path, say: Callable[[str], None]) -> None:
+    """Say the login when this call has made it, and only then."""
+    password, fresh = read_password(folder)
+    if fresh:
+        say(f"Airflow login: {USER} / {password}  (shown once; kept in {folder / 'passwords.json'})")
 
 
 def migrate_database(params: ServicesParams, environment: Mapping[str, str], log: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 from pipelines.base.project import PROJECT_ROOT
-from pipelines.cli.options import QUIET_TELEMETRY
+from pipelines.base.quiet_telemetry import QUIET_TELEMETRY
 
 STACK_VARIABLE = "BELLWETHER_STACK"
 """Handed down to every process that a service starts, so that none is lost when its parent has gone."""

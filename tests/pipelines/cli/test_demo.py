@@ -2,12 +2,14 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from features.sessions import SessionCalendar
+from pipelines.app.runner import open_context
+from pipelines.app.settings import load_settings
+from pipelines.base.context import Context
 from pipelines.base.errors import BadDataError
 from pipelines.cli import demo
 from pipelines.cli.demo import CHAIN, Plan, Progress, drive, plan_sessions, with_faults
@@ -17,25 +19,21 @@ from pipelines.stack.airflow_api import DagRun
 PLAN = Plan(first=date(2023, 11, 10), last=date(2026, 11, 6), days=(date(2026, 11, 9), date(2026, 11, 10)))
 
 
-def context(start: date) -> Any:
-    source = SimpleNamespace(name="simulated", simulated=SimpleNamespace(start=start))
-    return SimpleNamespace(
-        settings=SimpleNamespace(source=source),
-        calendar=SessionCalendar("XNYS"),
-        clock=lambda: datetime(2026, 11, 11, 15, tzinfo=UTC),
-    )
+def simulated_from(start: str, home: Path) -> Context:
+    settings, _ = load_settings(overrides=[f"source.simulated.start={start}"])
+    return open_context(settings, home, clock=lambda: datetime(2026, 11, 11, 15, tzinfo=UTC))
 
 
-def test_three_years_end_with_the_last_decided_session() -> None:
-    plan = plan_sessions(context(date(2021, 1, 4)))
+def test_three_years_end_with_the_last_decided_session(tmp_path: Path) -> None:
+    plan = plan_sessions(simulated_from("2021-01-04", tmp_path))
     assert plan.days == (date(2026, 11, 9), date(2026, 11, 10))
     assert plan.last == date(2026, 11, 6)
     assert len(SessionCalendar("XNYS").sessions(plan.first, plan.days[-1])) == 3 * 252
 
 
-def test_too_short_a_source_is_refused() -> None:
+def test_too_short_a_source_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadDataError, match=r"the source holds 46 sessions; .* more than 252"):
-        plan_sessions(context(date(2026, 9, 8)))
+        plan_sessions(simulated_from("2026-09-08", tmp_path))
 
 
 def test_faults_hit_the_last_session_and_the_command_line_wins() -> None:
@@ -110,13 +108,9 @@ def test_an_interrupt_stops_the_services(monkeypatch: pytest.MonkeyPatch, tmp_pa
     def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    home = SimpleNamespace(airflow=tmp_path)
-    opened = SimpleNamespace(home=home, settings=SimpleNamespace(services="params"))
-    monkeypatch.setattr(demo, "open_request", lambda _: opened)
-    monkeypatch.setattr(demo, "plan_sessions", lambda _: PLAN)
     monkeypatch.setattr(demo, "start_stack", interrupt)
-    monkeypatch.setattr(demo, "stop_stack", lambda *what: stopped.append(what))
+    monkeypatch.setattr(demo, "stop_stack", lambda _, home: stopped.append(home.root))
     request = Request(home=tmp_path, env="local", overrides=(), clock=None, verbose=False)
     with pytest.raises(KeyboardInterrupt, match=r"^$"):
         demo.run_demo(request, lambda _: None)
-    assert stopped == [("params", home)]
+    assert stopped == [tmp_path]

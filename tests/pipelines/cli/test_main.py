@@ -14,7 +14,7 @@ from pipelines.app.settings import load_settings
 from pipelines.base.errors import SettingsError
 from pipelines.base.table import TableContract
 from pipelines.cli.main import main
-from pipelines.cli.tables import query_rows
+from pipelines.cli.rows import query_rows
 from pipelines.io.lake import Lake
 from pipelines.io.sources.origin import open_source
 from pipelines.tables.contracts import BRONZE_BARS, GOLD_FORECASTS

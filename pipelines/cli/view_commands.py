@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import json
-from datetime import date, datetime
+from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import click
 
-from pipelines.base.errors import EXIT_BAD_DATA
 from pipelines.cli.options import Request, common, open_home, parse_instant, parse_session, resolve_sessions
 
-FILE = click.Path(path_type=Path, dir_okay=False, writable=True)
 
-
-def register(main: click.Group) -> None:
-    """Add the viewing commands to the command group."""
-    for command in (show, sql, status, settings, doctor, audit, rollback, reproduce, serve):
-        main.add_command(command)
+def rendered(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that say in what form rows are shown, and where."""
+    file = click.Path(path_type=Path, dir_okay=False, writable=True)
+    for option in (
+        click.option("--to", type=file, help="File to write instead of stdout."),
+        click.option("--format", "form", type=click.Choice(["table", "csv", "parquet"]), default="table"),
+    ):
+        command = option(command)
+    return command
 
 
 @click.command()
@@ -33,12 +35,11 @@ def register(main: click.Group) -> None:
 @click.option(
     "--limit", type=click.IntRange(min=0), default=50, show_default=True, help="Rows shown; 0 for all."
 )
-@click.option("--format", "form", type=click.Choice(["table", "csv", "parquet"]), default="table")
-@click.option("--to", type=FILE, help="File to write instead of stdout.")
+@rendered
 @common
 def show(request: Request, table: str, form: str, to: Path | None, **filters: Any) -> None:
     """Show rows of TABLE, such as silver.bars."""
-    from pipelines.cli.tables import render, select_rows
+    from pipelines.cli.rows import render, select_rows
 
     rows = select_rows(open_home(request), table, **filters)
     click.echo(render(rows, form, to))
@@ -47,12 +48,11 @@ def show(request: Request, table: str, form: str, to: Path | None, **filters: An
 @click.command()
 @click.argument("query")
 @click.option("--limit", type=click.IntRange(min=1), default=200, show_default=True, help="Rows shown.")
-@click.option("--format", "form", type=click.Choice(["table", "csv", "parquet"]), default="table")
-@click.option("--to", type=FILE, help="File to write instead of stdout.")
+@rendered
 @common
 def sql(request: Request, query: str, limit: int, form: str, to: Path | None) -> None:
     """Run a Spark SQL QUERY that reads the lake; tables are named layer_noun, such as silver_bars."""
-    from pipelines.cli.tables import query_rows, render
+    from pipelines.cli.rows import query_rows, render
 
     click.echo(render(query_rows(open_home(request), query, limit=limit), form, to))
 
@@ -62,7 +62,7 @@ def sql(request: Request, query: str, limit: int, form: str, to: Path | None) ->
 @common
 def status(request: Request, as_json: bool) -> None:
     """Show tables, last sessions, the champion and the last drift verdict."""
-    from pipelines.cli.tables import describe, render_status
+    from pipelines.cli.status import describe, render_status
 
     click.echo(render_status(describe(open_home(request)), as_json=as_json))
 
@@ -102,50 +102,4 @@ def audit(request: Request, session: date) -> None:
     click.echo(audit_session(context, session))
 
 
-@click.command()
-@click.option("--to", "version", required=True, help="Model version to go back to.")
-@click.option("--why", required=True, help="The reason, kept in the ledger.")
-@click.option(
-    "--as-of", callback=parse_session, help="Session from which it holds (default: the last one run)."
-)
-@common
-def rollback(request: Request, version: str, why: str, as_of: date | None) -> None:
-    """Make an earlier model version the champion again."""
-    from pipelines.app.runner import one_writer
-    from pipelines.registry.champion import roll_back
-
-    context = open_home(request)
-    with one_writer(context):
-        click.echo(roll_back(context, version=version, why=why, as_of=as_of).headline())
-
-
-@click.command()
-@click.argument("version")
-@common
-def reproduce(request: Request, version: str) -> None:
-    """Rebuild the frame of model VERSION from the lake, fit it again and compare both with what was kept."""
-    from pipelines.app.runner import one_writer
-    from pipelines.registry.reproduction import reproduce as make_again
-
-    context = open_home(request)
-    with one_writer(context):
-        outcome = make_again(context, version)
-    click.echo(json.dumps(outcome.as_record(), sort_keys=True))
-    if not outcome.succeeded:
-        raise SystemExit(EXIT_BAD_DATA)
-
-
-@click.command()
-@click.option("--port", type=int, help="Port on loopback (default: from settings).")
-@common
-def serve(request: Request, port: int | None) -> None:
-    """Start the prediction service in the foreground."""
-    from pipelines.app.settings import load_settings
-    from pipelines.stack.forecast_service import serve as launch
-
-    launch(load_settings(request.env, overrides=request.overrides)[0], request.home, port=port)
-
-
-def show_instant(moment: datetime | None) -> str:
-    """Return an instant for people, a dash where there is none."""
-    return "-" if moment is None else moment.isoformat(timespec="seconds")
+COMMANDS = (show, sql, status, settings, doctor, audit)

@@ -1,23 +1,21 @@
-"""What an operator looks at: rows of a table, a query, the state of the whole home."""
+"""Rows of a table or of a query, selected and put into the form that was asked for."""
 
 from __future__ import annotations
 
 import difflib
 import io
-import json
-from dataclasses import asdict
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
 
 import click
 import polars as pl
 
 from pipelines.base.context import Context
+from pipelines.base.errors import QueryError
 from pipelines.base.table import TableContract
-from pipelines.registry.champion import champion_at
+from pipelines.io.ad_hoc_query import run_ad_hoc
 from pipelines.tables.as_of import instant_literal, newest_query
-from pipelines.tables.contracts import OPS_STAGE_RUNS, TABLES
+from pipelines.tables.contracts import TABLES
 from pipelines.tables.scope import dates_condition
 
 MOST_ROWS = 5_000_000
@@ -99,27 +97,19 @@ def _known(contract: TableContract, source: str, known_at: datetime) -> str:
 
 
 def query_rows(context: Context, query: str, *, limit: int = 200) -> pl.DataFrame:
-    """Return the rows of a Spark SQL query; the table ``layer.noun`` is called ``layer_noun`` in it.
-
-    The query is run as a part of another one, so Spark's parser refuses whatever is not one: statements
-    that write, or change a table, do not get as far as the lake.
+    """Return the rows of a query; the table ``layer.noun`` is called ``layer_noun`` in it.
 
     Raises
     ------
     click.BadParameter
-        If Spark cannot run it, with the first line of its reason.
+        If it cannot be run, or does more than read, with the first line of the reason.
     """
-    from pyspark.errors import PySparkException
-
     named = [contract for contract in TABLES if contract.alias in query.lower()]
-    inner = query.strip().rstrip(";")
     try:
-        rows = context.lake.scan_query(f"select * from (\n{inner}\n) limit {limit}", *named)
-        return context.lake.collect(rows)
-    except PySparkException as error:
-        reason = str(error).strip().splitlines()[0]
+        return run_ad_hoc(context.lake, query, named, limit=limit)
+    except QueryError as error:
         tables = ", ".join(contract.alias for contract in TABLES)
-        msg = f"{reason} Give one query that reads; tables: {tables}"
+        msg = f"{error} Give one query that reads; tables: {tables}"
         raise click.BadParameter(msg, param_hint="QUERY") from error
 
 
@@ -135,16 +125,17 @@ def render(rows: pl.DataFrame, form: str, to: Path | None) -> str:
         if form == "parquet":
             msg = "parquet is not text; name a file with --to"
             raise click.BadParameter(msg, param_hint="--format")
-        return _as_text(rows, form)
+        return as_text(rows, form)
     to.parent.mkdir(parents=True, exist_ok=True)
     if form == "parquet":
         rows.write_parquet(to)
     else:
-        to.write_text(_as_text(rows, form), encoding="utf-8")
+        to.write_text(as_text(rows, form), encoding="utf-8")
     return f"{rows.height} rows written to {to}"
 
 
-def _as_text(rows: pl.DataFrame, form: str) -> str:
+def as_text(rows: pl.DataFrame, form: str = "table") -> str:
+    """Return rows as CSV, or as a table with all its rows and columns."""
     if form == "csv":
         buffer = io.StringIO()
         rows.write_csv(buffer)
@@ -153,75 +144,3 @@ def _as_text(rows: pl.DataFrame, form: str) -> str:
         tbl_rows=-1, tbl_cols=-1, tbl_hide_dataframe_shape=True, tbl_width_chars=240, fmt_str_lengths=60
     ):
         return str(rows)
-
-
-def describe(context: Context) -> dict[str, Any]:
-    """Return tables with their rows, the last run of each stage, the champion and the drift verdict."""
-    return {
-        "home": str(context.home.root),
-        "tables": [_describe_table(context, contract) for contract in TABLES],
-        "stages": _last_runs(context),
-        "champion": _describe_champion(context),
-        "drift": _last_verdict(context),
-    }
-
-
-def _describe_table(context: Context, contract: TableContract) -> dict[str, Any]:
-    version = context.lake.version(contract)
-    if version is None:
-        return {"table": contract.name, "rows": None, "version": None, "first": None, "last": None}
-    day = "session_date" if "session_date" in contract.schema else "session"
-    span = f", min({day}) as first, max({day}) as last" if day in contract.schema else ""
-    counted = context.lake.collect_query(f"select count(*) as height{span} from {contract.alias}", contract)
-    rows, first, last = (*counted.row(0), None, None)[:3]
-    return {"table": contract.name, "rows": rows, "version": version, "first": first, "last": last}
-
-
-def _last_runs(context: Context) -> list[dict[str, Any]]:
-    columns = "stage, status, as_of, finished_at, seconds, rows_out, rows_refused, details"
-    place = "row_number() over (partition by stage order by finished_at desc, run_id desc) as place"
-    ranked = f"select {columns}, {place} from ops_stage_runs"
-    last = f"select {columns} from ({ranked}) as ranked where place = 1 order by finished_at"
-    return context.lake.collect_query(last, OPS_STAGE_RUNS).to_dicts()
-
-
-def _describe_champion(context: Context) -> dict[str, Any] | None:
-    entry = champion_at(context, context.calendar.last_on_or_before(date.max))
-    return None if entry is None else {**asdict(entry), "headline": entry.headline()}
-
-
-def _last_verdict(context: Context) -> dict[str, Any] | None:
-    for run in _last_runs(context):
-        if run["stage"] == "monitor":
-            details: dict[str, Any] = json.loads(run["details"])
-            return details
-    return None
-
-
-def render_status(state: dict[str, Any], *, as_json: bool) -> str:
-    """Return the state of a home for people, or as JSON."""
-    if as_json:
-        return json.dumps(state, default=str, sort_keys=True)
-    tables = pl.DataFrame(
-        [{name: _dash(value) for name, value in table.items()} for table in state["tables"]], orient="row"
-    )
-    shown = ("stage", "status", "as_of", "seconds", "rows_out", "rows_refused")
-    runs = [{name: _dash(run[name]) for name in shown} for run in state["stages"]]
-    stages = _as_text(pl.DataFrame(runs), "table") if runs else "no stage has run yet"
-    champion = state["champion"]
-    named = "none yet: train and promote" if champion is None else champion["headline"]
-    drift = state["drift"]
-    verdict = "no report yet" if drift is None else f"{drift.get('verdict')} ({drift.get('link', 'no page')})"
-    return "\n".join(
-        [
-            f"home      {state['home']}",
-            f"champion  {named}",
-            f"drift     {verdict}",
-            _as_text(tables, "table"),
-            stages,
-        ]
-    )
-
-
-def _dash(value: Any) -> str:
-    return "-" if value is None else str(value)

@@ -1,0 +1,47 @@
+"""The commands that act on the registry of models."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+
+import click
+
+from pipelines.base.errors import EXIT_BAD_DATA
+from pipelines.cli.options import Request, common, open_home, parse_session
+
+
+@click.command()
+@click.option("--to", "version", required=True, help="Model version to go back to.")
+@click.option("--why", required=True, help="The reason, kept in the ledger.")
+@click.option(
+    "--as-of", callback=parse_session, help="Session from which it holds (default: the last one run)."
+)
+@common
+def rollback(request: Request, version: str, why: str, as_of: date | None) -> None:
+    """Make an earlier model version the champion again."""
+    from pipelines.app.runner import one_writer
+    from pipelines.registry.champion import roll_back
+
+    context = open_home(request)
+    with one_writer(context):
+        click.echo(roll_back(context, version=version, why=why, as_of=as_of).headline())
+
+
+@click.command()
+@click.argument("version")
+@common
+def reproduce(request: Request, version: str) -> None:
+    """Rebuild the frame of model VERSION from the lake, fit it again and compare both with what was kept."""
+    from pipelines.app.runner import one_writer
+    from pipelines.registry.reproduction import reproduce as make_again
+
+    context = open_home(request)
+    with one_writer(context):
+        outcome = make_again(context, version)
+    click.echo(json.dumps(outcome.as_record(), sort_keys=True))
+    if not outcome.succeeded:
+        raise SystemExit(EXIT_BAD_DATA)
+
+
+COMMANDS = (rollback, reproduce)

@@ -1,0 +1,154 @@
+"""The commands that run stages: one a stage, and `run` for the whole chain."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import date
+from typing import Any
+
+import click
+
+from models.params import TRAINABLE
+from pipelines.base.errors import EXIT_NOTHING_TO_DO
+from pipelines.base.report import SessionRange, StageReport
+from pipelines.cli.options import Request, common, open_request, parse_session, resolve_sessions
+from pipelines.cli.source_options import sourced, with_source
+
+CHAIN_BEFORE = ("ingest", "curate", "score_text", "build_features", "materialize")
+CHAIN_TRAIN = ("train", "evaluate", "promote")
+STAGE_HELP = {
+    "ingest": "Land the source's records of the window in bronze, as sent.",
+    "curate": "Turn bronze records into clean bitemporal tables.",
+    "score_text": "Score the sentiment of texts not scored yet.",
+    "build_features": "Build features and labels of the sessions whose inputs changed.",
+    "materialize": "Publish the newest known features to the online store.",
+    "train": "Train and register a challenger.",
+    "evaluate": "Judge the challenger beside the baselines.",
+    "promote": "Make the challenger champion if it has earned it.",
+    "forecast": "Issue the champion's forecasts.",
+    "monitor": "Report drift and give a verdict.",
+    "package": "Build the champion's Bento and switch the service to it.",
+    "maintain": "Join small files, remove what has outlived its retention.",
+}
+
+
+def runs_stages(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that say for which sessions, from which source and which family.
+
+    They reach it as `context` and `sessions`: settings read, sessions checked, nothing started yet.
+    """
+
+    @functools.wraps(command)
+    def opened(
+        *,
+        request: Request,
+        as_of: date | None,
+        start: date | None,
+        end: date | None,
+        model: str | None,
+        source: str | None,
+        bars: str | None,
+        texts: str | None,
+        **more: Any,
+    ) -> None:
+        request = with_source(request, source=source, bars=bars, texts=texts)
+        context = open_request(request.overriding({"models.family": model}))
+        command(context, resolve_sessions(context, as_of, start, end), **more)
+
+    decorated: Callable[..., Any] = opened
+    for option in (
+        common,
+        click.option("--model", type=click.Choice(TRAINABLE), help="Family to train."),
+        sourced,
+        click.option("--end", callback=parse_session, help="Last session of a bulk run."),
+        click.option("--start", callback=parse_session, help="First session of a bulk run."),
+        click.option("--as-of", callback=parse_session, help="The one session to run for."),
+    ):
+        decorated = option(decorated)
+    return decorated
+
+
+def _stage_command(stage: str) -> click.Command:
+    @click.command(name=stage, help=STAGE_HELP[stage])
+    @runs_stages
+    def command(context: Any, sessions: SessionRange) -> None:
+        report = _run_stages(context, [stage], sessions)[0]
+        click.echo(_line(asdict(report), sessions))
+        if report.status == "nothing_to_do":
+            sys.exit(EXIT_NOTHING_TO_DO)
+
+    return command
+
+
+@click.command()
+@click.option(
+    "--train/--no-train", default=None, help="Train a challenger (default: only without a champion)."
+)
+@click.option("--stages", help="Comma-separated stages to run instead of the whole chain.")
+@runs_stages
+def run(context: Any, sessions: SessionRange, *, train: bool | None, stages: str | None) -> None:
+    """Run the whole chain in one process and one Spark session."""
+    if stages:
+        reports = _run_stages(context, _named(stages), sessions)
+    else:
+        reports = _run_chain(context, sessions, train=train)
+    click.echo(_line(_summary(reports), sessions))
+    if stages and all(report.status == "nothing_to_do" for report in reports):
+        sys.exit(EXIT_NOTHING_TO_DO)
+
+
+COMMANDS = (*map(_stage_command, STAGE_HELP), run)
+
+
+def _named(stages: str) -> list[str]:
+    names = [name.strip() for name in stages.split(",")]
+    unknown = [name for name in names if name not in STAGE_HELP]
+    if unknown:
+        msg = f"--stages names {', '.join(unknown)}; allowed: {', '.join(STAGE_HELP)}"
+        raise click.BadParameter(msg)
+    return names
+
+
+def _run_stages(context: Any, stages: Sequence[str], sessions: SessionRange) -> list[StageReport]:
+    from pipelines.app.runner import load_ahead, one_writer, run_stage
+
+    with one_writer(context):
+        load_ahead(stages)
+        return [run_stage(context, stage, sessions) for stage in stages]
+
+
+def _run_chain(context: Any, sessions: SessionRange, *, train: bool | None) -> list[StageReport]:
+    """Run the daily chain; a model is trained and packaged on the way where it is wanted or missing."""
+    from pipelines.app.runner import load_ahead, one_writer, run_stage
+    from pipelines.io.bento import BentoShelf
+    from pipelines.registry.champion import champion_at
+
+    with one_writer(context):
+        load_ahead([*CHAIN_BEFORE, "forecast", "monitor"])
+        reports = [run_stage(context, stage, sessions) for stage in CHAIN_BEFORE]
+        wanted = train if train is not None else champion_at(context, sessions.end) is None
+        if wanted:
+            reports += [run_stage(context, stage, sessions) for stage in CHAIN_TRAIN]
+        reports.append(run_stage(context, "forecast", sessions))
+        if wanted or BentoShelf(context.home.bento).current() is None:
+            reports.append(run_stage(context, "package", sessions))
+        reports.append(run_stage(context, "monitor", sessions))
+    return reports
+
+
+def _summary(reports: Sequence[StageReport]) -> dict[str, Any]:
+    totals = {
+        name: sum(getattr(report, name) for report in reports)
+        for name in ("rows_in", "rows_out", "rows_refused", "sessions_touched")
+    }
+    seconds = round(sum(report.seconds for report in reports), 3)
+    return {"stage": "run", **totals, "seconds": seconds, "stages": [asdict(report) for report in reports]}
+
+
+def _line(report: dict[str, Any], sessions: SessionRange) -> str:
+    """Return the one line of JSON that a scheduler reads; `as_of` tells it which session it was about."""
+    return json.dumps({**report, "as_of": sessions.end, "start": sessions.start}, default=str, sort_keys=True)
