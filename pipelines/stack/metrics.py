@@ -23,15 +23,16 @@ GAUGES = {
     "rows_out": ("bellwether_stage_rows_out", "Rows written, all recorded runs together"),
     "rows_refused": ("bellwether_stage_rows_refused", "Rows sent to quarantine, all recorded runs together"),
 }
+COLUMNS = ("stage", "finished_at", "as_of", "seconds", "rows_in", "rows_out", "rows_refused")
 
 
-def render_metrics(stage_runs: pl.DataFrame | None) -> bytes:
+def render_metrics(stage_runs: pl.DataFrame) -> bytes:
     """Return the metrics in Prometheus' text format, one series a stage.
 
     Parameters
     ----------
-    stage_runs : pl.DataFrame or None
-        Rows of `ops.stage_runs` [run]; None or empty gives the names without values.
+    stage_runs : pl.DataFrame
+        `COLUMNS` of `ops.stage_runs` [run]; without rows it gives the names without values.
     """
     registry = CollectorRegistry()
     registry.register(_StageRuns(stage_runs))
@@ -41,7 +42,7 @@ def render_metrics(stage_runs: pl.DataFrame | None) -> bytes:
 class _StageRuns(Collector):
     """Metrics made on demand: none of the files in which Prometheus' client counts for many processes."""
 
-    def __init__(self, stage_runs: pl.DataFrame | None) -> None:
+    def __init__(self, stage_runs: pl.DataFrame) -> None:
         self._rows = _by_stage(stage_runs)
 
     def collect(self) -> Iterator[Metric]:
@@ -52,9 +53,7 @@ class _StageRuns(Collector):
             yield gauge
 
 
-def _by_stage(stage_runs: pl.DataFrame | None) -> list[dict[str, object]]:
-    if stage_runs is None:
-        return []
+def _by_stage(stage_runs: pl.DataFrame) -> list[dict[str, object]]:
     return (
         stage_runs.sort("finished_at")
         .group_by("stage", maintain_order=True)

@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.base.home import Home
-from pipelines.stack.delta_log import read_local_table
-from pipelines.stack.metrics import render_metrics
+from pipelines.io.delta_folder import DeltaFolder
+from pipelines.stack.metrics import COLUMNS, render_metrics
+from pipelines.tables.contracts import OPS_STAGE_RUNS
+
+RUNS = f"select {', '.join(COLUMNS)} from {OPS_STAGE_RUNS.alias}"
 
 
 class ReportsHandler(SimpleHTTPRequestHandler):
@@ -26,7 +29,7 @@ class ReportsHandler(SimpleHTTPRequestHandler):
         if self.path.partition("?")[0] != "/metrics":
             super().do_GET()
             return
-        body = render_metrics(read_local_table(self.home.lake / "ops" / "stage_runs"))
+        body = render_metrics(DeltaFolder(self.home.lake).collect_query(RUNS, [OPS_STAGE_RUNS]))
         self.send_response(HTTPStatus.OK)
         self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))

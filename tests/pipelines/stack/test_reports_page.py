@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 
 import httpx
+import polars as pl
 import pytest
+from deltalake import write_deltalake
 
 from pipelines.base.home import Home
 from pipelines.stack.reports_page import reports_server
+from pipelines.tables.contracts import OPS_STAGE_RUNS
 
 
 @pytest.fixture
@@ -31,6 +35,25 @@ def test_metrics_answer_before_any_run(address: str) -> None:
     answer = httpx.get(f"{address}/metrics?x=1")
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
     assert "bellwether_stage_rows_refused" in answer.text
+
+
+def test_metrics_tell_what_has_been_recorded_so_far(address: str, tmp_path: Path) -> None:
+    for session, rows_out in ((date(2026, 1, 5), 7), (date(2026, 1, 6), 5)):
+        record_run(tmp_path, session, rows_out)
+        answer = httpx.get(f"{address}/metrics").text
+    assert 'bellwether_stage_rows_out{stage="curate"} 12.0' in answer
+    assert 'bellwether_stage_runs{stage="curate"} 2.0' in answer
+
+
+def record_run(home: Path, session: date, rows_out: int) -> None:
+    """Append one run of curate as a commit of its own."""
+    finished_at = datetime.combine(session, time(22), tzinfo=UTC)
+    said = {
+        "stage": "curate", "as_of": session, "window_start": session, "finished_at": finished_at,
+        "seconds": 2.5, "rows_in": 9, "rows_out": rows_out, "rows_refused": 0,
+    }  # fmt: skip
+    row = pl.DataFrame([{name: said.get(name) for name in OPS_STAGE_RUNS.schema}], OPS_STAGE_RUNS.schema)
+    write_deltalake(str(home / "lake" / "ops" / "stage_runs"), row, mode="append")
 
 
 def test_nothing_above_the_folder_is_served(address: str, tmp_path: Path) -> None:
