@@ -4,23 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol, Self, cast, get_args
+from typing import Protocol, Self, cast
 
 import polars as pl
 
+from models.families import find_family
 from models.forecaster_record import read_record
-from models.params import Family, ModelsParams
-
-_HOMES: dict[str, str] = {
-    "xgboost": "models.xgboost_forecaster:XGBoostForecaster",
-    "tft": "models.tft_forecaster:TFTForecaster",
-    "ridge": "models.baselines:RidgeForecaster",
-    "zero": "models.baselines:ZeroForecaster",
-    "reversal": "models.baselines:ReversalForecaster",
-    "momentum": "models.baselines:MomentumForecaster",
-}
+from models.params import ModelsParams
 
 
 class Forecaster(Protocol):
@@ -78,14 +69,6 @@ class Forecaster(Protocol):
         ...
 
 
-def _home(family: str) -> Any:
-    if family not in _HOMES:
-        msg = f"family={family!r} is unknown; choose one of {', '.join(get_args(Family))}"
-        raise ValueError(msg)
-    module, _, name = _HOMES[family].partition(":")
-    return getattr(import_module(module), name)
-
-
 def build_forecaster(
     family: str,
     params: ModelsParams,
@@ -114,7 +97,8 @@ def build_forecaster(
         If the family is unknown or a configured feature is not among `feature_names`.
     """
     chosen = params.seed if seed is None else seed
-    built = _home(family).from_params(params, tuple(feature_names), seed=chosen, workspace=workspace)
+    kind = find_family(family).load_class()
+    built = kind.from_params(params, tuple(feature_names), seed=chosen, workspace=workspace)
     return cast("Forecaster", built)
 
 
@@ -126,4 +110,4 @@ def load_forecaster(folder: Path) -> Forecaster:
     ValueError
         If the folder holds no record of ours, a newer one, or an unknown family.
     """
-    return cast("Forecaster", _home(read_record(folder)["family"]).load(folder))
+    return cast("Forecaster", find_family(read_record(folder)["family"]).load_class().load(folder))

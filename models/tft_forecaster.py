@@ -27,10 +27,11 @@ from models.frames import (
 )
 from models.identity import digest_frame, make_model_key
 from models.linear import RobustScaler
-from models.params import ModelsParams, TFTParams
+from models.params import ModelsParams
 from models.payoffs import compute_payoffs, weigh_payoffs
 from models.sequence_windows import Panel, build_panel, choose_features
 from models.tft_network import QUANTILES, Examples, Feed, Network
+from models.tft_params import TFTParams
 from models.tft_training import fit_network, torch_scope
 
 WEIGHTS_FILE = "network.safetensors"
@@ -87,7 +88,7 @@ class TFTForecaster:
     ) -> Self:
         """Build from the settings' section."""
         lag = params.split.horizon_sessions
-        return cls(params.tft, feature_names, seed=seed, payoff_lag=lag, workspace=workspace)
+        return cls(params.of(cls.family), feature_names, seed=seed, payoff_lag=lag, workspace=workspace)
 
     def fit(self, train: pl.DataFrame, validation: pl.DataFrame) -> Self:
         """Fit on `train`, stop and choose the epoch on `validation`.

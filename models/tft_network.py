@@ -14,8 +14,8 @@ from pytorch_forecasting import QuantileLoss, TemporalFusionTransformer
 from pytorch_forecasting.data.encoders import TorchNormalizer
 from torch import Tensor, nn
 
-from models.params import TFTParams
 from models.sequence_windows import Panel
+from models.tft_params import TFTParams
 
 log = logging.getLogger(__name__)
 

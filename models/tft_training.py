@@ -19,8 +19,8 @@ import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
 from models.device import resolve_device
-from models.params import TFTParams
 from models.tft_network import Feed, Network
+from models.tft_params import TFTParams
 
 log = logging.getLogger(__name__)
 

@@ -24,8 +24,9 @@ from models.frames import (
     rows_to_forecast,
 )
 from models.linear import LinearScorer
-from models.params import ModelsParams, XGBoostParams
+from models.params import ModelsParams
 from models.payoffs import fit_payoff_scorer, weigh_addition
+from models.xgboost_params import XGBoostParams
 
 BOOSTER_FILE = "booster.ubj"
 IMPORTANCE_ROWS = 20_000
@@ -83,7 +84,7 @@ class XGBoostForecaster:
     ) -> Self:
         """Build from the settings' section; fits are short, so `workspace` is not used."""
         del workspace
-        return cls(params.xgboost, feature_names, seed=seed)
+        return cls(params.of(cls.family), feature_names, seed=seed)
 
     def fit(self, train: pl.DataFrame, validation: pl.DataFrame) -> Self:
         """Fit on `train`, choose the rounds on `validation`, then refit on both if so configured.

@@ -7,14 +7,15 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from features.params import CalendarParams, FeaturesParams, LabelParams
-from models.params import ModelsParams
+from models.params import ModelsParams, models_params_type
 from pipelines.base.errors import SettingsError
 from pipelines.base.project import PROJECT_ROOT
 from pipelines.io.lake_params import LakeParams
@@ -46,7 +47,7 @@ MASK = "**********"
 class Settings(BaseModel):
     """Every setting of the platform. Each key is documented in `conf/base` where it stands."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
     spark: SparkParams
     lake: LakeParams
@@ -72,6 +73,17 @@ class Settings(BaseModel):
     def section(self, kind: type[Section]) -> Section:
         """Return the section whose parameters are of type `kind`."""
         return next(part for _, part in self if isinstance(part, kind))
+
+
+def settings_type() -> type[Settings]:
+    """Return `Settings` with the parameters of every model family that is registered now."""
+    models: Any = models_params_type()
+    return _settings_with(models)
+
+
+@cache
+def _settings_with(models: Any) -> type[Settings]:
+    return create_model("Settings", __base__=Settings, models=(models, ...))
 
 
 def load_settings(
@@ -151,7 +163,7 @@ def _merge(
 
 def _validate(merged: Mapping[str, Any], origins: Origins) -> Settings:
     try:
-        return Settings.model_validate_json(json.dumps(merged, default=str))
+        return settings_type().model_validate_json(json.dumps(merged, default=str))
     except ValidationError as error:
         lines = [_explain(detail, origins) for detail in error.errors()]
         raise SettingsError("\n".join(lines)) from error
@@ -177,7 +189,7 @@ def _near(key: str) -> str:
 
 def known_keys() -> Iterator[str]:
     """Yield every dotted key that settings may hold."""
-    for section, field in Settings.model_fields.items():
+    for section, field in settings_type().model_fields.items():
         yield section
         yield from _keys_of(field.annotation, f"{section}.")
 

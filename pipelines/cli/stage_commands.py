@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from models.params import TRAINABLE
+from models.families import trainable_families
 from pipelines.base.errors import EXIT_NOTHING_TO_DO
 from pipelines.base.report import SessionRange, StageReport
 from pipelines.cli.options import Request, common, open_request, parse_session, resolve_sessions
@@ -62,7 +62,7 @@ def runs_stages(command: Callable[..., Any]) -> Callable[..., Any]:
     decorated: Callable[..., Any] = opened
     for option in (
         common,
-        click.option("--model", type=click.Choice(TRAINABLE), help="Family to train."),
+        click.option("--model", type=click.Choice(trainable_families()), help="Family to train."),
         sourced,
         click.option("--end", callback=parse_session, help="Last session of a bulk run."),
         click.option("--start", callback=parse_session, help="First session of a bulk run."),

@@ -14,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from models.families import find_family
 from pipelines.base.errors import BadDataError, TransientError
 from pipelines.base.project import PACKAGES, PROJECT_ROOT
 from serving.pointer import Pointer, read_pointer, write_pointer
@@ -30,9 +31,8 @@ CHAMPION_FOLDER = "champion"
 CODE = ("conf", *PACKAGES)
 _LIBRARIES = (
     "exchange-calendars", "feast", "numpy", "pandas", "polars", "prometheus-client", "pyarrow",
-    "pydantic", "python-multipart", "pyyaml", "scipy", "xgboost",
+    "pydantic", "python-multipart", "pyyaml", "scipy",
 )  # fmt: skip
-_FAMILY_LIBRARIES = {"tft": ("lightning", "pytorch-forecasting", "safetensors", "torch")}
 _QUIET = {"BENTOML_DO_NOT_TRACK": "True", "DO_NOT_TRACK": "1"}
 
 
@@ -202,7 +202,7 @@ def _code_files() -> list[Path]:
 
 def requirements(family: str) -> list[str]:
     """Return the libraries that a Bento of a family needs, pinned to what runs here."""
-    names = [*_LIBRARIES, *_FAMILY_LIBRARIES.get(family, ())]
+    names = [*_LIBRARIES, *find_family(family).libraries]
     return [f"{name}=={version(name).partition('+')[0]}" for name in names]
 
 

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from models.base import Forecaster, load_forecaster
+from models.families import find_family
 
 if TYPE_CHECKING:
     import pandas as pd
     from mlflow.models.signature import ModelSignature
 
 FORECASTER_FOLDER = "forecaster"
-_LIBRARIES = {"xgboost": ("xgboost",), "tft": ("torch", "lightning", "pytorch-forecasting", "safetensors")}
 
 
 def write_model_folder(forecaster: Forecaster, example: pl.DataFrame, folder: Path) -> None:
@@ -150,5 +150,5 @@ def _signature(given: pl.DataFrame, answer: pl.DataFrame) -> ModelSignature:
 
 
 def _requirements(family: str) -> list[str]:
-    names = ("mlflow-skinny", "polars", "numpy", *_LIBRARIES.get(family, ()))
+    names = ("mlflow-skinny", "polars", "numpy", *find_family(family).libraries)
     return [f"{name}=={version(name)}" for name in names]

@@ -9,6 +9,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+from models.families import find_family
 from models.params import ModelsParams, SplitParams
 
 ANCESTRY_FILE = "ancestry.json"
@@ -130,11 +131,13 @@ def restore_params(ancestry: Ancestry, current: ModelsParams) -> ModelsParams:
     """Return the settings the model was fitted with; what did not shape its fit stays as it is now."""
     kept = ancestry.model_settings
     family = ancestry.family
-    kind = type(getattr(current, family))
-    values = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in kept[family].items()
-    }
-    restored = {"split": SplitParams(**kept["split"]), family: kind(**values)}
+    restored: dict[str, Any] = {"split": SplitParams(**kept["split"])}
+    own = find_family(family).params
+    if own is not None:
+        values = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in kept[family].items()
+        }
+        restored[family] = own(**values)
     return replace(current, family=kept["family"], seed=kept["seed"], **restored)
 
 

@@ -46,7 +46,7 @@ def describe_model(
         rows=seen.height,
         symbols=seen["symbol"].n_unique(),
         ancestry=ancestry.as_tags(),
-        settings=ancestry.model_settings[ancestry.family],
+        settings=ancestry.model_settings.get(ancestry.family, {}),
         splits=ancestry.splits,
         table=table,
         judged_on=f"out-of-fold rows of {len(ancestry.splits['folds'])} folds",

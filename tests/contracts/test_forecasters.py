@@ -7,17 +7,15 @@ from dataclasses import replace
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import get_args
 
 import polars as pl
 import pytest
 
 from models.base import Forecaster, build_forecaster, load_forecaster
-from models.params import Family
+from models.families import FAMILIES
 from tests.models.market import feature_names, make_market
 from tests.models.settings import MODELS
 
-FAMILIES = get_args(Family)
 SYMBOLS = 12
 
 

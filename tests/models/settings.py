@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from models.params import (
-    BaselineParams,
-    ModelsParams,
-    PromotionParams,
-    SplitParams,
-    TFTParams,
-    XGBoostParams,
-)
+from typing import Any
+
+from models.params import BaselineParams, PromotionParams, SplitParams, models_params_type
+from models.tft_params import TFTParams
+from models.xgboost_params import XGBoostParams
 
 SPLIT = SplitParams(
     horizon_sessions=5,
@@ -21,8 +18,9 @@ SPLIT = SplitParams(
     holdout_sessions=40,
     min_holdout_sessions=20,
 )
-MODELS = ModelsParams(
+MODELS: Any = models_params_type()(
     family="xgboost",
+    feature_set="core",
     seed=7,
     split=SPLIT,
     xgboost=XGBoostParams(max_rounds=15, early_stopping_rounds=5, learning_rate=0.1, threads=1, device="cpu"),

@@ -6,7 +6,9 @@ from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
-from models.params import BaselineParams, PromotionParams, TFTParams, XGBoostParams
+from models.params import BaselineParams, PromotionParams
+from models.tft_params import TFTParams
+from models.xgboost_params import XGBoostParams
 from tests.models.settings import MODELS, SPLIT
 
 

@@ -10,10 +10,10 @@ import polars as pl
 import pytest
 
 from models.metrics import compute_ic
-from models.params import XGBoostParams
 from models.splits import plan_splits
 from models.training import walk_forward
 from models.xgboost_forecaster import XGBoostForecaster
+from models.xgboost_params import XGBoostParams
 from tests.models.market import feature_names, make_market, weekdays
 from tests.models.settings import MODELS, SPLIT
 

@@ -12,8 +12,8 @@ import numpy as np
 import polars as pl
 
 from features.sessions import INSTANT, SessionCalendar
-from models.params import XGBoostParams
 from models.xgboost_forecaster import XGBoostForecaster
+from models.xgboost_params import XGBoostParams
 from serving.handler import Desk
 from serving.online.store import OnlineRows, Published
 from serving.params import ServingParams

@@ -10,7 +10,8 @@ import polars as pl
 
 from models.base import Forecaster, build_forecaster
 from models.evaluation import evaluate
-from models.params import BASELINES, ModelsParams
+from models.families import baseline_families
+from models.params import ModelsParams
 from models.training import fit_final, forecast_part, walk_forward
 
 KEY = ("symbol", "session")
@@ -39,7 +40,7 @@ def forecast_rivals(frame: pl.DataFrame, params: ModelsParams, features: Sequenc
         With the candidate's splits and seed.
     """
     out_of_fold, holdout = [], []
-    for family in BASELINES:
+    for family in baseline_families():
 
         def build(_name: str, family: str = family) -> Forecaster:
             return build_forecaster(family, params, features)

@@ -54,12 +54,12 @@ def feature_columns(frame: pl.DataFrame) -> tuple[str, ...]:
 
 def model_settings(params: ModelsParams) -> dict[str, Any]:
     """Return the settings that shape the fit of the chosen family; promotion and the others' aside."""
+    own = params.of(params.family)
     return {
         "family": params.family,
         "seed": params.seed,
         "split": asdict(params.split),
-        params.family: asdict(getattr(params, params.family)),
-    }
+    } | ({params.family: asdict(own)} if own else {})
 
 
 def compute_model_key(

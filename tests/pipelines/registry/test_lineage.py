@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from models.params import SplitParams, TFTParams, XGBoostParams
+from models.params import SplitParams
+from models.tft_params import TFTParams
+from models.xgboost_params import XGBoostParams
 from pipelines.registry.lineage import Ancestry, parse_ancestry, read_ancestry, restore_params, write_ancestry
 from pipelines.stages.train.steps import model_settings
 from tests.pipelines.stages.evaluate.test_steps import PARAMS

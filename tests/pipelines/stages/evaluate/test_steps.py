@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import polars as pl
 import pytest
 
-from models.params import BaselineParams, ModelsParams, PromotionParams, SplitParams, TFTParams, XGBoostParams
+from models.params import BaselineParams, PromotionParams, SplitParams, models_params_type
+from models.tft_params import TFTParams
 from models.training import walk_forward
+from models.xgboost_params import XGBoostParams
 from pipelines.stages.evaluate.steps import as_metrics, as_rows, forecast_rivals, judge
 from tests.models.market import feature_names, make_market
 
-PARAMS = ModelsParams(
+PARAMS: Any = models_params_type()(
     family="xgboost",
+    feature_set="core",
     seed=7,
     split=SplitParams(
         horizon_sessions=5,

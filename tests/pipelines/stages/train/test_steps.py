@@ -8,9 +8,11 @@ from typing import Any
 import polars as pl
 import pytest
 
-from models.params import PromotionParams, TFTParams, XGBoostParams
+from models.params import PromotionParams
 from models.splits import plan_splits
+from models.tft_params import TFTParams
 from models.training import fit_final
+from models.xgboost_params import XGBoostParams
 from pipelines.stages.train.steps import (
     choose_example,
     collect_warnings,
