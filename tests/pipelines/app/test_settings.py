@@ -10,7 +10,7 @@ import pytest
 from pipelines.app.settings import CONF_FOLDER, document_settings, known_keys, load_settings, print_settings
 from pipelines.base.errors import SettingsError
 
-DOCS = Path(__file__).resolve().parents[2] / "docs" / "settings.md"
+DOCS = Path(__file__).resolve().parents[3] / "docs" / "settings.md"
 
 
 @pytest.mark.parametrize("env", ["local", "staging", "prod"])
