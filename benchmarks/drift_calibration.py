@@ -21,9 +21,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from features.catalog import find_feature
 from features.compute import compute_features
+from features.panel import dense_panel
 from features.sessions import SessionCalendar
+from features.views import find_feature
 from pipelines.app.settings import load_settings
 from pipelines.io.sources.params import RegimeBreak, SimulatedParams
 from pipelines.io.sources.simulated import compute_true_bars
@@ -98,13 +99,9 @@ def measure(market: SimulatedParams, first: date, last: date, params: MonitorPar
     calendar = SessionCalendar(market.calendar)
     bars = compute_true_bars(market, first, last)
     sessions = calendar.frame(first, last).select("session")
-    grid = bars.select("symbol").unique().sort("symbol").join(sessions, how="cross")
     known = bars.drop("received_at").with_columns(price_basis=pl.lit("raw"), valid=pl.lit(value=True))
-    panel = grid.join(known, on=["symbol", "session"], how="left", maintain_order="left")
-    panel = panel.with_columns(pl.col("valid").fill_null(value=False))
-    features = compute_features(
-        panel, calendar=calendar, features=[find_feature(name) for name in SCALE_FEATURES]
-    )
+    panel = dense_panel(known, sessions)
+    features = compute_features(panel, calendar, [find_feature(name) for name in SCALE_FEATURES])
     valid = features.join(panel.select("symbol", "session", "valid"), on=["symbol", "session"])
     return measure_sessions(valid, min_symbols=params.min_symbols).slice(WARM_UP)
 

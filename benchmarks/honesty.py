@@ -24,10 +24,11 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
-from features.catalog import text_features
 from features.compute import compute_features
 from features.labels import compute_labels
+from features.panel import dense_panel
 from features.sessions import SessionCalendar
+from features.views import feature_views, primary_view
 from models.evaluation import align
 from models.metrics import compute_ic
 from models.params import ModelsParams
@@ -77,10 +78,8 @@ def make_frame(market: SimulatedParams, horizon: int) -> pl.DataFrame:
     sessions = calendar.frame(FIRST, LAST).select("session")
     bars = compute_true_bars(market, FIRST, LAST).drop("received_at")
     bars = bars.with_columns(price_basis=pl.lit("raw"), valid=pl.lit(value=True))
-    grid = bars.select("symbol").unique().sort("symbol").join(sessions, how="cross")
-    panel = grid.join(bars, on=["symbol", "session"], how="left", maintain_order="left")
-    panel = panel.with_columns(pl.col("valid").fill_null(value=False))
-    features = compute_features(panel, calendar=calendar)
+    panel = dense_panel(bars, sessions)
+    features = compute_features(panel, calendar, primary_view().features)
     labels = compute_labels(panel, [horizon]).drop("horizon").rename({"session": "end", "value": "label"})
     days = sessions["session"].to_list()
     ends = pl.DataFrame({"session": days[: -1 - horizon], "end": days[1 + horizon :]}).with_columns(
@@ -90,7 +89,8 @@ def make_frame(market: SimulatedParams, horizon: int) -> pl.DataFrame:
     valid = panel.filter("valid").select("symbol", "session")
     frame = features.join(valid, on=["symbol", "session"]).join(ends, on="session")
     frame = frame.join(labels, on=["symbol", "end"]).drop("end")
-    silent = (pl.lit(None, pl.Float64).alias(feature.name) for feature in text_features())
+    others = (name for view in feature_views()[1:] for name in view.feature_names)
+    silent = (pl.lit(None, pl.Float64).alias(name) for name in others)
     return add_target(frame.with_columns(*silent).sort("session", "symbol"))
 
 

@@ -1,13 +1,11 @@
-"""Compute the catalog's features over one dense block."""
+"""Compute features over one dense block. Which ones is the caller's word: nothing here knows the catalog."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import cache
 
 import polars as pl
 
-from features.catalog import daily_features, text_features
 from features.feature import Feature
 from features.panel import dense_panel, prepare_panel, symbol_grid
 from features.session_calendar import calendar_frame
@@ -16,23 +14,20 @@ from features.text import SCORED_COLUMNS, prepare_texts
 
 
 def compute_features(
-    panel: pl.DataFrame,
-    *,
-    calendar: SessionCalendar | None = None,
-    features: Sequence[Feature] | None = None,
+    panel: pl.DataFrame, calendar: SessionCalendar, features: Sequence[Feature]
 ) -> pl.DataFrame:
-    """Compute the daily features of a dense block of bars.
+    """Compute features of a dense block of bars.
 
     Parameters
     ----------
     panel : polars.DataFrame, shape (n_symbols × n_sessions, 11)
         Sorted by symbol and session, a row for every pair: symbol, session, open, high, low, close, volume,
         dividend (currency a share), split (new shares for one), price_basis, valid. Without a bar: nulls
-        and valid=false. Rows before the first wanted session must reach back `max_lookback()` sessions.
-    calendar : SessionCalendar, optional
-        Calendar of the exchange; XNYS if left out.
-    features : sequence of Feature, optional
-        Which daily features, with all their `inputs`; all of them if left out.
+        and valid=false. Rows before the first wanted session must reach back the features' look-back.
+    calendar : SessionCalendar
+        Calendar of the exchange.
+    features : sequence of Feature
+        Which features, with all their `inputs`.
 
     Returns
     -------
@@ -46,25 +41,20 @@ def compute_features(
     ValueError
         If the panel lacks columns, is not dense, or holds days that are not sessions of the calendar.
     """
-    chosen = daily_features() if features is None else tuple(features)
     prepared = prepare_panel(panel)
     if prepared.height:
-        days = calendar_frame(calendar or _default_calendar(), prepared)
+        days = calendar_frame(calendar, prepared)
         prepared = prepared.join(days, on="session", how="left", maintain_order="left")
-        return evaluate(prepared, chosen, known=pl.col("valid"))
-    return prepared.select("symbol", "session", *(pl.lit(None, pl.Float64).alias(one.name) for one in chosen))
-
-
-@cache
-def _default_calendar() -> SessionCalendar:
-    return SessionCalendar()
+        return evaluate(prepared, features, known=pl.col("valid"))
+    unknown = (pl.lit(None, pl.Float64).alias(feature.name) for feature in features)
+    return prepared.select("symbol", "session", *unknown)
 
 
 def compute_from_bars(
     bars: pl.DataFrame, sessions: pl.DataFrame, calendar: SessionCalendar, features: Sequence[Feature]
 ) -> pl.DataFrame:
     """Compute features of bars as known at one instant; see `features.views.FeatureView`."""
-    return compute_features(dense_panel(bars, sessions), calendar=calendar, features=features)
+    return compute_features(dense_panel(bars, sessions), calendar, features)
 
 
 def compute_from_texts(
@@ -73,13 +63,13 @@ def compute_from_texts(
     """Compute features of scored texts as known at one instant; see `features.views.FeatureView`."""
     del calendar  # a text belongs to its session already
     grid = symbol_grid(scored, sessions)
-    return compute_text_features(grid, scored.select(SCORED_COLUMNS), features=features)
+    return compute_text_features(grid, scored.select(SCORED_COLUMNS), features)
 
 
 def compute_text_features(
-    grid: pl.DataFrame, scored: pl.DataFrame, *, features: Sequence[Feature] | None = None
+    grid: pl.DataFrame, scored: pl.DataFrame, features: Sequence[Feature]
 ) -> pl.DataFrame:
-    """Compute the daily sentiment features of a dense block.
+    """Compute sentiment features of a dense block.
 
     Parameters
     ----------
@@ -88,8 +78,8 @@ def compute_text_features(
     scored : polars.DataFrame
         text_id, symbol, session, negative, neutral, positive: each item with the session it belongs to and
         its class probabilities by one scorer.
-    features : sequence of Feature, optional
-        Which text features, with all their `inputs`; all of them if left out.
+    features : sequence of Feature
+        Which features, with all their `inputs`.
 
     Returns
     -------
@@ -101,8 +91,7 @@ def compute_text_features(
     ValueError
         If columns are missing or the grid is not dense.
     """
-    chosen = text_features() if features is None else tuple(features)
-    return evaluate(prepare_texts(grid, scored), chosen, known=pl.lit(value=True))
+    return evaluate(prepare_texts(grid, scored), features, known=pl.lit(value=True))
 
 
 def evaluate(prepared: pl.DataFrame, features: Sequence[Feature], *, known: pl.Expr) -> pl.DataFrame:

@@ -6,7 +6,7 @@ when the slice starts elsewhere; here a value is, bit for bit, a function of the
 
 Conventions: `values` is float64 with NaN for unknown; `position` is the row's index within its symbol
 (0 = first session of the block), which keeps windows inside one symbol; results are NaN where fewer than
-`min_samples` values are known. `steps` is empty, or holds for each row the factor by which one unit of
+`min_samples` values are known. `factors` is empty, or holds for each row the factor by which one unit of
 the session before counts in units of that row (see `features.adjust`); older values are divided by it, so
 a window of prices is expressed in units of its last session.
 """
@@ -63,7 +63,7 @@ def _compiled(function: F) -> F:
 
 
 @_compiled
-def _gather(values: Floats, steps: Floats, row: int, length: int, taken: Floats) -> int:
+def _gather(values: Floats, factors: Floats, row: int, length: int, taken: Floats) -> int:
     """Fill `taken` with the known values of the window, newest first, and their ages; return their number."""
     count = 0
     scale = 1.0
@@ -73,8 +73,8 @@ def _gather(values: Floats, steps: Floats, row: int, length: int, taken: Floats)
             taken[0, count] = values[at] * scale
             taken[1, count] = age
             count += 1
-        if steps.size > 0 and steps[at] != 1.0:
-            scale /= steps[at]
+        if factors.size > 0 and factors[at] != 1.0:
+            scale /= factors[at]
     return count
 
 
@@ -212,14 +212,14 @@ def _summarise(sample: Floats, ages: Floats, statistic: int) -> float:
 
 @_compiled
 def window_statistic(
-    values: Floats, steps: Floats, position: Integers, size: WindowSize, statistic: int
+    values: Floats, factors: Floats, position: Integers, size: WindowSize, statistic: int
 ) -> Floats:
     """Return `statistic` of the last rows of each row's symbol."""
     window, min_samples = size
     out = np.full(values.size, np.nan)
     taken = np.empty((2, window))
     for row in range(values.size):
-        count = _gather(values, steps, row, min(window, position[row] + 1), taken)
+        count = _gather(values, factors, row, min(window, position[row] + 1), taken)
         if count >= min_samples:
             out[row] = _summarise(taken[0, :count], taken[1, :count], statistic)
     return out
@@ -227,13 +227,13 @@ def window_statistic(
 
 @_compiled
 def weighted_mean(
-    values: Floats, steps: Floats, position: Integers, weights: Floats, min_samples: int
+    values: Floats, factors: Floats, position: Integers, weights: Floats, min_samples: int
 ) -> Floats:
     """Return the mean with `weights` (newest first), normalised over the known values."""
     out = np.full(values.size, np.nan)
     taken = np.empty((2, weights.size))
     for row in range(values.size):
-        count = _gather(values, steps, row, min(weights.size, position[row] + 1), taken)
+        count = _gather(values, factors, row, min(weights.size, position[row] + 1), taken)
         if count >= min_samples:
             total = 0.0
             weight = 0.0
@@ -246,15 +246,15 @@ def weighted_mean(
 
 
 @_compiled
-def gross_change(values: Floats, steps: Floats, position: Integers, newest: int, oldest: int) -> Floats:
+def gross_change(values: Floats, factors: Floats, position: Integers, newest: int, oldest: int) -> Floats:
     """Return value(t − newest) over value(t − oldest), both in the same units."""
     out = np.full(values.size, np.nan)
     for row in range(values.size):
         if position[row] >= oldest:
             scale = 1.0
             for age in range(newest, oldest):
-                if steps.size > 0 and steps[row - age] != 1.0:
-                    scale *= steps[row - age]
+                if factors.size > 0 and factors[row - age] != 1.0:
+                    scale *= factors[row - age]
             out[row] = values[row - newest] * scale / values[row - oldest]
     return out
 

@@ -1,4 +1,4 @@
-"""Labels: total returns over the sessions that a position would be held."""
+"""Labels: total returns over the horizons, in sessions, that models forecast."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from features.panel import mask_bars
 
 
 def compute_labels(panel: pl.DataFrame, horizons: Sequence[int]) -> pl.DataFrame:
-    """Compute the total return of the `horizon` sessions that end at each session.
+    """Compute the total return of the sessions of each horizon that end at each session.
 
     Parameters
     ----------
     panel : polars.DataFrame
         A dense block as for `features.compute.compute_features`.
     horizons : sequence of int
-        Sessions held, each at least 1.
+        Sessions from trade to end, each at least 1.
 
     Returns
     -------
@@ -37,15 +37,15 @@ def compute_labels(panel: pl.DataFrame, horizons: Sequence[int]) -> pl.DataFrame
         msg = f"horizons={list(horizons)} must name at least one number of sessions, each at least 1"
         raise ValueError(msg)
     bars = mask_bars(panel)
-    held = [_held(bars, horizon) for horizon in sorted(set(horizons))]
-    return pl.concat(held).sort("symbol", "session", "horizon")
+    returns = [_horizon_return(bars, horizon) for horizon in sorted(set(horizons))]
+    return pl.concat(returns).sort("symbol", "session", "horizon")
 
 
-def _held(bars: pl.DataFrame, horizon: int) -> pl.DataFrame:
+def _horizon_return(bars: pl.DataFrame, horizon_sessions: int) -> pl.DataFrame:
     known = pl.col("valid") & pl.col("value").is_finite()
-    return bars.with_columns(value=windows.change(horizon)).select(
+    return bars.with_columns(value=windows.change(horizon_sessions)).select(
         "symbol",
         "session",
-        horizon=pl.lit(horizon, pl.Int32),
+        horizon=pl.lit(horizon_sessions, pl.Int32),
         value=pl.when(known).then(pl.col("value")),
     )

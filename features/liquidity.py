@@ -42,8 +42,8 @@ def _roll_spread(window: int) -> pl.Expr:
 
 def _corwin_schultz() -> pl.Expr:
     """Return the spread of sessions t − 1 and t from their highs and lows, zero where negative."""
-    high, low, step = pl.col("high"), pl.col("low"), pl.col("price_step")
-    high_before, low_before = windows.lag("high") / step, windows.lag("low") / step
+    high, low, factor = pl.col("high"), pl.col("low"), pl.col("price_adjustment_factor")
+    high_before, low_before = windows.lag("high") / factor, windows.lag("low") / factor
     single = (high / low).log().pow(2) + (high_before / low_before).log().pow(2)
     joint = (pl.max_horizontal(high, high_before) / pl.min_horizontal(low, low_before)).log().pow(2)
     constant = 3.0 - 2.0 * sqrt(2.0)

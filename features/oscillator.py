@@ -19,7 +19,7 @@ _LANE = "Lane (1984), Technical Analysis of Stocks and Commodities 2(3)"
 def _relative_strength(window: int) -> Feature:
     span = windows.wilder_span(window)
     up, down = (
-        windows.exponential_mean(move, span, steps="price_step", min_samples=window)
+        windows.exponential_mean(move, span, adjustment="price_adjustment_factor", min_samples=window)
         for move in ("gain", "loss")
     )
     return _feature(
@@ -32,14 +32,14 @@ def _relative_strength(window: int) -> Feature:
 
 
 def _stochastic(window: int) -> pl.Expr:
-    lowest = windows.minimum("low", window, steps="price_step")
-    highest = windows.maximum("high", window, steps="price_step")
+    lowest = windows.minimum("low", window, adjustment="price_adjustment_factor")
+    highest = windows.maximum("high", window, adjustment="price_adjustment_factor")
     return (pl.col("close") - lowest) / (highest - lowest)
 
 
 def _bands(window: int) -> tuple[pl.Expr, pl.Expr]:
-    middle = windows.mean("close", window, steps="price_step")
-    return middle, windows.std("close", window, steps="price_step", population=True)
+    middle = windows.mean("close", window, adjustment="price_adjustment_factor")
+    return middle, windows.std("close", window, adjustment="price_adjustment_factor", population=True)
 
 
 def _band_position(window: int) -> pl.Expr:
@@ -53,8 +53,8 @@ def _band_width(window: int) -> pl.Expr:
 
 
 def _commodity_channel(window: int) -> pl.Expr:
-    middle = windows.mean("typical_price", window, steps="price_step")
-    spread = windows.mean_absolute_deviation("typical_price", window, steps="price_step")
+    middle = windows.mean("typical_price", window, adjustment="price_adjustment_factor")
+    spread = windows.mean_absolute_deviation("typical_price", window, adjustment="price_adjustment_factor")
     return (pl.col("typical_price") - middle) / (0.015 * spread)
 
 

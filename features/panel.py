@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from features import windows
-from features.adjust import PRICE_BASES, price_step, share_step
+from features.adjust import PRICE_BASES, price_adjustment_factor, share_adjustment_factor
 
 BARS = ("open", "high", "low", "close", "volume")
 PANEL_COLUMNS = ("symbol", "session", *BARS, "dividend", "split", "price_basis", "valid")
@@ -93,13 +93,15 @@ def _masked(column: str) -> pl.Expr:
 
 
 def mask_bars(panel: pl.DataFrame) -> pl.DataFrame:
-    """Null the bar of every row that is not valid and add position, price_step and share_step."""
+    """Null the bar of every row that is not valid; add position and both adjustment factors."""
     check_columns(panel, PANEL_COLUMNS, "the panel")
     check_basis(panel)
     masked = with_position(panel.select(PANEL_COLUMNS)).with_columns(_masked(name) for name in BARS)
     actions = pl.col("dividend", "split").cast(pl.Float64)
     return masked.with_columns(actions).with_columns(
-        price_step=price_step(), share_step=share_step(), valid=_known()
+        price_adjustment_factor=price_adjustment_factor(),
+        share_adjustment_factor=share_adjustment_factor(),
+        valid=_known(),
     )
 
 
@@ -115,8 +117,9 @@ def prepare_panel(panel: pl.DataFrame) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        The same rows with bars nulled where not valid, plus position, price_step, share_step and the base
-        columns below. Row t is known at the close of t and uses t − 1 and t only.
+        The same rows with bars nulled where not valid, plus position, price_adjustment_factor,
+        share_adjustment_factor and the base columns below. Row t is known at the close of t and uses t − 1
+        and t only.
 
     Raises
     ------
@@ -124,7 +127,7 @@ def prepare_panel(panel: pl.DataFrame) -> pl.DataFrame:
         If columns are missing, the panel is not dense or a price basis is unknown.
     """
     bars = mask_bars(panel)
-    previous = windows.lag("close") / pl.col("price_step")
+    previous = windows.lag("close") / pl.col("price_adjustment_factor")
     based = bars.with_columns(previous_close=previous)
     return based.with_columns(**_returns(), **_traded(), **_ranges()).with_columns(
         market_return=windows.session_mean("simple_return")

@@ -20,7 +20,7 @@ _MACD_LENGTH = windows.exponential_length(26)
 
 
 def _average(window: int) -> pl.Expr:
-    return windows.mean("close", window, steps="price_step")
+    return windows.mean("close", window, adjustment="price_adjustment_factor")
 
 
 def _average_distance(window: int) -> Feature:
@@ -34,14 +34,14 @@ def _average_distance(window: int) -> Feature:
 
 
 def _macd() -> pl.Expr:
-    fast = windows.exponential_mean("close", 12, steps="price_step")
-    slow = windows.exponential_mean("close", 26, steps="price_step")
+    fast = windows.exponential_mean("close", 12, adjustment="price_adjustment_factor")
+    slow = windows.exponential_mean("close", 26, adjustment="price_adjustment_factor")
     return (fast - slow) / pl.col("close")
 
 
 def _aroon(window: int) -> pl.Expr:
-    low = windows.since_minimum("low", window + 1, steps="price_step")
-    high = windows.since_maximum("high", window + 1, steps="price_step")
+    low = windows.since_minimum("low", window + 1, adjustment="price_adjustment_factor")
+    high = windows.since_maximum("high", window + 1, adjustment="price_adjustment_factor")
     return (low - high) / window
 
 
@@ -74,14 +74,16 @@ FEATURES = (
         definition="close / highest adjusted close of 252 sessions − 1",
         lookback_sessions=252,
         source=_GEORGE_HWANG,
-        expression=pl.col("close") / windows.maximum("close", 252, steps="price_step") - 1.0,
+        expression=pl.col("close") / windows.maximum("close", 252, adjustment="price_adjustment_factor")
+        - 1.0,
     ),
     _feature(
         name="trend_low_distance_252d",
         definition="close / lowest adjusted close of 252 sessions − 1",
         lookback_sessions=252,
         source=_GEORGE_HWANG,
-        expression=pl.col("close") / windows.minimum("close", 252, steps="price_step") - 1.0,
+        expression=pl.col("close") / windows.minimum("close", 252, adjustment="price_adjustment_factor")
+        - 1.0,
     ),
     _feature(
         name="trend_since_high_252d",
@@ -89,7 +91,7 @@ FEATURES = (
         definition="sessions since the highest adjusted close of 252 sessions",
         lookback_sessions=252,
         source="Bhootra and Hur (2013), J. Banking and Finance 37(10): recency of the 52-week high",
-        expression=windows.since_maximum("close", 252, steps="price_step"),
+        expression=windows.since_maximum("close", 252, adjustment="price_adjustment_factor"),
     ),
     _feature(
         name="trend_aroon_25d",

@@ -61,7 +61,9 @@ def _yang_zhang(window: int) -> pl.Expr:
 
 def _average_true_range(window: int) -> pl.Expr:
     span = windows.wilder_span(window)
-    average = windows.exponential_mean("true_range", span, steps="price_step", min_samples=window)
+    average = windows.exponential_mean(
+        "true_range", span, adjustment="price_adjustment_factor", min_samples=window
+    )
     return average / pl.col("close")
 
 

@@ -17,11 +17,11 @@ _ABNORMAL = "Gervais, Kaniel and Mingelgrin (2001), J. Finance 56(3)"
 
 
 def _mean_shares(window: int) -> pl.Expr:
-    return windows.mean("volume", window, steps="share_step")
+    return windows.mean("volume", window, adjustment="share_adjustment_factor")
 
 
 def _zscore(window: int) -> Feature:
-    spread = windows.std("volume", window, steps="share_step")
+    spread = windows.std("volume", window, adjustment="share_adjustment_factor")
     return _feature(
         name=f"volume_zscore_{window}d",
         unit="standard deviations",
@@ -35,13 +35,15 @@ def _zscore(window: int) -> Feature:
 def _signed_share(window: int) -> pl.Expr:
     signed = pl.col("volume") * pl.col("simple_return").sign()
     counted = pl.when(pl.col("simple_return").is_not_null()).then(pl.col("volume"))
-    moved = windows.total(counted, window, steps="share_step", min_samples=windows.required_samples(window))
-    return windows.total(signed, window, steps="share_step") / moved
+    moved = windows.total(
+        counted, window, adjustment="share_adjustment_factor", min_samples=windows.required_samples(window)
+    )
+    return windows.total(signed, window, adjustment="share_adjustment_factor") / moved
 
 
 def _money_flow_share(window: int) -> pl.Expr:
     typical = pl.col("typical_price")
-    moved = typical - windows.lag("typical_price") / pl.col("price_step")
+    moved = typical - windows.lag("typical_price") / pl.col("price_adjustment_factor")
     flow = typical * pl.col("volume")
     risen = windows.total(pl.when(moved.is_not_null()).then(flow * (moved > 0.0)), window)
     fallen = windows.total(pl.when(moved.is_not_null()).then(flow * (moved < 0.0)), window)
@@ -49,7 +51,7 @@ def _money_flow_share(window: int) -> pl.Expr:
 
 
 def _log_volume_change() -> pl.Expr:
-    return (pl.col("volume") * pl.col("share_step") / windows.lag("volume")).log()
+    return (pl.col("volume") * pl.col("share_adjustment_factor") / windows.lag("volume")).log()
 
 
 FEATURES = (

@@ -34,7 +34,7 @@ def _read_only(array: NDArray[Number]) -> NDArray[Number]:
     return array
 
 
-_NO_STEPS = _read_only(np.empty(0))
+_NOT_ADJUSTED = _read_only(np.empty(0))
 
 
 def required_samples(window: int) -> int:
@@ -55,25 +55,46 @@ def _integers(series: pl.Series) -> Integers:
     return _read_only(series.cast(pl.Int64).to_numpy())
 
 
-def _map(inputs: Sequence[Column], function: Callable[[Sequence[pl.Series]], Floats]) -> pl.Expr:
-    def apply(series: Sequence[pl.Series]) -> pl.Series:
-        return pl.Series(function(series), dtype=pl.Float64).fill_nan(None)
+def _map(inputs: Sequence[Column], function: Callable[..., Floats], **constants: float) -> pl.Expr:
+    """Apply a top-level function to the inputs' series and constants.
 
-    return pl.map_batches([as_expression(column) for column in inputs], apply, return_dtype=pl.Float64)
+    Polars cannot look into a Python function. So the expression carries the function's path and constants
+    as an alias, which `features.code_digest` reads: a feature's digest then knows which code it rests on.
+    """
+
+    def apply(series: Sequence[pl.Series]) -> pl.Series:
+        return pl.Series(function(series, **constants), dtype=pl.Float64).fill_nan(None)
+
+    told = ", ".join(f"{name}={value!r}" for name, value in constants.items())
+    described = f"{function.__module__}.{function.__qualname__}({told})"
+    columns = [as_expression(column) for column in inputs]
+    return pl.map_batches(columns, apply, return_dtype=pl.Float64).alias(described)
+
+
+def _adjusted(column: Column, adjustment: str | None) -> list[Column]:
+    """Return the inputs of a window of one column: values, position and, if adjusted, factors."""
+    return [column, "position", *([adjustment] if adjustment else [])]
+
+
+def _factors(series: Sequence[pl.Series]) -> Floats:
+    return _floats(series[2]) if len(series) > 2 else _NOT_ADJUSTED
+
+
+def _window_statistic(series: Sequence[pl.Series], *, statistic: int, window: int, required: int) -> Floats:
+    values, position = _floats(series[0]), _integers(series[1])
+    return kernels.window_statistic(values, _factors(series), position, (window, required), statistic)
 
 
 def _windowed(
-    statistic: Statistic, column: Column, window: int, steps: str | None, min_samples: int | None
+    statistic: Statistic, column: Column, window: int, adjustment: str | None, min_samples: int | None
 ) -> pl.Expr:
-    required = required_samples(window) if min_samples is None else min_samples
-
-    def function(series: Sequence[pl.Series]) -> Floats:
-        scales = _floats(series[2]) if len(series) > 2 else _NO_STEPS
-        return kernels.window_statistic(
-            _floats(series[0]), scales, _integers(series[1]), (window, required), int(statistic)
-        )
-
-    return _map([column, "position", *([steps] if steps else [])], function)
+    return _map(
+        _adjusted(column, adjustment),
+        _window_statistic,
+        statistic=int(statistic),
+        window=window,
+        required=required_samples(window) if min_samples is None else min_samples,
+    )
 
 
 def lag(column: Column, sessions: int = 1) -> pl.Expr:
@@ -82,41 +103,43 @@ def lag(column: Column, sessions: int = 1) -> pl.Expr:
 
 
 def total(
-    column: Column, window: int, *, steps: str | None = None, min_samples: int | None = None
+    column: Column, window: int, *, adjustment: str | None = None, min_samples: int | None = None
 ) -> pl.Expr:
     """Return the sum of the known values."""
-    return _windowed(Statistic.SUM, column, window, steps, min_samples)
+    return _windowed(Statistic.SUM, column, window, adjustment, min_samples)
 
 
-def mean(column: Column, window: int, *, steps: str | None = None, min_samples: int | None = None) -> pl.Expr:
-    """Return the arithmetic mean; with `steps`, in units of the last session."""
-    return _windowed(Statistic.MEAN, column, window, steps, min_samples)
+def mean(
+    column: Column, window: int, *, adjustment: str | None = None, min_samples: int | None = None
+) -> pl.Expr:
+    """Return the arithmetic mean; with `adjustment`, in units of the last session."""
+    return _windowed(Statistic.MEAN, column, window, adjustment, min_samples)
 
 
-def std(column: Column, window: int, *, steps: str | None = None, population: bool = False) -> pl.Expr:
+def std(column: Column, window: int, *, adjustment: str | None = None, population: bool = False) -> pl.Expr:
     """Return the standard deviation, with n − 1 in the denominator unless `population`."""
     statistic = Statistic.POPULATION_STD if population else Statistic.STD
-    return _windowed(statistic, column, window, steps, None)
+    return _windowed(statistic, column, window, adjustment, None)
 
 
-def minimum(column: Column, window: int, *, steps: str | None = None) -> pl.Expr:
+def minimum(column: Column, window: int, *, adjustment: str | None = None) -> pl.Expr:
     """Return the smallest value."""
-    return _windowed(Statistic.MINIMUM, column, window, steps, None)
+    return _windowed(Statistic.MINIMUM, column, window, adjustment, None)
 
 
-def maximum(column: Column, window: int, *, steps: str | None = None) -> pl.Expr:
+def maximum(column: Column, window: int, *, adjustment: str | None = None) -> pl.Expr:
     """Return the largest value."""
-    return _windowed(Statistic.MAXIMUM, column, window, steps, None)
+    return _windowed(Statistic.MAXIMUM, column, window, adjustment, None)
 
 
-def since_minimum(column: Column, window: int, *, steps: str | None = None) -> pl.Expr:
+def since_minimum(column: Column, window: int, *, adjustment: str | None = None) -> pl.Expr:
     """Return the sessions since the smallest value (of equals, the latest)."""
-    return _windowed(Statistic.SINCE_MINIMUM, column, window, steps, None)
+    return _windowed(Statistic.SINCE_MINIMUM, column, window, adjustment, None)
 
 
-def since_maximum(column: Column, window: int, *, steps: str | None = None) -> pl.Expr:
+def since_maximum(column: Column, window: int, *, adjustment: str | None = None) -> pl.Expr:
     """Return the sessions since the largest value (of equals, the latest)."""
-    return _windowed(Statistic.SINCE_MAXIMUM, column, window, steps, None)
+    return _windowed(Statistic.SINCE_MAXIMUM, column, window, adjustment, None)
 
 
 def skew(column: Column, window: int) -> pl.Expr:
@@ -129,9 +152,9 @@ def kurtosis(column: Column, window: int) -> pl.Expr:
     return _windowed(Statistic.KURTOSIS, column, window, None, None)
 
 
-def mean_absolute_deviation(column: Column, window: int, *, steps: str | None = None) -> pl.Expr:
+def mean_absolute_deviation(column: Column, window: int, *, adjustment: str | None = None) -> pl.Expr:
     """Return the mean distance from the window's mean."""
-    return _windowed(Statistic.MEAN_ABSOLUTE_DEVIATION, column, window, steps, None)
+    return _windowed(Statistic.MEAN_ABSOLUTE_DEVIATION, column, window, adjustment, None)
 
 
 def exponential_length(span: float) -> int:
@@ -140,7 +163,7 @@ def exponential_length(span: float) -> int:
 
 
 def exponential_mean(
-    column: Column, span: float, *, steps: str | None = None, min_samples: int | None = None
+    column: Column, span: float, *, adjustment: str | None = None, min_samples: int | None = None
 ) -> pl.Expr:
     """Return the exponential mean with α = 2 / (span + 1), cut after `exponential_length(span)` sessions.
 
@@ -149,15 +172,15 @@ def exponential_mean(
     The weights of known values are normalised to one: `pandas.Series.ewm(span=span)` on the last
     `exponential_length(span)` rows. By default `span` values (rounded up) must be known.
     """
+    required = math.ceil(span) if min_samples is None else min_samples
+    return _map(_adjusted(column, adjustment), _exponential_mean, span=span, required=required)
+
+
+def _exponential_mean(series: Sequence[pl.Series], *, span: float, required: int) -> Floats:
     kept = 1.0 - 2.0 / (span + 1.0)
     weights = _read_only(np.power(kept, np.arange(exponential_length(span)), dtype=np.float64))
-    required = math.ceil(span) if min_samples is None else min_samples
-
-    def function(series: Sequence[pl.Series]) -> Floats:
-        scales = _floats(series[2]) if len(series) > 2 else _NO_STEPS
-        return kernels.weighted_mean(_floats(series[0]), scales, _integers(series[1]), weights, required)
-
-    return _map([column, "position", *([steps] if steps else [])], function)
+    values, position = _floats(series[0]), _integers(series[1])
+    return kernels.weighted_mean(values, _factors(series), position, weights, required)
 
 
 def wilder_span(window: int) -> float:
@@ -166,27 +189,30 @@ def wilder_span(window: int) -> float:
 
 
 def change(
-    window: int, *, skip: int = 0, column: Column = "close", steps: str | None = "price_step"
+    window: int,
+    *,
+    skip: int = 0,
+    column: Column = "close",
+    adjustment: str | None = "price_adjustment_factor",
 ) -> pl.Expr:
     """Return value(t − skip) / value(t − window) − 1; null when either end is unknown."""
+    return _map(_adjusted(column, adjustment), _change, skip=skip, window=window)
 
-    def function(series: Sequence[pl.Series]) -> Floats:
-        scales = _floats(series[2]) if len(series) > 2 else _NO_STEPS
-        return kernels.gross_change(_floats(series[0]), scales, _integers(series[1]), skip, window) - 1.0
 
-    return _map([column, "position", *([steps] if steps else [])], function)
+def _change(series: Sequence[pl.Series], *, skip: int, window: int) -> Floats:
+    values, position = _floats(series[0]), _integers(series[1])
+    return kernels.gross_change(values, _factors(series), position, skip, window) - 1.0
 
 
 def fit(kind: Fit, y: Column, x: Column, window: int) -> pl.Expr:
     """Return a statistic of the least-squares line of y on x over the sessions where both are known."""
     required = required_samples(window)
+    return _map([y, x, "position"], _fit, kind=int(kind), window=window, required=required)
 
-    def function(series: Sequence[pl.Series]) -> Floats:
-        return kernels.window_fit(
-            _floats(series[0]), _floats(series[1]), _integers(series[2]), (window, required), int(kind)
-        )
 
-    return _map([y, x, "position"], function)
+def _fit(series: Sequence[pl.Series], *, kind: int, window: int, required: int) -> Floats:
+    y, x, position = _floats(series[0]), _floats(series[1]), _integers(series[2])
+    return kernels.window_fit(y, x, position, (window, required), kind)
 
 
 def _sessions(position: pl.Series) -> int:
@@ -194,10 +220,11 @@ def _sessions(position: pl.Series) -> int:
 
 
 def _across(statistic: Statistic, column: Column) -> pl.Expr:
-    def function(series: Sequence[pl.Series]) -> Floats:
-        return kernels.session_statistic(_floats(series[0]), _sessions(series[1]), int(statistic))
+    return _map([column, "position"], _session_statistic, statistic=int(statistic))
 
-    return _map([column, "position"], function)
+
+def _session_statistic(series: Sequence[pl.Series], *, statistic: int) -> Floats:
+    return kernels.session_statistic(_floats(series[0]), _sessions(series[1]), statistic)
 
 
 def session_mean(column: Column) -> pl.Expr:
@@ -217,8 +244,8 @@ def session_zscore(column: Column) -> pl.Expr:
 
 def session_rank(column: Column) -> pl.Expr:
     """Return (mean rank − ½) / n − ½ among the session's n known values: median 0, within (−½, ½)."""
+    return _map([column, "position"], _session_rank)
 
-    def function(series: Sequence[pl.Series]) -> Floats:
-        return kernels.session_rank(_floats(series[0]), _sessions(series[1]))
 
-    return _map([column, "position"], function)
+def _session_rank(series: Sequence[pl.Series]) -> Floats:
+    return kernels.session_rank(_floats(series[0]), _sessions(series[1]))

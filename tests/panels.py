@@ -8,7 +8,10 @@ from datetime import date
 import numpy as np
 import polars as pl
 
+from features.compute import compute_features, compute_text_features
+from features.feature import Feature
 from features.sessions import SessionCalendar
+from features.views import find_view
 
 SCHEMA = {
     "symbol": pl.String,
@@ -22,6 +25,21 @@ SCHEMA = {
 def sessions_of(count: int, start: date = date(2014, 1, 2)) -> list[date]:
     """Return the first `count` NYSE sessions from `start`."""
     return SessionCalendar().sessions(start, date(2018, 12, 31))[:count]
+
+
+def compute_daily(
+    panel: pl.DataFrame,
+    *,
+    calendar: SessionCalendar | None = None,
+    features: Sequence[Feature] = find_view("features_daily").features,
+) -> pl.DataFrame:
+    """Compute the features of bars, all of them unless told which, on NYSE's calendar unless told another."""
+    return compute_features(panel, calendar or SessionCalendar(), features)
+
+
+def compute_text(grid: pl.DataFrame, scored: pl.DataFrame) -> pl.DataFrame:
+    """Compute all features of scored texts."""
+    return compute_text_features(grid, scored, find_view("features_text").features)
 
 
 def panel_of(closes: Mapping[str, Sequence[float | None]], **columns: Sequence[object]) -> pl.DataFrame:

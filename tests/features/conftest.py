@@ -9,8 +9,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from features.compute import compute_features
-from tests.panels import random_panel
+from tests.panels import compute_daily, random_panel
 
 SYMBOL = "S03"
 
@@ -24,7 +23,7 @@ def panel() -> pl.DataFrame:
 @pytest.fixture(scope="session")
 def computed(panel: pl.DataFrame) -> pl.DataFrame:
     """All daily features of the panel."""
-    return compute_features(panel)
+    return compute_daily(panel)
 
 
 @pytest.fixture(scope="session")
@@ -63,8 +62,8 @@ def check(computed: pl.DataFrame, bars: pd.DataFrame) -> Callable[[str, pd.Serie
 def adjusted(panel: pl.DataFrame, symbol: str) -> pd.DataFrame:
     """Scale the bars before each action back to the units of the last session."""
     own = panel.filter(pl.col("symbol") == symbol).drop("symbol").to_pandas().set_index("session")
-    steps = own["split"] * (1 + (own["dividend"] / own["close"]).fillna(0.0))
-    later = steps[::-1].cumprod()[::-1].shift(-1, fill_value=1.0)
+    factors = own["split"] * (1 + (own["dividend"] / own["close"]).fillna(0.0))
+    later = factors[::-1].cumprod()[::-1].shift(-1, fill_value=1.0)
     splits = own["split"][::-1].cumprod()[::-1].shift(-1, fill_value=1.0)
     scaled = own[["open", "high", "low", "close"]].div(later, axis=0)
     return scaled.assign(

@@ -8,10 +8,10 @@ import pytest
 
 from features import catalog
 from features.catalog import FEATURES, Feature, catalog_digest, daily_features, find_feature, max_lookback
-from features.compute import compute_features, evaluate
+from features.compute import evaluate
 from features.page import render_page
 from features.source_digest import _without_docstrings
-from tests.panels import panel_of
+from tests.panels import compute_daily, panel_of
 
 ENTRY = {
     "name": "mom_x_1d",
@@ -32,7 +32,7 @@ def test_names_are_unique_and_columns_follow_the_catalog():
     names = [feature.name for feature in daily_features()]
     assert max(Counter(feature.name for feature in FEATURES).values()) == 1
     assert len(names) >= 55
-    features = compute_features(panel_of({"A": [1.0, 2.0]}))
+    features = compute_daily(panel_of({"A": [1.0, 2.0]}))
     assert features.columns == ["symbol", "session", *names]
     assert set(features.drop("symbol", "session").dtypes) == {pl.Float64}
 
@@ -66,12 +66,12 @@ def test_find_feature():
 
 def test_inputs_must_be_computed_too():
     with pytest.raises(ValueError, match="inputs are missing"):
-        compute_features(panel_of({"A": [1.0]}), features=[find_feature("osc_stochastic_d_14d")])
+        compute_daily(panel_of({"A": [1.0]}), features=[find_feature("osc_stochastic_d_14d")])
 
 
 def test_some_features_can_be_computed_alone(panel, computed):
     names = ["osc_stochastic_k_14d", "osc_stochastic_d_14d"]
-    alone = compute_features(panel, features=[find_feature(name) for name in names])
+    alone = compute_daily(panel, features=[find_feature(name) for name in names])
     assert alone.equals(computed.select("symbol", "session", *names))
 
 

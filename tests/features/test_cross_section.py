@@ -5,9 +5,8 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from features.compute import compute_features
 from features.cross_section import RANKED, STANDARDISED
-from tests.panels import panel_of
+from tests.panels import compute_daily, panel_of
 
 
 @pytest.mark.parametrize("base", RANKED)
@@ -27,12 +26,12 @@ def test_zscore_is_scipys(computed, base):
 
 def test_ties_share_their_rank_and_the_missing_have_none():
     panel = panel_of({"A": [10, 11.0], "B": [10, 11.0], "C": [10, 10.5], "D": [10, 12.0], "E": [10, None]})
-    last = compute_features(panel).group_by("symbol", maintain_order=True).last()
+    last = compute_daily(panel).group_by("symbol", maintain_order=True).last()
     # C, then A and B together, then D: (1, 2.5, 2.5, 4) − ½ over 4, less ½
     assert last.get_column("xs_rank_mom_return_1d").to_list() == [0.0, 0.0, -0.375, 0.375, None]
 
 
 def test_one_symbol_has_no_cross_section():
-    features = compute_features(panel_of({"A": [10.0, 11.0, 12.0]}))
+    features = compute_daily(panel_of({"A": [10.0, 11.0, 12.0]}))
     assert features.get_column("xs_rank_mom_return_1d").is_null().all()
     assert features.get_column("mkt_return_1d").is_null().all()

@@ -6,8 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from features.compute import compute_features
-from tests.panels import panel_of, random_panel
+from tests.panels import compute_daily, panel_of, random_panel
 
 
 def test_amihud_and_dollars(check, bars):
@@ -20,7 +19,7 @@ def test_amihud_and_dollars(check, bars):
 
 def test_zero_returns_by_hand():
     closes = [10.0, 10.0, 11.0] * 20 + [11.0]
-    share = compute_features(panel_of({"A": closes})).get_column("liq_zero_return_60d")
+    share = compute_daily(panel_of({"A": closes})).get_column("liq_zero_return_60d")
     # of 60 changes, one in each of the 20 triples and the very last are none
     assert share[-1] == pytest.approx(21 / 60)
     assert share[47] is None
@@ -38,12 +37,12 @@ def test_corwin_schultz_of_a_repeated_bar_by_hand():
     reach = log(10.2 / 9.8) ** 2
     alpha = (sqrt(4 * reach) - sqrt(2 * reach)) / (3 - 2 * sqrt(2)) - sqrt(reach / (3 - 2 * sqrt(2)))
     spread = 2 * (exp(alpha) - 1) / (1 + exp(alpha))
-    assert compute_features(panel).get_column("liq_corwin_schultz_20d")[-1] == pytest.approx(spread)
+    assert compute_daily(panel).get_column("liq_corwin_schultz_20d")[-1] == pytest.approx(spread)
     assert spread == pytest.approx(0.04, abs=1e-4)  # the whole range is spread when it never moves
 
 
 def test_amounts_are_null_where_levels_hold_later_dividends():
-    features = compute_features(random_panel(3, 30, basis="total_return"))
+    features = compute_daily(random_panel(3, 30, basis="total_return"))
     amounts = features.select("liq_amihud_20d", "liq_dollar_volume_20d", "xs_rank_liq_amihud_20d")
     assert amounts.select(pl.all().is_null().all()).row(0) == (True, True, True)
     assert features.get_column("volume_money_flow_14d").is_not_null().any()
@@ -51,4 +50,4 @@ def test_amounts_are_null_where_levels_hold_later_dividends():
 
 def test_no_volume_is_no_infinite_impact():
     panel = panel_of({"A": [10.0 + at % 3 for at in range(25)]}, volume=[0.0] * 25)
-    assert compute_features(panel).get_column("liq_amihud_20d").is_null().all()
+    assert compute_daily(panel).get_column("liq_amihud_20d").is_null().all()

@@ -4,8 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from features.compute import compute_features
-from tests.panels import panel_of
+from tests.panels import compute_daily, panel_of
 
 
 @pytest.mark.parametrize("window", [1, 2, 3, 5, 10, 20, 60, 120])
@@ -32,7 +31,7 @@ def test_hand_worked_split_dividend_and_gap():
         split=[1, 1, 2, 1, 1, 1],
         dividend=[0, 0, 0, 1, 0, 0],
     )
-    features = compute_features(panel)
+    features = compute_daily(panel)
     ones = features.get_column("mom_return_1d").to_list()
     assert ones[:1] + ones[4:] == [None, None, None]
     assert ones[1:4] == pytest.approx([0.1, 0.0, 0.0])
@@ -47,8 +46,8 @@ def test_hand_worked_split_dividend_and_gap():
 )
 def test_basis_decides_which_actions_apply(basis, expected):
     panel = panel_of({"A": [100.0, 50.0]}, split=[1, 2], dividend=[0, 1], price_basis=[basis, basis])
-    value = compute_features(panel).get_column("mom_return_1d").item(1)
+    value = compute_daily(panel).get_column("mom_return_1d").item(1)
     by_hand = {"raw": 2 * 51 / 100 - 1, "split": 51 / 100 - 1, "total_return": -0.5}[basis]
     assert value == pytest.approx(by_hand)
     assert isinstance(expected, float)
-    assert pl.Float64 == compute_features(panel).schema["mom_return_1d"]
+    assert pl.Float64 == compute_daily(panel).schema["mom_return_1d"]

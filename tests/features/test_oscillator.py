@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.compute import compute_features
-from tests.panels import panel_of
+from tests.panels import compute_daily, panel_of
 
 
 @pytest.mark.parametrize(("window", "length"), [(2, 15), (14, 135)])
@@ -44,4 +43,4 @@ def test_cci(check, bars):
 @pytest.mark.parametrize(("step", "expected"), [(1.0, 1.0), (-1.0, 0.0), (0.0, None)])
 def test_rsi_of_a_steady_move(step, expected):
     closes = [100.0 + step * at for at in range(30)]
-    assert compute_features(panel_of({"A": closes})).get_column("osc_rsi_14d")[-1] == expected
+    assert compute_daily(panel_of({"A": closes})).get_column("osc_rsi_14d")[-1] == expected

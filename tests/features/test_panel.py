@@ -3,9 +3,8 @@
 import polars as pl
 import pytest
 
-from features.compute import compute_features
 from features.panel import prepare_panel
-from tests.panels import panel_of, random_panel
+from tests.panels import compute_daily, panel_of, random_panel
 
 PANEL = panel_of({"A": [1.0, 2.0], "B": [3.0, 4.0]})
 
@@ -37,9 +36,9 @@ def test_an_unknown_basis_is_named():
 
 
 def test_an_empty_panel_gives_no_rows_and_all_columns():
-    features = compute_features(PANEL.clear())
+    features = compute_daily(PANEL.clear())
     assert features.height == 0
-    assert features.width == compute_features(PANEL).width
+    assert features.width == compute_daily(PANEL).width
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -51,7 +50,7 @@ def test_a_number_that_is_none_is_unknown(value):
 def test_row_without_valid_bar_is_null_and_never_nan():
     panel = random_panel(4, 80, seed=3)
     retracted = panel.with_columns(valid=pl.col("valid") & (pl.int_range(pl.len()) % 7 != 0))
-    features = compute_features(retracted).with_columns(valid=retracted.get_column("valid"))
+    features = compute_daily(retracted).with_columns(valid=retracted.get_column("valid"))
     numbers = pl.exclude("symbol", "session", "valid")
     hidden = features.filter(~pl.col("valid")).select(numbers)
     assert hidden.null_count().row(0) == (hidden.height,) * hidden.width
@@ -63,7 +62,7 @@ def test_features_do_not_depend_on_the_price_level(scale):
     panel = random_panel(4, 270, seed=5)
     prices = pl.col("open", "high", "low", "close", "dividend")
     scaled = panel.with_columns(prices * scale, pl.col("volume") / scale)
-    left, right = (compute_features(one).drop("symbol", "session") for one in (panel, scaled))
+    left, right = (compute_daily(one).drop("symbol", "session") for one in (panel, scaled))
     apart = (left - right).select(pl.all().abs().max().fill_null(0.0)).row(0, named=True)
     # equal moves tie or differ in the last bit once scaled, which moves a rank or an extreme's age
     assert {name: gap for name, gap in apart.items() if gap > 1e-6} == {}

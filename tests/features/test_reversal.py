@@ -3,8 +3,7 @@
 import pandas as pd
 import pytest
 
-from features.compute import compute_features
-from tests.panels import panel_of
+from tests.panels import compute_daily, panel_of
 
 
 @pytest.mark.parametrize(("window", "vol_window"), [(1, 20), (5, 60)])
@@ -21,7 +20,7 @@ def test_gap_and_intraday(check, bars):
 
 def test_market_excess_by_hand():
     panel = panel_of({"A": [100.0] * 5 + [110.0], "B": [100.0] * 5 + [104.0], "C": [100.0] * 5 + [None]})
-    last = compute_features(panel).group_by("symbol", maintain_order=True).last()
+    last = compute_daily(panel).group_by("symbol", maintain_order=True).last()
     # returns of 10 % and 4 %: the mean is 7 %, and C has no bar
     assert last.get_column("rev_market_excess_5d").to_list() == [
         pytest.approx(-0.03),
@@ -31,6 +30,6 @@ def test_market_excess_by_hand():
 
 
 def test_flat_bar_has_no_close_location():
-    value = compute_features(panel_of({"A": [10.0, 10.0]})).get_column("rev_close_location_1d")
+    value = compute_daily(panel_of({"A": [10.0, 10.0]})).get_column("rev_close_location_1d")
     assert value.to_list() == [None, None]
     assert pd.isna(value.to_pandas()).all()

@@ -5,16 +5,15 @@ from datetime import date
 import polars as pl
 import pytest
 
-from features.compute import compute_features
 from features.sessions import SessionCalendar
-from tests.panels import SCHEMA
+from tests.panels import SCHEMA, compute_daily
 
 
 def _at(day: date) -> dict[str, float]:
     row = {"symbol": "A", "session": day, "price_basis": "raw", "valid": True}
     prices = dict.fromkeys(("open", "high", "low", "close", "volume"), 10.0)
     panel = pl.DataFrame([{**row, **prices, "dividend": 0.0, "split": 1.0}], schema=SCHEMA)
-    return compute_features(panel).row(0, named=True)
+    return compute_daily(panel).row(0, named=True)
 
 
 @pytest.mark.parametrize(
@@ -48,5 +47,5 @@ def test_a_day_off_the_calendar_is_refused():
 def test_another_exchange_has_other_sessions():
     row = {"symbol": "A", "session": date(2014, 4, 18), "price_basis": "raw", "valid": True, "close": 1.0}
     panel = pl.DataFrame([row], schema=SCHEMA)
-    features = compute_features(panel, calendar=SessionCalendar("24/7"))
+    features = compute_daily(panel, calendar=SessionCalendar("24/7"))
     assert features.get_column("cal_days_to_session").to_list() == [1.0]

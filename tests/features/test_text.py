@@ -3,8 +3,7 @@
 import polars as pl
 import pytest
 
-from features.compute import compute_text_features
-from tests.panels import panel_of, sessions_of
+from tests.panels import compute_text, panel_of, sessions_of
 
 DAYS = sessions_of(4)
 GRID = panel_of({"A": [1.0] * 4, "B": [1.0] * 4}).select("symbol", "session")
@@ -25,7 +24,7 @@ def _scored(*items):
 def features():
     """Two items on the first day, none on the second, one on the third; B is silent."""
     scored = _scored(("A", DAYS[0], 0.1, 0.7), ("A", DAYS[0], 0.5, 0.3), ("A", DAYS[2], 0.0, 0.8))
-    return compute_text_features(GRID, scored)
+    return compute_text(GRID, scored)
 
 
 @pytest.mark.parametrize(
@@ -51,15 +50,15 @@ def test_order_of_items_and_strangers_change_no_bit(features):
     scored = _scored(
         ("A", DAYS[0], 0.1, 0.7), ("A", DAYS[0], 0.5, 0.3), ("A", DAYS[2], 0.0, 0.8), ("Z", DAYS[0], 0, 1)
     )
-    assert compute_text_features(GRID, scored.reverse()).equals(features)
+    assert compute_text(GRID, scored.reverse()).equals(features)
 
 
 def test_no_items_at_all_gives_nulls():
-    features = compute_text_features(GRID, _scored())
+    features = compute_text(GRID, _scored())
     assert features.height == GRID.height
     assert features.drop("symbol", "session").null_count().row(0) == (GRID.height,) * (features.width - 2)
 
 
 def test_missing_column_is_named():
     with pytest.raises(ValueError, match=r"scored texts lacks the columns \['neutral'\]"):
-        compute_text_features(GRID, _scored().drop("neutral"))
+        compute_text(GRID, _scored().drop("neutral"))

@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.compute import compute_features
-from tests.panels import panel_of
+from tests.panels import compute_daily, panel_of
 
 
 def _rolling(series, window):
@@ -41,7 +40,7 @@ def test_macd_and_histogram(check, bars):
 
 def test_sessions_since_the_high_by_hand():
     closes = [float(at) for at in range(1, 212)] + [150.0, 151.0, 211.0, 160.0]
-    since = compute_features(panel_of({"A": closes})).get_column("trend_since_high_252d").to_list()
+    since = compute_daily(panel_of({"A": closes})).get_column("trend_since_high_252d").to_list()
     assert since[-5:] == [0.0, 1.0, 2.0, 0.0, 1.0]
     assert since[200] is None
     assert since[201] == 0.0
@@ -49,7 +48,7 @@ def test_sessions_since_the_high_by_hand():
 
 def test_aroon_by_hand():
     closes = [50.0 + at for at in range(26)]
-    assert compute_features(panel_of({"A": closes})).get_column("trend_aroon_25d")[-1] == 1.0
+    assert compute_daily(panel_of({"A": closes})).get_column("trend_aroon_25d")[-1] == 1.0
     falling = [*closes[:20], 10.0, *closes[21:]]
     # the low is 5 sessions old, the high is today's
-    assert compute_features(panel_of({"A": falling})).get_column("trend_aroon_25d")[-1] == pytest.approx(0.2)
+    assert compute_daily(panel_of({"A": falling})).get_column("trend_aroon_25d")[-1] == pytest.approx(0.2)

@@ -5,7 +5,6 @@ from collections import Counter
 import polars as pl
 import pytest
 
-from features.compute import compute_features, compute_text_features
 from features.sessions import SessionCalendar
 from features.text import SCORED_COLUMNS
 from features.views import (
@@ -20,6 +19,7 @@ from features.views import (
     primary_view,
     view_of,
 )
+from tests.panels import compute_daily, compute_text
 
 
 def test_every_feature_belongs_to_one_view():
@@ -60,7 +60,7 @@ def test_a_view_computes_its_features_from_the_rows_of_its_source(panel):
     without_actions = panel.with_columns(
         pl.when("valid").then(pl.col(name)) for name in ("dividend", "split", "price_basis")
     )
-    assert computed.equals(compute_features(without_actions))
+    assert computed.equals(compute_daily(without_actions))
 
 
 def test_the_text_view_has_a_row_for_each_symbol_heard_of_and_session(panel):
@@ -69,7 +69,7 @@ def test_the_text_view_has_a_row_for_each_symbol_heard_of_and_session(panel):
     scored = pl.DataFrame([("x", "S03", day, 0.1, 0.2, 0.7)], schema=list(SCORED_COLUMNS), orient="row")
     computed = find_view("features_text").evaluate(scored, days, SessionCalendar())
     grid = days.select(pl.lit("S03").alias("symbol"), "session")
-    assert computed.equals(compute_text_features(grid, scored))
+    assert computed.equals(compute_text(grid, scored))
     assert computed.get_column("text_count_1d").drop_nulls().to_list() == [1.0]
 
 

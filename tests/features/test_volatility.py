@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.compute import compute_features
-from tests.panels import panel_of
+from tests.panels import compute_daily, panel_of
 
 
 @pytest.mark.parametrize("window", [5, 20, 60, 120])
@@ -57,7 +56,7 @@ def test_atr_is_wilders_mean_of_the_last_135_sessions(check, bars):
 def test_one_repeated_bar_by_hand():
     count = 21
     bar = {"open": [10.0] * count, "high": [11.0] * count, "low": [9.0] * count}
-    last = compute_features(panel_of({"A": [10.0] * count}, **bar)).row(-1, named=True)
+    last = compute_daily(panel_of({"A": [10.0] * count}, **bar)).row(-1, named=True)
     assert last["vol_parkinson_20d"] == pytest.approx(log(11 / 9) * sqrt(252 / (4 * log(2))))
     assert last["vol_garman_klass_20d"] == pytest.approx(log(11 / 9) * sqrt(126))
     assert last["vol_rogers_satchell_20d"] == pytest.approx(sqrt(252 * (log(1.1) ** 2 + log(0.9) ** 2)))

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from features.compute import compute_features
-from tests.panels import panel_of
+from tests.panels import compute_daily, panel_of
 
 
 def _rolling(series, window):
@@ -31,7 +30,7 @@ def test_return_correlation(check, bars):
 
 def test_money_flow_by_hand():
     closes = [10.0, 11.0, 10.5, 10.5] + [11.0, 10.0] * 6
-    value = compute_features(panel_of({"A": closes})).get_column("volume_money_flow_14d")
+    value = compute_daily(panel_of({"A": closes})).get_column("volume_money_flow_14d")
     # 14 changes up to the last row: +11 −10.5 0 then (+11 −10) five times and +11; the last −10 makes 15
     risen, fallen = 6 * 11.0, 10.5 + 6 * 10.0
     assert value[-1] == pytest.approx(risen / (risen + fallen))
@@ -41,4 +40,4 @@ def test_split_leaves_volume_ratio_alone():
     volume = [100.0] * 19 + [300.0]
     closes = [30.0] * 19 + [10.0]
     panel = panel_of({"A": closes}, volume=volume, split=[1.0] * 19 + [3.0])
-    assert compute_features(panel).get_column("volume_ratio_1d_20d")[-1] == pytest.approx(1.0)
+    assert compute_daily(panel).get_column("volume_ratio_1d_20d")[-1] == pytest.approx(1.0)

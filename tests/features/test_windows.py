@@ -24,10 +24,13 @@ def _evaluate(expression: pl.Expr) -> list[float | None]:
         (windows.mean("x", 3, min_samples=2), [None, 1.5, 1.5, 3, None, 15, 20, 30]),
         (windows.maximum("x", 4), [None, None, None, None, None, None, None, 40]),
         (
-            windows.change(1, column="x", steps=None),
+            windows.change(1, column="x", adjustment=None),
             [None, 1, None, None, None, 1, 0.5, pytest.approx(1 / 3)],
         ),
-        (windows.change(3, skip=1, column="x", steps=None), [None, None, None, None, None, None, None, 2]),
+        (
+            windows.change(3, skip=1, column="x", adjustment=None),
+            [None, None, None, None, None, None, None, 2],
+        ),
         (windows.session_mean("x"), [5.5, 11, None, 22] * 2),
         (windows.session_rank("x"), [-0.25, -0.25, None, -0.25, 0.25, 0.25, None, 0.25]),
     ],
@@ -41,13 +44,13 @@ def test_four_fifths_must_be_known(window, required):
     assert windows.required_samples(window) == required
 
 
-def test_steps_put_older_values_in_todays_units():
-    frame = pl.DataFrame({"x": [8.0, 4.0, 5.0], "step": [1.0, 2.0, 1.0], "position": [0, 1, 2]})
+def test_adjustment_puts_older_values_in_todays_units():
+    frame = pl.DataFrame({"x": [8.0, 4.0, 5.0], "factor": [1.0, 2.0, 1.0], "position": [0, 1, 2]})
     values = frame.select(
-        mean=windows.mean("x", 3, steps="step"),
-        low=windows.minimum("x", 3, steps="step"),
-        change=windows.change(2, column="x", steps="step"),
-        smooth=windows.exponential_mean("x", 1.5, steps="step", min_samples=1),
+        mean=windows.mean("x", 3, adjustment="factor"),
+        low=windows.minimum("x", 3, adjustment="factor"),
+        change=windows.change(2, column="x", adjustment="factor"),
+        smooth=windows.exponential_mean("x", 1.5, adjustment="factor", min_samples=1),
     ).row(2, named=True)
     assert values == {
         "mean": pytest.approx((4 + 4 + 5) / 3),

@@ -8,20 +8,19 @@ import polars as pl
 import pytest
 
 from features.catalog import Feature, daily_features, text_features
-from features.compute import compute_features, compute_text_features
 from features.labels import compute_labels
 from features.leakage import drop_rows, find_look_ahead, find_overreach, scramble_rows
-from tests.panels import random_panel, sessions_of
+from tests.panels import compute_daily, compute_text, random_panel, sessions_of
 
 SESSIONS = 330
 PANEL = random_panel(5, SESSIONS, seed=23)
 DAYS = sessions_of(SESSIONS)
-ALONE = compute_features(PANEL)
+ALONE = compute_daily(PANEL)
 DISTURBANCES = pytest.mark.parametrize("disturb", [drop_rows, scramble_rows])
 
 
 def _compute(panel: pl.DataFrame) -> pl.DataFrame:
-    return ALONE if panel is PANEL else compute_features(panel)
+    return ALONE if panel is PANEL else compute_daily(panel)
 
 
 def _leaking(name: str, expression: pl.Expr) -> Feature:
@@ -77,9 +76,7 @@ The same holds for ranks among five symbols, whose look-back is that of the rank
 )
 def test_a_leaking_feature_is_caught(expression, disturb):
     catalog = [*daily_features()[:3], _leaking("leak", expression)]
-    found = find_look_ahead(
-        lambda panel: compute_features(panel, features=catalog), PANEL, DAYS[250], disturb
-    )
+    found = find_look_ahead(lambda panel: compute_daily(panel, features=catalog), PANEL, DAYS[250], disturb)
     assert found == ["mom_leak_1d"]
 
 
@@ -87,14 +84,14 @@ def test_an_incremental_mean_is_caught_reading_beyond_its_lookback():
     rolling = pl.col("volume").rolling_mean(2, min_samples=1).over("symbol")
     panel = PANEL.with_columns(pl.col("volume") * 0.1)
     catalog = [*daily_features()[:3], _leaking("rolling", rolling)]
-    found = find_overreach(lambda bars: compute_features(bars, features=catalog), panel, DAYS[-20])
+    found = find_overreach(lambda bars: compute_daily(bars, features=catalog), panel, DAYS[-20])
     assert found == ["mom_rolling_1d"]
 
 
 def test_symbols_do_not_read_one_another():
     own = [feature for feature in daily_features() if feature.level == "symbol" and not feature.inputs]
-    whole = compute_features(PANEL, features=own).filter(pl.col("symbol") == "S02")
-    alone = compute_features(PANEL.filter(pl.col("symbol") == "S02"), features=own)
+    whole = compute_daily(PANEL, features=own).filter(pl.col("symbol") == "S02")
+    alone = compute_daily(PANEL.filter(pl.col("symbol") == "S02"), features=own)
     assert whole.equals(alone)
 
 
@@ -121,7 +118,7 @@ def test_texts_of_later_sessions_change_nothing_before():
     )
 
     def compute(scored: pl.DataFrame) -> pl.DataFrame:
-        return compute_text_features(PANEL, scored).filter(pl.col("session") <= cut)
+        return compute_text(PANEL, scored).filter(pl.col("session") <= cut)
 
     past = compute(texts.filter(pl.col("session") <= cut))
     assert compute(texts).equals(past)

@@ -84,7 +84,7 @@ def build_block(
 
     def evaluate(view: pl.DataFrame, first: int, last: int) -> pl.DataFrame:
         panel = dense_panel(view, days, first - lookback + 1, last)
-        values = compute_features(panel, calendar=calendar).join(
+        values = compute_features(panel, calendar, daily_features()).join(
             _label_columns(panel, horizons), on=["symbol", "session"], how="left"
         )
         standing = view.select(
@@ -215,7 +215,9 @@ def build_text_block(
     def evaluate(view: pl.DataFrame, first: int, last: int) -> pl.DataFrame:
         sessions = days.between(first - TEXT_LOOKBACK + 1, last).select("session")
         grid = view.select("symbol").unique().sort("symbol").join(sessions, how="cross")
-        values = compute_text_features(grid, view.select(*TEXT_INPUTS[3:], "symbol", "session"))
+        values = compute_text_features(
+            grid, view.select(*TEXT_INPUTS[3:], "symbol", "session"), text_features()
+        )
         said = values.filter(pl.any_horizontal(pl.col(TEXT_NAMES).is_not_null()))
         return days.placed(said).join(
             latest_known(view, days, first, last, lookback=TEXT_LOOKBACK), on="position", how="inner"
