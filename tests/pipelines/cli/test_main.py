@@ -5,21 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import polars as pl
 import pytest
 from click.testing import CliRunner, Result
 
 from pipelines.app.runner import open_context
 from pipelines.app.settings import load_settings
 from pipelines.base.errors import SettingsError
-from pipelines.base.table import TableContract
 from pipelines.cli.main import main
-from pipelines.cli.rows import query_rows
 from pipelines.io.lake import Lake
 from pipelines.io.sources.origin import open_source
-from pipelines.tables.contracts import BRONZE_BARS, GOLD_FORECASTS
-
-FEW = {"symbol": ["A", "B", "C"], "session": [None] * 3, "value": [0.3, 0.1, 0.2], "month": ["2024-01"] * 3}
+from pipelines.tables.contracts import BRONZE_BARS
+from tests.pipelines.table_rows import rows_of
 
 
 def bellwether(*command: str) -> Result:
@@ -62,38 +58,9 @@ def test_an_empty_home_says_that_nothing_has_run(tmp_path: Path) -> None:
     assert (result.exit_code, "no stage has run yet" in result.output) == (0, True), result.output
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "delete from gold_forecasts",
-        "drop view gold_forecasts",
-        "create table t (a int)",
-        "select 1) as q; delete from gold_forecasts; select * from (select 1",
-        "insert into gold_forecasts select * from gold_forecasts",
-    ],
-)
-def test_sql_only_reads(statement: str, tmp_path: Path, lake: Lake) -> None:
-    context = replace(open_context(load_settings()[0], tmp_path), lake=lake)
-    lake.append(GOLD_FORECASTS, rows_of(GOLD_FORECASTS, FEW))
-    with pytest.raises(Exception, match="PARSE_SYNTAX_ERROR"):
-        query_rows(context, statement)
-    assert lake.version(GOLD_FORECASTS) == 1
-    ordered = query_rows(
-        context, "with a as (select * from gold_forecasts) select symbol from a order by value;"
-    )
-    assert ordered["symbol"].to_list() == ["B", "C", "A"]
-
-
 def test_a_home_keeps_to_one_source(tmp_path: Path, lake: Lake) -> None:
     context = replace(open_context(load_settings()[0], tmp_path), lake=lake)
     assert open_source(context).name == "simulated"
     lake.append(BRONZE_BARS, rows_of(BRONZE_BARS, {"source": ["files"], "batch_id": ["b"]}))
     with pytest.raises(SettingsError, match="holds bars of 'files'; one home holds one market"):
         open_source(context)
-
-
-def rows_of(contract: TableContract, values: dict[str, list[object]]) -> pl.DataFrame:
-    """Return rows of a table with these values, all others null."""
-    schema = contract.schema
-    height = len(next(iter(values.values())))
-    return pl.DataFrame({name: values.get(name, [None] * height) for name in schema}, schema=schema)
