@@ -10,7 +10,7 @@ from typing import Any
 from feature_repo.definitions import DAILY_VIEW
 from features.catalog import daily_features
 from pipelines.base.context import Context
-from pipelines.cli.rows import as_text
+from pipelines.cli.row_display import as_text
 from pipelines.cli.status import describe, render_status
 from pipelines.io.feature_store import open_feature_store
 from pipelines.io.tracking_params import TrackingParams

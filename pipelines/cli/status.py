@@ -11,7 +11,7 @@ import polars as pl
 
 from pipelines.base.context import Context
 from pipelines.base.table import TableContract
-from pipelines.cli.rows import as_text
+from pipelines.cli.row_display import as_text
 from pipelines.registry.champion import champion_at
 from pipelines.tables.contracts import OPS_STAGE_RUNS, TABLES
 

@@ -39,7 +39,7 @@ def rendered(command: Callable[..., Any]) -> Callable[..., Any]:
 @common
 def show(request: Request, table: str, form: str, to: Path | None, **filters: Any) -> None:
     """Show rows of TABLE, such as silver.bars."""
-    from pipelines.cli.rows import render, select_rows
+    from pipelines.cli.row_display import render, select_rows
 
     rows = select_rows(open_home(request), table, **filters)
     click.echo(render(rows, form, to))
@@ -52,7 +52,7 @@ def show(request: Request, table: str, form: str, to: Path | None, **filters: An
 @common
 def sql(request: Request, query: str, limit: int, form: str, to: Path | None) -> None:
     """Run a Spark SQL QUERY that reads the lake; tables are named layer_noun, such as silver_bars."""
-    from pipelines.cli.rows import query_rows, render
+    from pipelines.cli.row_display import query_rows, render
 
     click.echo(render(query_rows(open_home(request), query, limit=limit), form, to))
 

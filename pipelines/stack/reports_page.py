@@ -11,7 +11,7 @@ from typing import Any
 
 from pipelines.base.home import Home
 from pipelines.io.delta_folder import DeltaFolder
-from pipelines.stack.metrics import COLUMNS, render_metrics
+from pipelines.stack.run_metrics import COLUMNS, render_metrics
 from pipelines.tables.contracts import OPS_STAGE_RUNS
 
 RUNS = f"select {', '.join(COLUMNS)} from {OPS_STAGE_RUNS.alias}"

@@ -15,7 +15,7 @@ from pipelines.app.runner import run_stage
 from pipelines.base.context import Context
 from pipelines.base.report import SessionRange
 from pipelines.cli.audit import audit_session
-from pipelines.cli.rows import select_rows
+from pipelines.cli.row_display import select_rows
 from pipelines.cli.status import describe
 from pipelines.io.feature_store import open_feature_store
 from pipelines.io.lake import Lake

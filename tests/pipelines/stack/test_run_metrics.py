@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from prometheus_client.values import MultiProcessValue
 
-from pipelines.stack.metrics import render_metrics
+from pipelines.stack.run_metrics import render_metrics
 
 RUNS = pl.DataFrame(
     {

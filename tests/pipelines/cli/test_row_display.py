@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from pipelines.base.context import Context
-from pipelines.cli.rows import as_text, find_table, query_rows, render, select_rows
+from pipelines.cli.row_display import as_text, find_table, query_rows, render, select_rows
 from pipelines.tables.contracts import SILVER_BARS
 from tests.pipelines.table_rows import append
 
