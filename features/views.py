@@ -63,7 +63,7 @@ class FeatureView:
     Raises
     ------
     ValueError
-        If it has no features, or rows of its source without ``valid``.
+        If it has no features, lacks one that another reads, or takes rows of its source without ``valid``.
     """
 
     name: str
@@ -81,6 +81,10 @@ class FeatureView:
         """Check what the build relies on."""
         if not self.features:
             msg = f"view {self.name!r} has no features; give it at least one"
+            raise ValueError(msg)
+        lacking = {name for one in self.features for name in one.inputs}.difference(self.feature_names)
+        if lacking:
+            msg = f"view {self.name!r} lacks {sorted(lacking)}, which its features read; add them to it"
             raise ValueError(msg)
         if self.row_rule == "of_source" and "valid" not in self.columns:
             msg = f"view {self.name!r}: row_rule='of_source' needs the column 'valid' among {self.columns}"

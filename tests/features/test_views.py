@@ -87,6 +87,10 @@ def test_a_registered_view_is_found_everywhere(monkeypatch):
     ("change", "message"),
     [
         ({"features": ()}, "view 'features_x' has no features"),
+        (
+            {"features": (find_feature("osc_stochastic_d_14d"),)},
+            r"lacks \['osc_stochastic_k_14d'\], which its features read",
+        ),
         ({"row_rule": "of_source", "columns": ("close",)}, "needs the column 'valid'"),
     ],
 )
