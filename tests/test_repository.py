@@ -165,6 +165,17 @@ def test_every_dag_has_its_runbook() -> None:
     assert dags == runbooks
 
 
+def test_every_decision_has_status_date_alternatives_and_costs() -> None:
+    folder = ROOT / "docs" / "adr"
+    listed = text_of(folder / "README.md")
+    for page in sorted(folder.glob("0*.md")):
+        text = text_of(page)
+        assert re.search(r"^\*\*Status\.\*\* .* on \d{4}-\d{2}-\d{2}\b", text, re.MULTILINE), page.name
+        for heading in ("Decided", "Why", "Alternatives", "Costs"):
+            assert re.search(rf"^\*\*{heading}\b", text, re.MULTILINE), f"{page.name} lacks {heading}"
+        assert f"({page.name})" in listed, page.name
+
+
 def test_bare_make_lists_every_target() -> None:
     listing = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout  # noqa: S607
     listed = set(re.findall(r"^  make (\S+)", listing, re.MULTILINE))
