@@ -41,13 +41,13 @@ status: setup ## show tables, last sessions, champion and last drift verdict
 	@$(BIN)/bellwether status --home $(HOME_FOLDER) $(ARGS)
 
 test: setup ## run the tests: both environments, scheduler, cluster, replays, whole chains, a sample of crashes
-	@$(BIN)/python scripts/run_tests.py all $(ARGS)
+	@$(BIN)/python -m scripts.run_tests all $(ARGS)
 
 test-fast: setup ## run the tests of minutes: no scheduler, cluster, replay, whole chain or crash
-	@$(BIN)/python scripts/run_tests.py fast $(ARGS)
+	@$(BIN)/python -m scripts.run_tests fast $(ARGS)
 
 test-faults: setup ## run the whole fault matrix, 80 minutes on 2 cores (SHARE=1/4: the first of four parts)
-	@BELLWETHER_FAULTS=$(or $(SHARE),all) $(BIN)/python scripts/run_tests.py faults $(ARGS)
+	@BELLWETHER_FAULTS=$(or $(SHARE),all) $(BIN)/python -m scripts.run_tests faults $(ARGS)
 
 check: setup ## lint, format, types and the direction of imports
 	@$(BIN)/ruff check .

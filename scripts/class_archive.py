@@ -6,7 +6,8 @@ import os
 import tempfile
 
 from pipelines.base.jdk import CLASS_ARCHIVE, LINK_NAME
-from scripts.commands import ROOT, SetupError, run, say
+from pipelines.base.project import PROJECT_ROOT
+from scripts.commands import SetupError, run, say
 from scripts.stamps import digest_of, is_current, write_stamp
 
 MADE_BY = (
@@ -19,11 +20,11 @@ MADE_BY = (
 
 def archive_classes() -> None:
     """Rehearse a stage's Spark work and archive the classes that it loaded; nothing depends on it."""
-    folder = ROOT / ".jars"
-    java = (ROOT / LINK_NAME).resolve()
-    made_by = [ROOT / name for name in MADE_BY]
+    folder = PROJECT_ROOT / ".jars"
+    java = (PROJECT_ROOT / LINK_NAME).resolve()
+    made_by = [PROJECT_ROOT / name for name in MADE_BY]
     version = [path for path in (java / "release",) if path.is_file()]
-    digest = f"{digest_of([ROOT / 'requirements' / 'work.txt', *version, *made_by])} {java}"
+    digest = f"{digest_of([PROJECT_ROOT / 'requirements' / 'work.txt', *version, *made_by])} {java}"
     if is_current(folder, digest, name="classes"):
         return
     say("classes", "archiving Spark's classes for quicker starts")
@@ -31,8 +32,8 @@ def archive_classes() -> None:
     fresh = folder / f"{CLASS_ARCHIVE}.new"
     for old in (archive, fresh):
         old.unlink(missing_ok=True)
-    python = str(ROOT / ".venv" / "bin" / "python")
-    env = dict(os.environ, JAVA_HOME=str(ROOT / LINK_NAME))
+    python = str(PROJECT_ROOT / ".venv" / "bin" / "python")
+    env = dict(os.environ, JAVA_HOME=str(PROJECT_ROOT / LINK_NAME))
     with tempfile.TemporaryDirectory(prefix="bellwether-classes-") as scratch:
         try:
             run("classes", [python, "-m", "scripts.rehearsal", str(fresh), scratch], env=env)

@@ -6,9 +6,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from pipelines.base.project import PROJECT_ROOT
+
 HEARTBEAT_SECONDS = 20
 
 
@@ -25,7 +25,7 @@ def run(step: str, command: list[str], env: Mapping[str, str] | None = None) -> 
     """Return the output of `command`, or stop with the end of it where the command fails."""
     with subprocess.Popen(
         command,
-        cwd=ROOT,
+        cwd=PROJECT_ROOT,
         env=env,
         text=True,
         stdin=subprocess.DEVNULL,

@@ -9,9 +9,9 @@ from typing import Any
 
 import yaml
 
-from scripts.commands import ROOT
+from pipelines.base.project import PROJECT_ROOT
 
-PAGE = ROOT / "docs" / "dags.md"
+PAGE = PROJECT_ROOT / "docs" / "dags.md"
 HEADER = """# DAGs
 
 Made of `dags/*.py` and `conf/dags.yaml`; change those, then run `python -m scripts.dag_pages`.
@@ -21,7 +21,9 @@ Made of `dags/*.py` and `conf/dags.yaml`; change those, then run `python -m scri
 """
 
 
-def render_page(folder: Path = ROOT / "dags", settings: Path = ROOT / "conf" / "dags.yaml") -> str:
+def render_page(
+    folder: Path = PROJECT_ROOT / "dags", settings: Path = PROJECT_ROOT / "conf" / "dags.yaml"
+) -> str:
     """Return the page: one table of all DAGs, then the runbook of each."""
     content = yaml.safe_load(settings.read_text(encoding="utf-8"))
     dags = {name: {**content["defaults"], **own} for name, own in content["dags"].items()}

@@ -10,7 +10,8 @@ import zipfile
 from pathlib import Path
 
 from pipelines.base.jdk import LINK_NAME
-from scripts.commands import ROOT, SetupError, run, say
+from pipelines.base.project import PROJECT_ROOT
+from scripts.commands import SetupError, run, say
 from scripts.network import ivy_options
 from scripts.stamps import is_current, write_stamp
 
@@ -29,8 +30,8 @@ def delta_package(requirements: str) -> str:
 
 def fetch_jars() -> None:
     """Resolve Delta once through Spark's own Ivy and keep its jars in `.jars`."""
-    package = delta_package((ROOT / "requirements" / "work.txt").read_text(encoding="utf-8"))
-    folder = ROOT / ".jars"
+    package = delta_package((PROJECT_ROOT / "requirements" / "work.txt").read_text(encoding="utf-8"))
+    folder = PROJECT_ROOT / ".jars"
     if is_current(folder, package):
         return
     say("jars", f"fetching {package}")
@@ -44,11 +45,19 @@ def resolve_with_ivy(package: str, scratch: Path) -> None:
     """Let spark-submit fetch `package` into a private Ivy folder; the program it then runs is empty."""
     program = scratch / "nothing.py"
     program.write_text("", encoding="utf-8")
-    command = [str(ROOT / ".venv" / "bin" / "spark-submit"), "--master", "local[1]", "--packages", package]
+    command = [
+        str(PROJECT_ROOT / ".venv" / "bin" / "spark-submit"),
+        "--master",
+        "local[1]",
+        "--packages",
+        package,
+    ]
     for key, value in ivy_options(os.environ, Path.home(), scratch).items():
         command += ["--conf", f"{key}={value}"]
     env = dict(
-        os.environ, JAVA_HOME=str(ROOT / LINK_NAME), PYSPARK_PYTHON=str(ROOT / ".venv" / "bin" / "python")
+        os.environ,
+        JAVA_HOME=str(PROJECT_ROOT / LINK_NAME),
+        PYSPARK_PYTHON=str(PROJECT_ROOT / ".venv" / "bin" / "python"),
     )
     env.pop("SPARK_HOME", None)
     run("jars", [*command, str(program)], env=env)

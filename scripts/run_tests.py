@@ -1,6 +1,6 @@
 """Run the test suites, each in the environment it belongs to, and close with one line over all of them.
 
-Usage: python3 scripts/run_tests.py {fast,all,faults} [PYTEST OPTION …]
+Usage: python -m scripts.run_tests {fast,all,faults} [PYTEST OPTION …]
 
 A skip is allowed only for a reason in ALLOWED_SKIPS; with CI=true any other one fails the run.
 """
@@ -21,8 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-ROOT = Path(__file__).resolve().parents[1]
-REPORTS = ROOT / ".test-reports"
+from pipelines.base.project import PROJECT_ROOT
+
+REPORTS = PROJECT_ROOT / ".test-reports"
 NO_TESTS_COLLECTED = 5
 ALLOWED_SKIPS = (r"\bGPU\b", r"\bCUDA\b", r"\bdocker\b")
 OUTCOMES = ("passed", "failed", "errors", "skipped")
@@ -65,10 +66,10 @@ ROOMS = Suite(
         "tests",
         "--ignore=tests/dags",
         *(
-            f"--ignore={one.relative_to(ROOT)}"
+            f"--ignore={one.relative_to(PROJECT_ROOT)}"
             for folder in APART
-            for one in sorted((ROOT / folder).iterdir())
-            if str(one.relative_to(ROOT)) != BESIDE
+            for one in sorted((PROJECT_ROOT / folder).iterdir())
+            if str(one.relative_to(PROJECT_ROOT)) != BESIDE
         ),
         "-m",
         f"not ({LONG})",
@@ -87,11 +88,17 @@ def run_suite(suite: Suite, extra: list[str], environ: dict[str, str], output: I
 
     A suite without a test fails, unless options of the caller have left none.
     """
-    python = str(ROOT / suite.environment / "bin" / "python")
+    python = str(PROJECT_ROOT / suite.environment / "bin" / "python")
     command = [python, "-m", "pytest", *suite.options, f"--junitxml={suite.report}", *extra]
     print(f"\n--- {suite.name}: {suite.environment} ---", file=output, flush=True)
     done = subprocess.run(
-        command, cwd=ROOT, env=environ, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False
+        command,
+        cwd=PROJECT_ROOT,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        check=False,
     )
     return 0 if extra and done.returncode == NO_TESTS_COLLECTED else done.returncode
 

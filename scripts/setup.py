@@ -23,15 +23,15 @@ from pathlib import Path
 if sys.version_info < (3, 11):  # noqa: UP036 - whoever calls this may have an older one
     sys.exit("setup: Python 3.11 or later is needed; install it and run `make setup PYTHON=python3.11`")
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from pipelines.base.jdk import LINK_NAME, NEED, Jdk, candidate_homes, choose_jdk  # noqa: E402
-from scripts.class_archive import archive_classes  # noqa: E402
-from scripts.commands import SetupError, run, say  # noqa: E402
-from scripts.delta_jars import fetch_jars  # noqa: E402
-from scripts.network import uv_environment  # noqa: E402
-from scripts.stamps import clear_stamps, digest_of, is_current, write_stamp  # noqa: E402
+from pipelines.base.jdk import LINK_NAME, NEED, Jdk, candidate_homes, choose_jdk
+from pipelines.base.project import PROJECT_ROOT
+from scripts.class_archive import archive_classes
+from scripts.commands import SetupError, run, say
+from scripts.delta_jars import fetch_jars
+from scripts.network import uv_environment
+from scripts.stamps import clear_stamps, digest_of, is_current, write_stamp
 
 NEWEST_PYTHON = (3, 13)
 PINNED_PYTHON = "3.11"
@@ -48,7 +48,7 @@ def interpreter_for(version: tuple[int, int], executable: str) -> str:
 
 def install_tools() -> None:
     """Bring uv into an environment of its own by pip."""
-    folder, requirements = ROOT / ".venv-tools", ROOT / "requirements" / "tools.txt"
+    folder, requirements = PROJECT_ROOT / ".venv-tools", PROJECT_ROOT / "requirements" / "tools.txt"
     digest = digest_of([requirements])
     if is_whole(folder) and is_current(folder, digest):
         return
@@ -79,7 +79,7 @@ def is_whole(folder: Path) -> bool:
 
 def install_environment(folder_name: str, requirements_name: str) -> None:
     """Make one environment hold exactly its compiled pins."""
-    folder, requirements = ROOT / folder_name, ROOT / "requirements" / requirements_name
+    folder, requirements = PROJECT_ROOT / folder_name, PROJECT_ROOT / "requirements" / requirements_name
     digest = digest_of([requirements])
     if is_whole(folder) and is_current(folder, digest):
         return
@@ -97,13 +97,13 @@ def install_environment(folder_name: str, requirements_name: str) -> None:
 
 def uv(step: str, *arguments: str) -> None:
     """Run uv for `step` with the user's own pip settings."""
-    executable = str(ROOT / ".venv-tools" / "bin" / "uv")
+    executable = str(PROJECT_ROOT / ".venv-tools" / "bin" / "uv")
     run(step, [executable, *arguments], env=uv_environment(os.environ, pip_settings()))
 
 
 def pip_settings() -> str:
     """Return what pip itself would use: its configuration files and variables."""
-    return run("tools", [str(ROOT / ".venv-tools" / "bin" / "python"), "-m", "pip", "config", "list"])
+    return run("tools", [str(PROJECT_ROOT / ".venv-tools" / "bin" / "python"), "-m", "pip", "config", "list"])
 
 
 def install_work() -> None:
@@ -113,8 +113,8 @@ def install_work() -> None:
 
 def install_project() -> None:
     """Install the project into the work environment, editable."""
-    folder = ROOT / ".venv"
-    digest = digest_of([ROOT / "pyproject.toml", ROOT / "requirements" / "work.txt"])
+    folder = PROJECT_ROOT / ".venv"
+    digest = digest_of([PROJECT_ROOT / "pyproject.toml", PROJECT_ROOT / "requirements" / "work.txt"])
     if is_current(folder, digest, name="project"):
         return
     say("project", "installing bellwether into .venv (editable)")
@@ -131,14 +131,14 @@ def install_airflow() -> None:
 def link_jdk() -> None:
     """Point `.jdk` at a Java that Spark can use, installing one where that is allowed."""
     java_home = os.environ.get("JAVA_HOME")
-    jdk = choose_jdk(candidate_homes(ROOT, java_home))
+    jdk = choose_jdk(candidate_homes(PROJECT_ROOT, java_home))
     if jdk is None:
         fix = f"install {NEED} (for example {JRE_PACKAGES[0]}) or set JAVA_HOME"
         install_package("jdk", JRE_PACKAGES, fix=fix)
-        jdk = choose_jdk(candidate_homes(ROOT, java_home))
+        jdk = choose_jdk(candidate_homes(PROJECT_ROOT, java_home))
     if jdk is None:
         raise SetupError(f"the installed package is not {NEED}; set JAVA_HOME to one that is")
-    replace_link(ROOT / LINK_NAME, jdk)
+    replace_link(PROJECT_ROOT / LINK_NAME, jdk)
 
 
 def replace_link(link: Path, jdk: Jdk) -> None:
@@ -173,8 +173,8 @@ def lock() -> None:
         source, target = f"requirements/{name}.in", f"requirements/{name}.txt"
         options = ("--python-version", PINNED_PYTHON, "--no-emit-index-url", "--no-annotate", "-q")
         uv("lock", "pip", "compile", *options, source, "-o", target)
-        pins = (ROOT / target).read_text(encoding="utf-8")
-        (ROOT / target).write_text(without_addresses(pins), encoding="utf-8")
+        pins = (PROJECT_ROOT / target).read_text(encoding="utf-8")
+        (PROJECT_ROOT / target).write_text(without_addresses(pins), encoding="utf-8")
 
 
 def without_addresses(pins: str) -> str:
@@ -196,7 +196,7 @@ STEPS: dict[str, Callable[[], None]] = {
 @contextlib.contextmanager
 def one_at_a_time() -> Iterator[None]:
     """Let a second set-up of the same checkout wait for the first."""
-    with (ROOT / ".setup.lock").open("w") as handle:
+    with (PROJECT_ROOT / ".setup.lock").open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+from pipelines.base.project import PROJECT_ROOT
+
 PACKAGES = ("dags", "features", "models", "pipelines", "scripts", "serving", "simulation")
 MAXIMUM_FILE_LINES = 400
 MAXIMUM_FUNCTION_LINES = 60
@@ -39,12 +40,12 @@ INDEX_OPTIONS = re.compile(r"^\s*(?:--?(?:i|f|index-url|extra-index-url|find-lin
 def tracked_files() -> Iterator[Path]:
     listing = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],  # noqa: S607
-        cwd=ROOT,
+        cwd=PROJECT_ROOT,
         capture_output=True,
         text=True,
         check=True,
     )
-    found = (ROOT / name for name in listing.stdout.split("\0") if name)
+    found = (PROJECT_ROOT / name for name in listing.stdout.split("\0") if name)
     return (path for path in found if path.is_file())
 
 
@@ -55,7 +56,7 @@ def text_of(path: Path) -> str:
 
 def places(pattern: re.Pattern[str]) -> list[str]:
     return [
-        f"{path.relative_to(ROOT)}:{number}: {line.strip()[:80]}"
+        f"{path.relative_to(PROJECT_ROOT)}:{number}: {line.strip()[:80]}"
         for path in tracked_files()
         for number, line in enumerate(text_of(path).splitlines(), start=1)
         if pattern.search(line)
@@ -63,7 +64,7 @@ def places(pattern: re.Pattern[str]) -> list[str]:
 
 
 def python_files() -> list[Path]:
-    return [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+    return [path for package in PACKAGES for path in sorted((PROJECT_ROOT / package).rglob("*.py"))]
 
 
 def long_functions(path: Path) -> Iterator[str]:
@@ -71,7 +72,7 @@ def long_functions(path: Path) -> Iterator[str]:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             lines = (node.end_lineno or node.lineno) - node.lineno + 1 - docstring_lines(node)
             if lines > MAXIMUM_FUNCTION_LINES:
-                yield f"{path.relative_to(ROOT)}:{node.lineno}: {node.name} has {lines} lines"
+                yield f"{path.relative_to(PROJECT_ROOT)}:{node.lineno}: {node.name} has {lines} lines"
 
 
 def docstring_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
@@ -109,7 +110,7 @@ def test_other_paths_are_left_alone(line: str) -> None:
 def test_requirements_name_no_index() -> None:
     lines = [
         f"{path.name}: {line}"
-        for path in sorted((ROOT / "requirements").iterdir())
+        for path in sorted((PROJECT_ROOT / "requirements").iterdir())
         for line in text_of(path).splitlines()
         if not line.lstrip().startswith("#") and INDEX_OPTIONS.search(line)
     ]
@@ -119,7 +120,7 @@ def test_requirements_name_no_index() -> None:
 def test_compiled_requirements_pin_every_package() -> None:
     loose = [
         f"{path.name}: {line}"
-        for path in sorted((ROOT / "requirements").glob("*.txt"))
+        for path in sorted((PROJECT_ROOT / "requirements").glob("*.txt"))
         for line in text_of(path).splitlines()
         if line and not line.lstrip().startswith("#") and "==" not in line
     ]
@@ -128,7 +129,7 @@ def test_compiled_requirements_pin_every_package() -> None:
 
 def test_files_stay_readable() -> None:
     lengths = {path: len(text_of(path).splitlines()) for path in python_files()}
-    long = [f"{path.relative_to(ROOT)}: {n}" for path, n in lengths.items() if n > MAXIMUM_FILE_LINES]
+    long = [f"{path.relative_to(PROJECT_ROOT)}: {n}" for path, n in lengths.items() if n > MAXIMUM_FILE_LINES]
     assert long == []
 
 
@@ -138,12 +139,14 @@ def test_functions_stay_readable() -> None:
 
 def test_no_large_file_is_tracked() -> None:
     sizes = {path: path.stat().st_size // 1024 for path in tracked_files()}
-    assert [f"{path.relative_to(ROOT)}: {n} KiB" for path, n in sizes.items() if n > MAXIMUM_FILE_KIB] == []
+    assert [
+        f"{path.relative_to(PROJECT_ROOT)}: {n} KiB" for path, n in sizes.items() if n > MAXIMUM_FILE_KIB
+    ] == []
 
 
 def test_documents_link_to_files_that_exist() -> None:
     broken = [
-        f"{page.relative_to(ROOT)} → {target}"
+        f"{page.relative_to(PROJECT_ROOT)} → {target}"
         for page in tracked_files()
         if page.suffix == ".md"
         for target in re.findall(r"\]\(([^)#\s]+)", text_of(page))
@@ -153,20 +156,20 @@ def test_documents_link_to_files_that_exist() -> None:
 
 
 def test_ci_runs_the_readme_commands_and_nothing_else() -> None:
-    commands = re.findall(r"^make .+$", text_of(ROOT / ".ci" / "run"), re.MULTILINE)
+    commands = re.findall(r"^make .+$", text_of(PROJECT_ROOT / ".ci" / "run"), re.MULTILINE)
     assert commands == ["make setup", "make check", "make test"]
-    workflow = text_of(ROOT / ".github" / "workflows" / "ci.yml")
+    workflow = text_of(PROJECT_ROOT / ".github" / "workflows" / "ci.yml")
     assert re.findall(r"- run: (.+)", workflow) == [".ci/run"]
 
 
 def test_every_dag_has_its_runbook() -> None:
-    dags = {path.stem for path in (ROOT / "dags").glob("*.py")} - {"__init__"}
-    runbooks = {path.stem for path in (ROOT / "docs" / "runbooks").glob("*.md")} - {"README"}
+    dags = {path.stem for path in (PROJECT_ROOT / "dags").glob("*.py")} - {"__init__"}
+    runbooks = {path.stem for path in (PROJECT_ROOT / "docs" / "runbooks").glob("*.md")} - {"README"}
     assert dags == runbooks
 
 
 def test_every_decision_has_status_date_alternatives_and_costs() -> None:
-    folder = ROOT / "docs" / "adr"
+    folder = PROJECT_ROOT / "docs" / "adr"
     listed = text_of(folder / "README.md")
     for page in sorted(folder.glob("0*.md")):
         text = text_of(page)
@@ -177,9 +180,9 @@ def test_every_decision_has_status_date_alternatives_and_costs() -> None:
 
 
 def test_bare_make_lists_every_target() -> None:
-    listing = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout  # noqa: S607
+    listing = subprocess.run(["make"], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True).stdout  # noqa: S607
     listed = set(re.findall(r"^  make (\S+)", listing, re.MULTILINE))
-    declared = re.search(r"^\.PHONY: (.+)$", text_of(ROOT / "Makefile"), re.MULTILINE)
+    declared = re.search(r"^\.PHONY: (.+)$", text_of(PROJECT_ROOT / "Makefile"), re.MULTILINE)
     assert declared is not None
     assert listed == set(declared.group(1).split())
 
@@ -188,6 +191,6 @@ def test_every_overlay_survives_a_clone() -> None:
     overlays = {
         path.parts[-2]
         for path in tracked_files()
-        if path.is_relative_to(ROOT / "conf") and path.suffix == ".yaml"
+        if path.is_relative_to(PROJECT_ROOT / "conf") and path.suffix == ".yaml"
     }
     assert {"base", "local", "staging", "prod"} <= overlays, "git keeps no empty folder: put a file into it"

@@ -14,10 +14,11 @@ from airflow.sdk import DAG, Asset
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 from kubernetes.client import models as k8s
 
+from dags.lib.dags_file import ROOT
 from dags.lib.operators import stage
 from dags.lib.spec import load_spec
 
-BASE = yaml.safe_load((Path(__file__).resolve().parents[2] / "conf/dags.yaml").read_text(encoding="utf-8"))
+BASE = yaml.safe_load((ROOT / "conf/dags.yaml").read_text(encoding="utf-8"))
 
 
 @pytest.fixture

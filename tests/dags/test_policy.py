@@ -13,9 +13,9 @@ import yaml
 from airflow.sdk import DAG
 
 from dags.lib.alerts import on_failure, on_late
+from dags.lib.dags_file import ROOT
 from dags.lib.spec import STAGES
 
-ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted(path for path in (ROOT / "dags").glob("*.py") if path.stem != "__init__")
 HEAVY = (
     "pyspark",

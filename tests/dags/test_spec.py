@@ -9,9 +9,10 @@ import pytest
 import yaml
 from airflow.sdk import Asset, CronPartitionTimetable, CronTriggerTimetable, PartitionedAssetTimetable
 
+from dags.lib.dags_file import ROOT
 from dags.lib.spec import SpecError, load_executor, load_places, load_spec
 
-BASE = yaml.safe_load((Path(__file__).resolve().parents[2] / "conf/dags.yaml").read_text(encoding="utf-8"))
+BASE = yaml.safe_load((ROOT / "conf/dags.yaml").read_text(encoding="utf-8"))
 
 
 def write(path: Path, **changes: Any) -> None:

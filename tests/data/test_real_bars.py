@@ -13,10 +13,10 @@ import pytest
 from pipelines.app.runner import open_context, run_stage
 from pipelines.app.settings import load_settings
 from pipelines.base.context import Context
+from pipelines.base.project import PROJECT_ROOT
 from pipelines.base.report import SessionRange
 from pipelines.tables.contracts import BRONZE_BARS, OPS_QUARANTINE, SILVER_BARS
 
-ROOT = Path(__file__).resolve().parents[2]
 BARS = Path("bars_sp500_2013_2018") / "bars.parquet"
 DAYS_AROUND = 21
 FIRST, LAST = date(2013, 2, 8), date(2018, 2, 7)
@@ -37,7 +37,7 @@ EVENTS = ("BAX 2015-07-01", "EBAY 2015-07-20", "NI 2015-07-02", "DISCA 2014-08-0
 
 def data_folder() -> Path:
     """Return the data folder; without it the tests fail in CI and are skipped, saying so, elsewhere."""
-    folder = Path(os.environ.get("BELLWETHER_DATA", ROOT / "../shared/data"))
+    folder = Path(os.environ.get("BELLWETHER_DATA", PROJECT_ROOT / "../shared/data"))
     if not (folder / BARS).is_file():
         message = f"no {BARS} in {folder}: set BELLWETHER_DATA to the data folder"
         if os.environ.get("CI") == "true":

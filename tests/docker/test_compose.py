@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,10 @@ import pytest
 import yaml
 
 from pipelines.app.settings import load_settings
+from pipelines.base.project import PROJECT_ROOT
 from scripts.setup import STEPS
 
-ROOT = Path(__file__).resolve().parents[2]
-FOLDER = ROOT / "docker"
+FOLDER = PROJECT_ROOT / "docker"
 COMPOSE = FOLDER / "compose.yaml"
 BUILT_HERE = {"bellwether-work", "bellwether-airflow"}
 
@@ -57,7 +58,7 @@ def test_every_image_of_ours_is_built_by_one_service(stack: dict[str, Any]) -> N
         "bellwether-work": "docker/Dockerfile.work",
         "bellwether-airflow": "docker/Dockerfile.airflow",
     }
-    assert all((ROOT / path).is_file() for path in builders.values())
+    assert all((PROJECT_ROOT / path).is_file() for path in builders.values())
 
 
 def test_ports_are_published_on_loopback_only(stack: dict[str, Any]) -> None:
@@ -97,7 +98,7 @@ def test_no_secret_stands_in_a_tracked_file() -> None:
 
 
 def test_the_file_with_the_secrets_is_ignored() -> None:
-    done = subprocess.run(["git", "check-ignore", "-q", "docker/.env"], cwd=ROOT, check=False)  # noqa: S607
+    done = subprocess.run(["git", "check-ignore", "-q", "docker/.env"], cwd=PROJECT_ROOT, check=False)  # noqa: S607
     assert done.returncode == 0
 
 
@@ -109,7 +110,7 @@ def test_airflow_migrates_once_before_its_parts_start(stack: dict[str, Any]) -> 
 
 def test_the_overlay_of_the_stack_is_valid(stack: dict[str, Any], tmp_path: Path) -> None:
     folder = tmp_path / "conf"
-    shutil.copytree(ROOT / "conf", folder)
+    shutil.copytree(PROJECT_ROOT / "conf", folder)
     for config in stack["services"]["forecasts"]["configs"]:
         source, target = stack["configs"][config["source"]], Path(config["target"])
         text = source["content"] if "content" in source else (FOLDER / source["file"]).read_text()
@@ -132,7 +133,7 @@ def test_every_command_uses_the_overlay(stack: dict[str, Any]) -> None:
 def test_what_an_image_copies_exists(name: str) -> None:
     for line in re.findall(r"^COPY (.+)$", dockerfile(name), re.MULTILINE):
         *sources, _target = line.split()
-        assert [source for source in sources if not (ROOT / source).exists()] == []
+        assert [source for source in sources if not (PROJECT_ROOT / source).exists()] == []
 
 
 @pytest.mark.parametrize("name", ["Dockerfile.work", "Dockerfile.airflow"])
@@ -152,8 +153,17 @@ def test_images_call_the_steps_of_setup() -> None:
 
 def test_what_the_first_steps_of_setup_import_is_copied_before_them() -> None:
     before = dockerfile("Dockerfile.work").split("RUN --mount")[0]
-    assert "pipelines/base/jdk.py" in before
     assert "COPY scripts scripts" in before
+    report = (
+        "import sys, scripts.setup; print(*(name for name in sys.modules if name.startswith('pipelines')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", report], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True
+    )
+    for module in done.stdout.split():
+        place = Path(*module.split("."))
+        file = place / "__init__.py" if (PROJECT_ROOT / place).is_dir() else place.with_suffix(".py")
+        assert f" {file} " in before.replace("\n", " "), f"scripts/setup.py imports {file}"
 
 
 def test_the_compose_client_accepts_the_file(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pyspark
 
-ROOT = Path(__file__).resolve().parents[2]
+from pipelines.base.project import PROJECT_ROOT
+
 SPARK_CLASS = Path(pyspark.__file__).parent / "bin" / "spark-class"
 START_SECONDS = 90
 INTERPRETER = """#!/bin/sh
@@ -57,7 +58,7 @@ def start(folder: Path, number: int, name: str, options: list[str]) -> subproces
     clean = {
         key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "PYSPARK", "SPARK"))
     }
-    java = ROOT / ".jdk"
+    java = PROJECT_ROOT / ".jdk"
     extra = {"SPARK_NO_DAEMONIZE": "1", "SPARK_LOCAL_IP": "127.0.0.1"}
     if java.exists():
         extra["JAVA_HOME"] = str(java)

@@ -16,6 +16,7 @@ import pytest
 
 from pipelines.app.settings import load_settings
 from pipelines.base.home import Home
+from pipelines.base.project import PROJECT_ROOT
 from pipelines.cli.stack_commands import end_like_an_interrupt
 from pipelines.stack.airflow_api import AirflowApi, DagRun
 from pipelines.stack.airflow_home import USER, read_password
@@ -24,7 +25,6 @@ from pipelines.stack.params import ServicesParams
 from pipelines.stack.processes import STACK_VARIABLE
 
 pytestmark = pytest.mark.scheduler
-ROOT = Path(__file__).resolve().parents[2]
 
 FIRST, LAST = date(2025, 1, 2), date(2025, 10, 31)
 NEXT, CLOSED = date(2025, 11, 3), date(2025, 11, 27)
@@ -88,7 +88,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 def without_ticks(folder: Path) -> Path:
     """Write the DAGs' settings with clocks that strike on 29 February alone: tests start every run."""
-    text = (ROOT / "conf/dags.yaml").read_text(encoding="utf-8")
+    text = (PROJECT_ROOT / "conf/dags.yaml").read_text(encoding="utf-8")
     still, clocks = re.subn(r'cron: "[^"]+"', 'cron: "0 0 29 2 *"', text)
     assert clocks
     (folder / "dags.yaml").write_text(still, encoding="utf-8")

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.base.project import PROJECT_ROOT
 from pipelines.io.spark import DELTA_PACKAGE
-from scripts.commands import ROOT, SetupError
+from scripts.commands import SetupError
 from scripts.delta_jars import delta_package, keep_jars
 
 
@@ -23,7 +24,7 @@ def test_the_coordinates_follow_the_pins() -> None:
 
 
 def test_the_session_and_setup_mean_the_same_jar() -> None:
-    assert delta_package((ROOT / "requirements" / "work.txt").read_text()) == DELTA_PACKAGE
+    assert delta_package((PROJECT_ROOT / "requirements" / "work.txt").read_text()) == DELTA_PACKAGE
 
 
 def test_missing_pins_are_named() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from _pytest.mark.expression import Expression
 
+from pipelines.base.project import PROJECT_ROOT
 from scripts import run_tests
 
 REPORT = """<?xml version="1.0"?><testsuites>
@@ -53,8 +54,8 @@ def test_an_unknown_plan_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("kind", ["", "scheduler", "cluster", "chain", "replay", "faults"])
 def test_every_test_belongs_to_one_suite(kind: str) -> None:
     plan = [suite for lanes in run_tests.PLANS["all"] for lane in lanes for suite in lane]
-    for file in sorted((run_tests.ROOT / "tests").rglob("test_*.py")):
-        place = file.relative_to(run_tests.ROOT)
+    for file in sorted((PROJECT_ROOT / "tests").rglob("test_*.py")):
+        place = file.relative_to(PROJECT_ROOT)
         dags = place.parts[1] == "dags"
         choosing = [suite for suite in plan if collects(suite, place) and (dags or chooses(suite, kind))]
         assert len(choosing) == 1, place

@@ -90,7 +90,7 @@ def test_a_step_that_cannot_go_on_ends_with_status_1(
     def stop() -> None:
         raise SetupError("jdk: install one")
 
-    monkeypatch.setattr(setup, "ROOT", tmp_path)
+    monkeypatch.setattr(setup, "PROJECT_ROOT", tmp_path)
     monkeypatch.setitem(setup.STEPS, "jdk", stop)
     assert setup.main(["jdk"]) == 1
     assert "jdk: install one" in capsys.readouterr().err

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
 from pipelines.app.settings import CONF_FOLDER, document_settings, known_keys, load_settings, print_settings
 from pipelines.base.errors import SettingsError
+from pipelines.base.project import PROJECT_ROOT
 
-DOCS = Path(__file__).resolve().parents[3] / "docs" / "settings.md"
+DOCS = PROJECT_ROOT / "docs" / "settings.md"
 
 
 @pytest.mark.parametrize("env", ["local", "staging", "prod"])
