@@ -9,8 +9,7 @@ from typing import ClassVar, Self
 import numpy as np
 import polars as pl
 
-from models.forecaster_record import read_record, write_record
-from models.frames import (
+from models.forecast_frames import (
     KEY,
     check_columns,
     check_feature_names,
@@ -20,6 +19,7 @@ from models.frames import (
     forecast_frame,
     rows_to_forecast,
 )
+from models.forecaster_record import read_record, write_record
 from models.linear import LinearScorer, fit_ridge
 from models.params import ModelsParams
 from models.targets import centred_rank

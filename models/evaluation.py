@@ -8,7 +8,7 @@ from functools import reduce
 import numpy as np
 import polars as pl
 
-from models.frames import KEY, check_columns, check_unique
+from models.forecast_frames import KEY, check_columns, check_unique
 from models.metrics import (
     INTERVAL_95,
     bootstrap_mean_interval,

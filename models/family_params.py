@@ -31,5 +31,5 @@ class FamilyParams:
         Raises
         ------
         ValueError
-            Starting with ``<family>.<field>=<value>``, and saying what is allowed.
+            Starting with ``<field>=<value>``, and saying what is allowed.
         """

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from models.frames import KEY, check_unique
+from models.forecast_frames import KEY, check_unique
 
 _CANONICAL_NAN = np.float64("nan")
 

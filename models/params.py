@@ -162,9 +162,17 @@ class ModelsParams:
             msg = f"family={self.family!r} is none that `train` fits; choose one of {allowed}"
             raise ValueError(msg)
         for name in FAMILIES:
-            own = self.of(name)
-            if own is not None:
-                own.check_horizon(self.split.horizon_sessions)
+            self._check_horizon(name)
+
+    def _check_horizon(self, family: str) -> None:
+        own = self.of(family)
+        if own is None:
+            return
+        try:
+            own.check_horizon(self.split.horizon_sessions)
+        except ValueError as error:
+            msg = f"{family}.{error}"
+            raise ValueError(msg) from error
 
     def of(self, family: str) -> Any:
         """Return a family's own parameters, of the type that its entry names; None where it has none.

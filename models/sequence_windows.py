@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from models.frames import KEY, feature_matrix
+from models.forecast_frames import KEY, feature_matrix
 from models.linear import RobustScaler
 
 

@@ -13,8 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from models.device import resolve_device
-from models.forecaster_record import read_record, write_record
-from models.frames import (
+from models.forecast_frames import (
     KEY,
     check_columns,
     check_feature_names,
@@ -25,6 +24,7 @@ from models.frames import (
     forecast_frame,
     rows_to_forecast,
 )
+from models.forecaster_record import read_record, write_record
 from models.identity import digest_frame, make_model_key
 from models.linear import RobustScaler
 from models.params import ModelsParams

@@ -10,7 +10,7 @@ from datetime import datetime
 import polars as pl
 
 from models.base import Forecaster
-from models.frames import KEY, OUTCOMES
+from models.forecast_frames import KEY, OUTCOMES
 from models.metrics import Scores, compute_scores
 from models.params import SplitParams
 from models.splits import Fold, Part, WalkForwardPlan, plan_splits

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
@@ -12,33 +12,114 @@ import numpy as np
 import polars as pl
 import xgboost
 
+from models.boosting import BoostedScore, LinearStart, Rows, fit_boosted_score, labelled_rows, stack_rows
 from models.device import resolve_device
-from models.forecaster_record import read_record, write_record
-from models.frames import (
+from models.forecast_frames import (
     KEY,
     check_columns,
     check_feature_names,
-    check_fit_frame,
     feature_matrix,
     forecast_frame,
     rows_to_forecast,
 )
+from models.forecaster_record import read_record, write_record
 from models.linear import LinearScorer
 from models.params import ModelsParams
-from models.payoffs import fit_payoff_scorer, weigh_addition
 from models.xgboost_params import XGBoostParams
 
 BOOSTER_FILE = "booster.ubj"
-IMPORTANCE_ROWS = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rows:
-    """Rows to fit on, by session: features (float32, NaN unknown), target and session number."""
+class XGBoostTrees:
+    """Fitted trees of XGBoost; they answer on the CPU, wherever they were fitted."""
 
-    matrix: np.ndarray
-    target: np.ndarray
-    sessions: np.ndarray
+    booster: xgboost.Booster
+    rounds: int
+
+    def add_to(self, margin: np.ndarray, visible: np.ndarray) -> np.ndarray:
+        """Return `margin` plus all of the trees' work; see `models.boosting.Trees`."""
+        scores: np.ndarray = self.booster.inplace_predict(visible, base_margin=margin, missing=np.nan)
+        return scores.astype(np.float64)
+
+    def contributions(self, visible: np.ndarray) -> np.ndarray:
+        """Return the mean absolute TreeSHAP value of each visible feature."""
+        seen = xgboost.DMatrix(visible, feature_names=self.booster.feature_names)
+        shares: np.ndarray = np.abs(self.booster.predict(seen, pred_contribs=True)[:, :-1]).mean(axis=0)
+        return shares
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class XGBoostBooster:
+    """XGBoost as the booster of `models.boosting`.
+
+    Attributes
+    ----------
+    params : XGBoostParams
+    feature_names : sequence of str
+        Of all columns, visible or not.
+    seed : int
+    """
+
+    params: XGBoostParams
+    feature_names: Sequence[str]
+    seed: int
+
+    def fit(
+        self, rows: Rows, start: LinearStart, *, max_rounds: int, validation: Rows | None
+    ) -> XGBoostTrees:
+        """Fit trees with squared error from the linear start; see `models.boosting.ResidualBooster`."""
+        train = self._dmatrix(rows, start)
+        watched = []
+        if validation is not None:
+            watched = [(self._dmatrix(validation, start, reference=train), "validation")]
+        booster = xgboost.train(
+            self._options(len(rows.target), start),
+            train,
+            num_boost_round=max_rounds,
+            evals=watched,
+            early_stopping_rounds=self.params.early_stopping_rounds if watched else None,
+            verbose_eval=False,
+        )
+        rounds = int(booster.best_iteration) + 1 if watched else max_rounds
+        kept = booster[:rounds]
+        kept.set_param({"device": "cpu"})
+        return XGBoostTrees(booster=kept, rounds=rounds)
+
+    def _options(self, rows: int, start: LinearStart) -> Mapping[str, Any]:
+        chosen = self.params
+        options = {
+            "objective": "reg:squarederror",
+            "base_score": 0.0,
+            "tree_method": "hist",
+            "device": resolve_device(chosen.device),
+            "nthread": chosen.threads,
+            "seed": self.seed,
+            "learning_rate": chosen.learning_rate,
+            "max_depth": chosen.max_depth,
+            "max_bin": chosen.max_bin,
+            "min_child_weight": chosen.min_leaf_share * rows,
+            "subsample": chosen.subsample,
+            "colsample_bytree": chosen.colsample,
+            "reg_lambda": chosen.reg_lambda,
+        }
+        if start.weights is not None:
+            options["monotone_constraints"] = tuple(np.sign(start.weights).astype(int).tolist())
+        return options
+
+    def _dmatrix(
+        self, rows: Rows, start: LinearStart, *, reference: xgboost.DMatrix | None = None
+    ) -> xgboost.DMatrix:
+        return xgboost.QuantileDMatrix(
+            start.visible(rows.matrix),
+            label=rows.target,
+            base_margin=start.margin(rows.matrix),
+            feature_names=[self.feature_names[column] for column in start.columns],
+            feature_weights=None if start.weights is None else np.abs(start.weights),
+            max_bin=self.params.max_bin,
+            nthread=self.params.threads,
+            ref=reference,
+        )
 
 
 class XGBoostForecaster:
@@ -48,7 +129,7 @@ class XGBoostForecaster:
     strongly shrunken linear part of `models.payoffs`. The trees, shallow, slow, column-sampled and
     by default bound to the direction in which a feature has paid, add what the validation rows confirm:
     their work is taken with the weight of `models.payoffs.weigh_addition`, and where that is 0 the
-    forecast is the linear part alone.
+    forecast is the linear part alone. All but the trees is `models.boosting`'s.
 
     Parameters
     ----------
@@ -72,11 +153,18 @@ class XGBoostForecaster:
         self.params = params
         self.feature_names = check_feature_names(feature_names)
         self.seed = seed
-        self.rounds, self.tree_weight = 0, 0.0
-        self._linear: LinearScorer | None = None
-        self._columns = np.arange(len(feature_names))
-        self._booster: xgboost.Booster | None = None
+        self._boosted: BoostedScore | None = None
         self._importance: dict[str, float] = {}
+
+    @property
+    def rounds(self) -> int:
+        """Boosting rounds that the validation rows chose."""
+        return self._fitted().rounds
+
+    @property
+    def tree_weight(self) -> float:
+        """Share of the trees' work that is taken, 0..1."""
+        return self._fitted().tree_weight
 
     @classmethod
     def from_params(
@@ -100,22 +188,20 @@ class XGBoostForecaster:
             If a part lacks columns, repeats a key or holds no target, or no GPU answers for ``cuda``.
         """
         resolve_device(self.params.device)
-        fitted, held = self._prepare(train, "fit"), self._prepare(validation, "validation")
-        self._boost(fitted, self.params.max_rounds, held)
-        self.tree_weight = self._weigh_trees(held)
-        if self.params.refit:
-            fitted = _stack(fitted, held)
-            self._boost(fitted, self.rounds if self.tree_weight else 0, None)
-        if not self.tree_weight:
-            self._booster = None
-        self._importance = self._measure_importance(fitted.matrix)
+        fitted = labelled_rows(train, self.feature_names, part="fit")
+        later = labelled_rows(validation, self.feature_names, part="validation")
+        booster = XGBoostBooster(params=self.params, feature_names=self.feature_names, seed=self.seed)
+        self._boosted = fit_boosted_score(booster, fitted, later, self.params)
+        seen = stack_rows(fitted, later) if self.params.refit else fitted
+        shares = self._boosted.importance(seen.matrix)
+        self._importance = dict(zip(self.feature_names, shares.tolist(), strict=True))
         return self
 
     def predict(self, frame: pl.DataFrame, *, first_session: date | None = None) -> pl.DataFrame:
         """Forecast each row from `first_session` on; see `Forecaster.predict`."""
         check_columns(frame, [*KEY, *self.feature_names])
         rows = rows_to_forecast(frame, first_session)
-        return forecast_frame(rows, self._score(feature_matrix(rows, self.feature_names)))
+        return forecast_frame(rows, self._fitted().score(feature_matrix(rows, self.feature_names)))
 
     def importance(self) -> dict[str, float]:
         """Return each feature's share of the mean absolute contribution (linear part and TreeSHAP)."""
@@ -123,158 +209,40 @@ class XGBoostForecaster:
 
     def save(self, folder: Path) -> None:
         """Write ``forecaster.json`` and, when there are trees, ``booster.ubj``."""
+        boosted = self._fitted()
+        linear, trees = boosted.start.linear, boosted.trees
         content = {
             "params": asdict(self.params),
             "feature_names": list(self.feature_names),
             "seed": self.seed,
-            "rounds": self.rounds,
-            "tree_weight": self.tree_weight,
-            "tree_columns": self._columns.tolist(),
-            "linear": self._linear.as_record() if self._linear else None,
+            "rounds": boosted.rounds,
+            "tree_weight": boosted.tree_weight,
+            "tree_columns": boosted.start.columns.tolist(),
+            "linear": linear.as_record() if linear else None,
             "importance": self._importance,
         }
         write_record(folder, self.family, content)
-        if self._booster is not None:
-            self._booster.save_model(folder / BOOSTER_FILE)
+        if isinstance(trees, XGBoostTrees):
+            trees.booster.save_model(folder / BOOSTER_FILE)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
         record = read_record(folder)
         made = cls(XGBoostParams(**record["params"]), tuple(record["feature_names"]), seed=record["seed"])
-        made.rounds, made.tree_weight = record["rounds"], record["tree_weight"]
-        made._linear = LinearScorer.from_record(record["linear"]) if record["linear"] else None
-        made._columns = np.array(record["tree_columns"], dtype=np.int64)
+        rounds, weight, trees = record["rounds"], record["tree_weight"], None
+        if weight:
+            options = {"nthread": made.params.threads}
+            booster = xgboost.Booster(options, model_file=folder / BOOSTER_FILE)
+            trees = XGBoostTrees(booster=booster, rounds=rounds)
+        linear = LinearScorer.from_record(record["linear"]) if record["linear"] else None
+        start = LinearStart(linear=linear, columns=np.array(record["tree_columns"], dtype=np.int64))
+        made._boosted = BoostedScore(start=start, trees=trees, rounds=rounds, tree_weight=weight)
         made._importance = record["importance"]
-        if made.tree_weight:
-            made._booster = xgboost.Booster(
-                {"nthread": made.params.threads}, model_file=folder / BOOSTER_FILE
-            )
         return made
 
-    def _prepare(self, frame: pl.DataFrame, part: str) -> Rows:
-        check_fit_frame(frame, self.feature_names, part=part)
-        rows = frame.filter(pl.col("target").is_not_null()).sort("session", "symbol")
-        return Rows(
-            matrix=feature_matrix(rows, self.feature_names),
-            target=rows["target"].to_numpy(),
-            sessions=rows["session"].cast(pl.Int32).to_numpy(),
-        )
-
-    def _boost(self, fitted: Rows, rounds: int, held: Rows | None) -> None:
-        """Fit the linear part, then up to `rounds` trees on top of it, as many as `held` bears out."""
-        lag = self.params.payoff_lag_sessions
-        scorer = fit_payoff_scorer(fitted.matrix, fitted.target, fitted.sessions, lag=lag)
-        self._linear = scorer if self.params.linear_part else None
-        steady = self.params.tree_inputs == "steady"
-        self._columns = np.flatnonzero(scorer.coefficients) if steady else np.arange(len(self.feature_names))
-        self._booster = None
-        if not rounds or not len(self._columns):
-            return
-        weights = scorer.coefficients[self._columns] if steady else None
-        train = self._dmatrix(fitted, weights)
-        watched = [] if held is None else [(self._dmatrix(held, weights, reference=train), "validation")]
-        booster = xgboost.train(
-            self._options(len(fitted.target), weights),
-            train,
-            num_boost_round=rounds,
-            evals=watched,
-            early_stopping_rounds=self.params.early_stopping_rounds if watched else None,
-            verbose_eval=False,
-        )
-        self.rounds = int(booster.best_iteration) + 1 if watched else rounds
-        self._booster = booster[: self.rounds]
-        self._booster.set_param({"device": "cpu"})
-
-    def _weigh_trees(self, held: Rows) -> float:
-        """Share of the trees' work that the validation rows confirm; all of it without a linear part."""
-        if self._booster is None or self._linear is None:
-            return 0.0 if self._booster is None else 1.0
-        margin = _margin(held.matrix, self._linear)
-        addition = self._add_trees(held.matrix, margin) - margin
-        return weigh_addition(
-            addition,
-            held.target - margin,
-            held.sessions,
-            lag=self.params.payoff_lag_sessions,
-            doubt=self.params.tree_doubt,
-        )
-
-    def _add_trees(self, matrix: np.ndarray, margin: np.ndarray) -> np.ndarray:
-        """Linear score plus all of the trees' work, float64."""
-        if self._booster is None or not len(matrix):
-            return margin
-        seen = np.ascontiguousarray(matrix[:, self._columns])
-        raw = self._booster.inplace_predict(seen, base_margin=margin, missing=np.nan)
-        scores: np.ndarray = raw.astype(np.float64)
-        return scores
-
-    def _options(self, rows: int, weights: np.ndarray | None) -> Mapping[str, Any]:
-        chosen = self.params
-        options = {
-            "objective": "reg:squarederror",
-            "base_score": 0.0,
-            "tree_method": "hist",
-            "device": resolve_device(chosen.device),
-            "nthread": chosen.threads,
-            "seed": self.seed,
-            "learning_rate": chosen.learning_rate,
-            "max_depth": chosen.max_depth,
-            "max_bin": chosen.max_bin,
-            "min_child_weight": chosen.min_leaf_share * rows,
-            "subsample": chosen.subsample,
-            "colsample_bytree": chosen.colsample,
-            "reg_lambda": chosen.reg_lambda,
-        }
-        if weights is not None:
-            options["monotone_constraints"] = tuple(np.sign(weights).astype(int).tolist())
-        return options
-
-    def _dmatrix(
-        self, rows: Rows, weights: np.ndarray | None, *, reference: xgboost.DMatrix | None = None
-    ) -> xgboost.DMatrix:
-        return xgboost.QuantileDMatrix(
-            np.ascontiguousarray(rows.matrix[:, self._columns]),
-            label=rows.target,
-            base_margin=_margin(rows.matrix, self._linear),
-            feature_names=[self.feature_names[column] for column in self._columns],
-            feature_weights=None if weights is None else np.abs(weights),
-            max_bin=self.params.max_bin,
-            nthread=self.params.threads,
-            ref=reference,
-        )
-
-    def _score(self, matrix: np.ndarray) -> np.ndarray:
-        if self._linear is None and self._booster is None and not self._importance:
+    def _fitted(self) -> BoostedScore:
+        if self._boosted is None:
             msg = "this forecaster is not fitted; call fit or load one"
             raise ValueError(msg)
-        margin = _margin(matrix, self._linear)
-        scores: np.ndarray = margin + self.tree_weight * (self._add_trees(matrix, margin) - margin)
-        return scores
-
-    def _measure_importance(self, matrix: np.ndarray) -> dict[str, float]:
-        sample = matrix[:: max(1, len(matrix) // IMPORTANCE_ROWS)]
-        total = np.zeros(len(self.feature_names))
-        if self._linear is not None:
-            total += self._linear.contributions(sample)
-        if self._booster is not None:
-            names = [self.feature_names[column] for column in self._columns]
-            seen = xgboost.DMatrix(np.ascontiguousarray(sample[:, self._columns]), feature_names=names)
-            contributions = self._booster.predict(seen, pred_contribs=True)[:, :-1]
-            total[self._columns] += self.tree_weight * np.abs(contributions).mean(axis=0)
-        share = total / total.sum() if total.sum() > 0 else total
-        return dict(zip(self.feature_names, share.tolist(), strict=True))
-
-
-def _margin(matrix: np.ndarray, linear: LinearScorer | None) -> np.ndarray:
-    """Linear score of each row, 0 without a linear part, rounded to float32 as XGBoost keeps it."""
-    scores = np.zeros(len(matrix)) if linear is None else linear.score(matrix)
-    return scores.astype(np.float32).astype(np.float64)
-
-
-def _stack(first: Rows, second: Rows) -> Rows:
-    return Rows(
-        matrix=np.concatenate([first.matrix, second.matrix]),
-        target=np.concatenate([first.target, second.target]),
-        sessions=np.concatenate([first.sessions, second.sessions]),
-    )
+        return self._boosted

@@ -12,8 +12,7 @@ import polars as pl
 
 from models.families import ModelFamily
 from models.family_params import FamilyParams, check_range
-from models.forecaster_record import read_record, write_record
-from models.frames import (
+from models.forecast_frames import (
     KEY,
     check_columns,
     check_feature_names,
@@ -22,6 +21,7 @@ from models.frames import (
     forecast_frame,
     rows_to_forecast,
 )
+from models.forecaster_record import read_record, write_record
 from models.params import ModelsParams
 
 
@@ -35,7 +35,7 @@ class ToyParams(FamilyParams):
 
     def check_horizon(self, horizon_sessions: int) -> None:
         if self.clip < horizon_sessions / 100:
-            msg = f"toy.clip={self.clip} must be at least {horizon_sessions / 100}"
+            msg = f"clip={self.clip} must be at least {horizon_sessions / 100}"
             raise ValueError(msg)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from models.frames import check_known, feature_matrix, rows_to_forecast
+from models.forecast_frames import check_known, feature_matrix, rows_to_forecast
 
 
 def test_that_unknown_values_become_nan_in_32_bits() -> None:
