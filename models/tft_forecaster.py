@@ -27,12 +27,13 @@ from models.forecast_frames import (
 from models.forecaster_record import read_record, write_record
 from models.identity import digest_frame, make_model_key
 from models.linear import RobustScaler
+from models.network_training import fit_network, torch_scope
 from models.params import ModelsParams
 from models.payoffs import compute_payoffs, weigh_payoffs
 from models.sequence_windows import Panel, build_panel, choose_features
-from models.tft_network import QUANTILES, Examples, Feed, Network
+from models.tft_network import QUANTILES, Network
 from models.tft_params import TFTParams
-from models.tft_training import fit_network, torch_scope
+from models.window_batches import Examples, WindowsDataModule
 
 WEIGHTS_FILE = "network.safetensors"
 PREDICT_ROWS = 2048
@@ -105,18 +106,17 @@ class TFTForecaster:
             check_fit_frame(frame, self.feature_names, part=part)
         columns = [*KEY, "target", *self.feature_names]
         fitted = train.select(columns).sort("session", "symbol")
-        held = validation.select(columns).sort("session", "symbol")
+        later = validation.select(columns).sort("session", "symbol")
         self.used = self.params.features or self._choose(fitted)
         self._scaler = RobustScaler.fit(feature_matrix(fitted, self.used))
-        both = pl.concat([fitted, held])
+        both = pl.concat([fitted, later])
         panel, places = build_panel(both, self.used, self._scaler, history=self.history_sessions)
         cut = fitted.height
-        parts = [
-            _examples(panel, places[rows], both["target"].to_numpy()[rows])
-            for rows in (slice(0, cut), slice(cut, None))
-        ]
-        self._train(parts[0], parts[1], self._identify(both, cut))
-        self._importance = self._measure_importance(parts[1])
+        target = both["target"].to_numpy()
+        fit_on = Examples.of(panel, places[:cut], target[:cut])
+        stop_on = Examples.of(panel, places[cut:], target[cut:])
+        self._train(fit_on, stop_on, self._identify(both, cut))
+        self._importance = self._measure_importance(stop_on)
         return self
 
     def predict(self, frame: pl.DataFrame, *, first_session: date | None = None) -> pl.DataFrame:
@@ -197,19 +197,21 @@ class TFTForecaster:
 
     def _build(self) -> Network:
         with torch_scope(self.params.threads, self.seed):
-            network = Network(len(self.used), self.params, self.seed)
+            network = Network(len(self.used), self.params)
         network.eval()
         return network
 
     def _train(self, train: Examples, validation: Examples, identity: str) -> None:
-        self._network = self._build().train()
-        feed = Feed(train, validation, self.params, self.seed)
-        with torch_scope(self.params.threads, self.seed):
-            outcome = fit_network(
-                self._network, feed, self.params, workspace=self.workspace, identity=identity
-            )
+        self._network = self._build()
+        outcome = fit_network(
+            self._network,
+            WindowsDataModule(train, validation, self.params, self.seed),
+            self.params,
+            seed=self.seed,
+            workspace=self.workspace,
+            identity=identity,
+        )
         self.outcome = asdict(outcome)
-        self._network.to("cpu").eval()
 
     def _fitted(self) -> tuple[Network, RobustScaler]:
         if self._network is None or self._scaler is None:
@@ -241,12 +243,6 @@ class TFTForecaster:
         )
         share = (weights / weights.sum()).tolist()
         return dict.fromkeys(self.feature_names, 0.0) | dict(zip(self.used, share, strict=True))
-
-
-def _examples(panel: Panel, places: np.ndarray, target: np.ndarray) -> Examples:
-    """Examples of the rows whose target is known."""
-    known = ~np.isnan(target.astype(np.float64))
-    return Examples(panel=panel, places=places[known], target=target[known].astype(np.float64))
 
 
 def _weights(network: Network) -> dict[str, torch.Tensor]:

@@ -42,7 +42,7 @@ class XGBoostParams(BoostingParams):
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
     def __post_init__(self) -> None:
-        BoostingParams.__post_init__(self)
+        BoostingParams.__post_init__(self)  # super() does not work in a dataclass that slots make anew
         check_range("early_stopping_rounds", self.early_stopping_rounds, 1)
         check_range("threads", self.threads, 1)
         check_range("max_depth", self.max_depth, 1, 12)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 import torch
 
-from models import tft_training
-from models.sequence_windows import Panel
+from models import network_training
 from models.tft_forecaster import TFTForecaster
-from models.tft_network import Examples, draw_batches
 from tests.models.settings import MODELS
 from tests.models.test_xgboost_forecaster import cut, make_curved, mean_ic
 
@@ -53,21 +52,23 @@ def test_that_an_interrupted_fit_resumes_to_the_same_bits(
 ) -> None:
     parts = cut(FRAME, 0, 40), cut(FRAME, 40, 55)
     whole = build(max_epochs=3, patience=5).fit(*parts)
-    made = tft_training.Network.on_validation_epoch_end
+    made = network_training._Epochs.on_validation_epoch_end
 
-    def die_in_the_last_epoch(network: tft_training.Network) -> None:
-        if network.current_epoch == 2:
+    def die_in_the_last_epoch(self: Any, trainer: Any, module: Any) -> None:
+        if trainer.current_epoch == 2:
             raise _Killed
-        made(network)
+        made(self, trainer, module)
 
     with monkeypatch.context() as patch:
-        patch.setattr(tft_training.Network, "on_validation_epoch_end", die_in_the_last_epoch)
+        patch.setattr(network_training._Epochs, "on_validation_epoch_end", die_in_the_last_epoch)
         with pytest.raises(_Killed):
             build(tmp_path, max_epochs=3, patience=5).fit(*parts)
     assert (tmp_path / "last.ckpt").is_file()
     seen: list[int] = []
     monkeypatch.setattr(
-        tft_training.Network, "on_validation_epoch_end", lambda network: seen.append(network.current_epoch)
+        network_training._Epochs,
+        "on_validation_epoch_end",
+        lambda _, trainer, __: seen.append(trainer.current_epoch),
     )
     resumed = build(tmp_path, max_epochs=3, patience=5).fit(*parts)
     assert seen == [2]
@@ -107,17 +108,3 @@ def test_that_missing_sessions_of_history_count_as_unknown() -> None:
     short = forecaster.predict(cut(FRAME, 60, 61))
     longer = forecaster.predict(blank, first_session=day)
     np.testing.assert_allclose(short["value"], longer["value"], atol=1e-6)
-
-
-def test_that_epochs_draw_anew_and_without_repeats() -> None:
-    panel = Panel(values=np.arange(60, dtype=np.float32).reshape(1, 60, 1), history=2)
-    places = np.column_stack([np.zeros(50, int), np.arange(50)])
-    examples = Examples(panel=panel, places=places, target=np.arange(50.0))
-    params = replace(PARAMS, batch_size=8, batches_per_epoch=4)
-    draws = [draw_batches(examples, params, seed=1, epoch=epoch) for epoch in (0, 0, 1)]
-    first, again, second = ([target for _, target in draw] for draw in draws)
-    assert [len(batch) for batch in first] == [8, 8, 8, 8]
-    assert torch.cat(first).unique().numel() == 32
-    assert torch.equal(torch.cat(first), torch.cat(again))
-    assert not torch.equal(torch.cat(first), torch.cat(second))
-    assert len(draw_batches(examples, replace(params, batches_per_epoch=99), seed=1, epoch=0)) == 7
