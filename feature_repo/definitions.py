@@ -1,6 +1,6 @@
-"""What Feast knows of the platform: one entity, three feature views, two feature services.
+"""What Feast knows of the platform: entities, feature views, and a feature service for each feature set.
 
-Nothing is written by hand: a feature that enters `features/catalog.py` enters its view here.
+Nothing is written by hand: a view of `features/views.py` and a set of the settings are here by themselves.
 """
 
 from __future__ import annotations
@@ -8,15 +8,19 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from feast import Entity, FeatureService, FeatureView, Field
+from feast.feature_view_projection import FeatureViewProjection
 from feast.infra.offline_stores.contrib.spark_offline_store.spark_source import SparkSource
 from feast.types import Bool, Float64, Int64, String
 from feast.value_type import ValueType
 
-from features.catalog import Feature, daily_features, text_features
+from features import views
+from features.feature import Feature
+from features.sets import FeatureSet
 
 PROJECT = "bellwether"
 DAILY_VIEW = "features_daily"
@@ -31,6 +35,8 @@ SYMBOL = Entity(
     value_type=ValueType.STRING,
     description="A listed instrument, as the source names it.",
 )
+
+_ENTITIES: dict[views.Entity, Entity] = {"symbol": SYMBOL}
 
 VERSION_FIELDS = (
     Field(name="session", dtype=String, description="Exchange date that the row is about, ISO 8601."),
@@ -77,7 +83,7 @@ class Definitions:
         """Return 16 hexadecimal digits that change with any definition."""
         views = [_describe(view) for view in self.views]
         services = [
-            [service.name, *(projection.name for projection in service.feature_view_projections)]
+            [service.name, [_describe_projection(one) for one in service.feature_view_projections]]
             for service in self.services
         ]
         text = json.dumps([self.entity.name, views, services], sort_keys=True)
@@ -93,25 +99,36 @@ def _describe(view: FeatureView) -> list[object]:
     return [view.name, view.ttl.total_seconds(), fields, columns, view.description]
 
 
-def build_definitions(ttl: timedelta) -> Definitions:
-    """Return the entity, the views and the services.
+def _describe_projection(projection: FeatureViewProjection) -> list[object]:
+    return [projection.name, sorted(field.name for field in projection.features)]
+
+
+def build_definitions(ttl: timedelta, sets: Sequence[FeatureSet] = ()) -> Definitions:
+    """Return the entity, the views of `features.views` and of issued forecasts, and the services.
 
     Parameters
     ----------
     ttl : timedelta
         Oldest value, counted back from the instant asked about, that a retrieval still considers.
         It must reach over the longest closure of the exchange.
+    sets : sequence of FeatureSet
+        Each becomes a service of its name with the set's columns and no others.
 
     Raises
     ------
     ValueError
-        If `ttl` is not positive: without one the point-in-time join is quadratic.
+        If `ttl` is not positive (without one the point-in-time join is quadratic), or a set is called as
+        the service of issued forecasts is.
     """
     if ttl <= timedelta():
         msg = f"ttl={ttl} must be positive; a few days reach over every closure of an exchange"
         raise ValueError(msg)
-    daily = _feature_view(DAILY_VIEW, daily_features(), ttl, "Features from bars; one row a session.")
-    text = _feature_view(TEXT_VIEW, text_features(), ttl, "Sentiment features; null when nothing was said.")
+    if ISSUED_SERVICE in {one.name for one in sets}:
+        msg = (
+            f"a feature set may not be called {ISSUED_SERVICE!r}, the service of issued forecasts; rename it"
+        )
+        raise ValueError(msg)
+    own = {view.name: _feature_view(view, ttl) for view in views.feature_views()}
     issued = FeatureView(
         name=ISSUED_VIEW,
         entities=[SYMBOL],
@@ -121,10 +138,23 @@ def build_definitions(ttl: timedelta) -> Definitions:
         description="The champion's issued forecasts, published by the forecast stage.",
     )
     services = (
-        FeatureService(name=MODEL_SERVICE, features=[daily, text], description="What a model may read."),
+        *(_feature_service(one, own) for one in sets),
         FeatureService(name=ISSUED_SERVICE, features=[issued], description="What was last forecast."),
     )
-    return Definitions(entity=SYMBOL, views=(daily, text, issued), services=services)
+    return Definitions(entity=SYMBOL, views=(*own.values(), issued), services=services)
+
+
+def _feature_service(chosen: FeatureSet, own: Mapping[str, FeatureView]) -> FeatureService:
+    """Return the service of a set: of each view its columns, and those that say which row it is."""
+    projected = [
+        own[name][[*(field.name for field in (*VERSION_FIELDS, _VALID)), *columns]]
+        for name, columns in chosen.by_view().items()
+    ]
+    return FeatureService(
+        name=chosen.name,
+        features=projected,
+        description=f"What a model of the feature set {chosen.name} reads.",
+    )
 
 
 def source_table(view: str) -> str:
@@ -132,14 +162,14 @@ def source_table(view: str) -> str:
     return f"{view}_versions"
 
 
-def _feature_view(name: str, features: tuple[Feature, ...], ttl: timedelta, description: str) -> FeatureView:
+def _feature_view(view: views.FeatureView, ttl: timedelta) -> FeatureView:
     return FeatureView(
-        name=name,
-        entities=[SYMBOL],
+        name=view.name,
+        entities=[_ENTITIES[view.entity]],
         ttl=ttl,
-        schema=[Field(name="symbol", dtype=String), *VERSION_FIELDS, _VALID, *map(_field, features)],
-        source=_source(name, created="known_at"),
-        description=description,
+        schema=[Field(name=view.entity, dtype=String), *VERSION_FIELDS, _VALID, *map(_field, view.features)],
+        source=_source(view.name, created="known_at"),
+        description=view.description,
     )
 
 

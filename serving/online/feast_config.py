@@ -59,8 +59,5 @@ from datetime import timedelta
 
 from feature_repo.definitions import build_definitions
 
-_definitions = build_definitions(timedelta(days={days}))
-symbol = _definitions.entity
-features_daily, features_text, issued_forecasts = _definitions.views
-daily_model, issued = _definitions.services
+globals().update({{each.name: each for each in build_definitions(timedelta(days={days})).objects}})
 '''

@@ -1,39 +1,34 @@
-"""The definitions follow the catalog."""
+"""The definitions follow the views and the sets."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from feast.types import Bool, Float64, Int64, String
 
-from feature_repo import definitions
-from feature_repo.definitions import (
-    DAILY_VIEW,
-    ISSUED_VIEW,
-    MODEL_SERVICE,
-    TEXT_VIEW,
-    Definitions,
-    build_definitions,
-)
-from features.catalog import daily_features, text_features
+from feature_repo.definitions import ISSUED_VIEW, Definitions, build_definitions
+from features.sets import FeatureSet
+from features.views import VIEWS, feature_views, primary_view
 
 TTL = timedelta(days=5)
+FEW = FeatureSet(name="few", features=("text_count_1d", "mom_return_5d", "mom_return_1d"))
+FIXED = {"session": String, "event_at_us": Int64, "known_at_us": Int64, "valid": Bool}
 
 
 @pytest.fixture(scope="module")
 def built() -> Definitions:
-    return build_definitions(TTL)
+    return build_definitions(TTL, [FEW])
 
 
-def test_views_hold_every_feature_of_the_catalog(built: Definitions) -> None:
+def test_views_hold_every_feature_of_theirs(built: Definitions) -> None:
     fields = {view.name: {field.name: field.dtype for field in view.features} for view in built.views}
-    fixed = {"session": String, "event_at_us": Int64, "known_at_us": Int64, "valid": Bool}
-    assert fields[DAILY_VIEW] == fixed | {feature.name: Float64 for feature in daily_features()}
-    assert fields[TEXT_VIEW] == fixed | {feature.name: Float64 for feature in text_features()}
+    for view in feature_views():
+        assert fields[view.name] == FIXED | dict.fromkeys(view.feature_names, Float64)
     assert {"session", "known_at_us", "value", "rank", "q10", "q50", "q90", "in_sample"} <= set(
         fields[ISSUED_VIEW]
     )
@@ -45,22 +40,35 @@ def test_views_are_bounded_and_know_when_a_row_was_known(built: Definitions) -> 
         for view in built.views
     }
     assert sources == {
-        DAILY_VIEW: (TTL, "event_timestamp", "known_at"),
-        TEXT_VIEW: (TTL, "event_timestamp", "known_at"),
+        "features_daily": (TTL, "event_timestamp", "known_at"),
+        "features_text": (TTL, "event_timestamp", "known_at"),
         ISSUED_VIEW: (TTL, "event_timestamp", "issued_at"),
     }
 
 
-def test_model_service_names_both_feature_views(built: Definitions) -> None:
+def test_a_set_is_a_service_with_its_columns_and_no_others(built: Definitions) -> None:
     services = {
-        service.name: [projection.name for projection in service.feature_view_projections]
+        service.name: {
+            projection.name: [field.name for field in projection.features]
+            for projection in service.feature_view_projections
+        }
         for service in built.services
     }
-    assert services == {MODEL_SERVICE: [DAILY_VIEW, TEXT_VIEW], "issued": [ISSUED_VIEW]}
+    assert services["few"] == {
+        "features_daily": [*FIXED, "mom_return_5d", "mom_return_1d"],
+        "features_text": [*FIXED, "text_count_1d"],
+    }
+    assert list(services["issued"]) == [ISSUED_VIEW]
+
+
+def test_the_service_of_issued_forecasts_keeps_its_name() -> None:
+    taken = FeatureSet(name="issued", features=("mom_return_1d",))
+    with pytest.raises(ValueError, match="a feature set may not be called 'issued'"):
+        build_definitions(TTL, [taken])
 
 
 def test_fields_carry_unit_lookback_and_source(built: Definitions) -> None:
-    feature = daily_features()[0]
+    feature = primary_view().features[0]
     field = next(field for field in built.views[0].features if field.name == feature.name)
     assert field.description == feature.definition
     assert field.tags["unit"] == feature.unit
@@ -68,13 +76,14 @@ def test_fields_carry_unit_lookback_and_source(built: Definitions) -> None:
 
 
 def test_digest_is_the_same_for_the_same_definitions(built: Definitions) -> None:
-    assert built.digest() == build_definitions(TTL).digest()
+    assert built.digest() == build_definitions(TTL, [FEW]).digest()
 
 
 def test_digest_is_the_same_in_another_process(built: Definitions) -> None:
     program = (
         "from datetime import timedelta; from feature_repo.definitions import build_definitions; "
-        f"print(build_definitions(timedelta(seconds={TTL.total_seconds()})).digest())"
+        f"from features.sets import FeatureSet; few = {FEW!r}; "
+        f"print(build_definitions(timedelta(seconds={TTL.total_seconds()}), [few]).digest())"
     )
     told = subprocess.run(
         [sys.executable, "-c", program],
@@ -87,14 +96,18 @@ def test_digest_is_the_same_in_another_process(built: Definitions) -> None:
 
 
 def test_digest_changes_with_the_ttl(built: Definitions) -> None:
-    assert built.digest() != build_definitions(timedelta(days=6)).digest()
+    assert built.digest() != build_definitions(timedelta(days=6), [FEW]).digest()
 
 
-def test_digest_changes_with_a_feature(built: Definitions, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(definitions, "daily_features", lambda: daily_features()[:-1])
-    assert built.digest() != build_definitions(TTL).digest()
+def test_digest_changes_with_a_view_and_a_set(built: Definitions, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert built.digest() != build_definitions(TTL, [replace(FEW, features=FEW.features[:2])]).digest()
+    other = replace(primary_view(), name="features_other", features=primary_view().features[:1])
+    monkeypatch.setitem(VIEWS, other.name, other)
+    registered = build_definitions(TTL, [FEW])
+    assert [view.name for view in registered.views][-2:] == ["features_other", ISSUED_VIEW]
+    assert registered.digest() != built.digest()
 
 
 def test_build_refuses_a_join_without_bound() -> None:
     with pytest.raises(ValueError, match="ttl=0:00:00 must be positive"):
-        build_definitions(timedelta())
+        build_definitions(timedelta(), [])
