@@ -10,6 +10,7 @@ from typing import Any
 from feature_repo.definitions import DAILY_VIEW
 from features.catalog import daily_features
 from pipelines.base.context import Context
+from pipelines.base.text_table import text_table
 from pipelines.cli.row_display import as_text
 from pipelines.cli.status import describe, render_status
 from pipelines.io.feature_store import open_feature_store
@@ -56,7 +57,7 @@ def show_results(context: Context, api: AirflowApi, session: date, say: Say) -> 
 def render_runs(api: AirflowApi) -> str:
     """Return one line a run: DAG, session, state and how its tasks ended."""
     rows = [(run.dag_id, run.session or "-", run.state, _tasks(api.tasks(run))) for run in api.runs()]
-    return _table(("dag", "session", "state", "tasks"), rows)
+    return text_table(("dag", "session", "state", "tasks"), rows)
 
 
 def render_champion(context: Context) -> str:
@@ -74,7 +75,7 @@ def render_champion(context: Context) -> str:
     ]
     title = f"version {champion.version}: {champion.description}"
     title += f"\nits model card warns: {champion.warnings}" if champion.warnings else ""
-    return f"{title}\n{_table(('rows', 'forecaster', 'rank IC', 't (Newey-West)', 'lead'), rows)}"
+    return f"{title}\n{text_table(('rows', 'forecaster', 'rank IC', 't (Newey-West)', 'lead'), rows)}"
 
 
 def render_online(context: Context, symbols: Sequence[str]) -> str:
@@ -83,7 +84,7 @@ def render_online(context: Context, symbols: Sequence[str]) -> str:
     shown = ["session", "event_timestamp", "known_at", "valid", *daily_names()[:SHOWN_FEATURES]]
     by_symbol = {row["symbol"]: row for row in rows.to_dicts()}
     lines = [(name, *(str(by_symbol[symbol][name]) for symbol in symbols)) for name in shown]
-    return _table(("", *symbols), lines)
+    return text_table(("", *symbols), lines)
 
 
 def daily_names() -> list[str]:
@@ -106,12 +107,3 @@ def _tasks(tasks: Iterable[Mapping[str, Any]]) -> str:
 
 def _title(text: str) -> str:
     return f"\n== {text}"
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [header, *rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    )

@@ -12,13 +12,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pipelines.base.errors import BellwetherError, NothingToDo, SettingsError
 from pipelines.base.quiet_telemetry import QUIET_TELEMETRY
 from pipelines.base.report import SessionRange
+
+if TYPE_CHECKING:
+    from pipelines.base.context import Context
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +115,7 @@ def exit_codes(*, verbose: bool) -> Iterator[None]:
         sys.exit(error.exit_code)
 
 
-def open_request(request: Request) -> Any:
+def open_request(request: Request) -> Context:
     """Return the context of a request: settings read, nothing started yet."""
     from pipelines.app.runner import open_context, system_clock
     from pipelines.app.settings import load_settings
@@ -123,7 +126,7 @@ def open_request(request: Request) -> Any:
     return open_context(settings, request.home, clock=clock)
 
 
-def open_home(request: Request) -> Any:
+def open_home(request: Request) -> Context:
     """Return the context of a home that is there: what only looks has no use for another.
 
     Raises
@@ -137,7 +140,9 @@ def open_home(request: Request) -> Any:
     return open_request(request)
 
 
-def resolve_sessions(context: Any, as_of: date | None, start: date | None, end: date | None) -> SessionRange:
+def resolve_sessions(
+    context: Context, as_of: date | None, start: date | None, end: date | None
+) -> SessionRange:
     """Return the sessions asked for; the last decided session where none was named.
 
     Raises

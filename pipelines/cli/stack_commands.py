@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import signal
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from pipelines.cli.options import Request, common
 from pipelines.cli.source_options import sourced, with_source
+
+if TYPE_CHECKING:
+    from pipelines.app.settings import Settings
+    from pipelines.base.home import Home
 
 
 @click.command()
@@ -67,7 +71,7 @@ def end_like_an_interrupt() -> None:
     signal.signal(signal.SIGTERM, _interrupt)
 
 
-def _open(request: Request) -> tuple[Any, Any]:
+def _open(request: Request) -> tuple[Settings, Home]:
     from pipelines.app.settings import load_settings
     from pipelines.base.home import Home
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +17,9 @@ from pipelines.base.errors import EXIT_NOTHING_TO_DO
 from pipelines.base.report import SessionRange, StageReport
 from pipelines.cli.options import Request, common, open_request, parse_session, resolve_sessions
 from pipelines.cli.source_options import sourced, with_source
+
+if TYPE_CHECKING:
+    from pipelines.base.context import Context
 
 CHAIN_BEFORE = ("ingest", "curate", "score_text", "build_features", "materialize")
 CHAIN_TRAIN = ("train", "evaluate", "promote")
@@ -75,7 +78,7 @@ def runs_stages(command: Callable[..., Any]) -> Callable[..., Any]:
 def _stage_command(stage: str) -> click.Command:
     @click.command(name=stage, help=STAGE_HELP[stage])
     @runs_stages
-    def command(context: Any, sessions: SessionRange) -> None:
+    def command(context: Context, sessions: SessionRange) -> None:
         report = _run_stages(context, [stage], sessions)[0]
         click.echo(_line(asdict(report), sessions))
         if report.status == "nothing_to_do":
@@ -90,7 +93,7 @@ def _stage_command(stage: str) -> click.Command:
 )
 @click.option("--stages", help="Comma-separated stages to run instead of the whole chain.")
 @runs_stages
-def run(context: Any, sessions: SessionRange, *, train: bool | None, stages: str | None) -> None:
+def run(context: Context, sessions: SessionRange, *, train: bool | None, stages: str | None) -> None:
     """Run the whole chain in one process and one Spark session."""
     if stages:
         reports = _run_stages(context, _named(stages), sessions)
@@ -113,7 +116,7 @@ def _named(stages: str) -> list[str]:
     return names
 
 
-def _run_stages(context: Any, stages: Sequence[str], sessions: SessionRange) -> list[StageReport]:
+def _run_stages(context: Context, stages: Sequence[str], sessions: SessionRange) -> list[StageReport]:
     from pipelines.app.runner import load_ahead, one_writer, run_stage
 
     with one_writer(context):
@@ -121,7 +124,7 @@ def _run_stages(context: Any, stages: Sequence[str], sessions: SessionRange) -> 
         return [run_stage(context, stage, sessions) for stage in stages]
 
 
-def _run_chain(context: Any, sessions: SessionRange, *, train: bool | None) -> list[StageReport]:
+def _run_chain(context: Context, sessions: SessionRange, *, train: bool | None) -> list[StageReport]:
     """Run the daily chain; a model is trained and packaged on the way where it is wanted or missing."""
     from pipelines.app.runner import load_ahead, one_writer, run_stage
     from pipelines.io.bento import BentoShelf

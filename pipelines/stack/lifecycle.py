@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from pipelines.base.errors import SettingsError, TransientError, UnavailableError
 from pipelines.base.home import Home
+from pipelines.base.text_table import text_table
 from pipelines.stack.airflow_home import airflow_environment, migrate_database, read_password
 from pipelines.stack.params import ServicesParams
 from pipelines.stack.processes import (
@@ -103,11 +104,7 @@ def render_addresses(params: ServicesParams, home: Home, stack: Stack) -> str:
         (service.title, service.address or "-", stack.started[service.name].log)
         for service in list_services(params, home, stack.arguments)
     ]
-    header = ("service", "address", "log")
-    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(3)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-             for row in [header, *rows]]  # fmt: skip
-    return "\n".join(lines)
+    return text_table(("service", "address", "log"), rows)
 
 
 def _prepare(
