@@ -26,12 +26,12 @@ from features.panel import dense_panel
 from features.sessions import SessionCalendar
 from features.views import find_feature
 from pipelines.app.settings import load_settings
-from pipelines.io.sources.params import RegimeBreak, SimulatedParams
-from pipelines.io.sources.simulated import compute_true_bars
 from pipelines.stages.monitor.params import MonitorParams
 from pipelines.stages.monitor.scales import SCALE_FEATURES, SCALES
 from pipelines.stages.monitor.steps import choose_windows, measure_sessions
 from pipelines.stages.monitor.verdict import judge, judge_scales
+from simulation.feed import compute_true_bars
+from simulation.params import RegimeBreak, SimulatedParams
 
 CALIBRATION_SEEDS, REPORT_SEEDS = range(20), range(100, 150)
 FIRST, WARM_UP, UNBROKEN, SEEN = date(2020, 1, 2), 20, 250, 20
@@ -231,7 +231,7 @@ def main() -> None:
     quick = parser.parse_args().quick
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     settings, _ = load_settings()
-    base, params = settings.source.simulated, settings.monitor
+    base, params = settings.sources["simulated"], settings.monitor
     markets = {}
     for name, seeds in (("calibration", CALIBRATION_SEEDS), ("report", REPORT_SEEDS)):
         began = time.perf_counter()

@@ -34,10 +34,10 @@ from models.metrics import compute_ic
 from models.params import ModelsParams
 from models.targets import add_target
 from pipelines.app.settings import load_settings
-from pipelines.io.sources.params import SimulatedParams
-from pipelines.io.sources.simulated import compute_oracle, compute_true_bars
 from pipelines.stages.evaluate.steps import forecast_rivals
 from pipelines.stages.train.steps import feature_columns, fit_model
+from simulation.feed import compute_oracle, compute_true_bars
+from simulation.params import SimulatedParams
 
 SEEDS = range(200, 210)
 SYMBOLS, ALPHA = 75, 0.035
@@ -182,7 +182,7 @@ def main() -> int:
     for alpha, found in trials.items():
         for seed in SEEDS[:2] if quick else SEEDS:
             began = time.perf_counter()
-            found.append(try_market(make_market(settings.source.simulated, seed, alpha), settings.models))
+            found.append(try_market(make_market(settings.sources["simulated"], seed, alpha), settings.models))
             log.info("alpha %s: %s in %.0f s", alpha, found[-1], time.perf_counter() - began)
     page, met = render(trials[ALPHA], trials[0.0], settings.models)
     print(page)

@@ -40,12 +40,13 @@ class CalendarParams:
 class LabelParams:
     """Which outcomes are kept and when each is taken as known."""
 
-    horizons: tuple[int, ...]
+    horizon_sessions: tuple[int, ...]
     lag_minutes: int
 
     def __post_init__(self) -> None:
-        if not self.horizons or min(self.horizons) < 1:
-            msg = f"horizons={self.horizons} must name at least one horizon of one session or more"
+        if not self.horizon_sessions or min(self.horizon_sessions) < 1:
+            named = f"horizon_sessions={self.horizon_sessions}"
+            msg = f"{named} must name at least one horizon of one session or more"
             raise ValueError(msg)
 
 

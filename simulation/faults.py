@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
-from pipelines.io.sources.params import RATES, FaultParams
+from simulation.params import RATES, FaultParams
 from simulation.random_streams import Stream, draw_for_session
 
 PRICES = ("open", "high", "low", "close")

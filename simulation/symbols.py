@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.io.sources.params import SimulatedParams
+from simulation.params import SimulatedParams
 from simulation.random_streams import Stream, draw_for, draw_for_session
 
 Floats = NDArray[np.float64]

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import difflib
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, Self, TypeVar, get_args, get_type_hints
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
 from features.params import CalendarParams, FeaturesParams, LabelParams
 from models.params import ModelsParams, models_params_type
 from pipelines.base.errors import SettingsError
 from pipelines.base.project import PROJECT_ROOT
 from pipelines.io.lake_params import LakeParams
-from pipelines.io.sources.params import SourceParams
+from pipelines.io.sources.params import FeedsParams, SourceParams, SourcesParams
 from pipelines.io.spark_params import SparkParams
 from pipelines.io.text_params import TextParams
 from pipelines.io.tracking_params import TrackingParams
@@ -38,10 +37,15 @@ from serving.params import ServingParams
 CONF_FOLDER = PROJECT_ROOT / "conf"
 Origins = dict[str, str]
 Section = TypeVar("Section")
-SECRET_KEY = re.compile(
-    r"secret|passw|token(?!s|_file)|credential|(access|account|api|encryption)[._-]?key", re.IGNORECASE
-)
-MASK = "**********"
+RENAMED = {
+    "source.name": "feeds.bars and feeds.texts",
+    "source.files": "sources.files",
+    "source.simulated": "sources.simulated",
+    "labels.horizons": "labels.horizon_sessions",
+    "features.block_sessions": "build_features.block_sessions",
+    "curate.text_close_lag_minutes": "ingest.text_close_lag_minutes",
+}
+"""Keys of earlier versions, and what they are called now; a section stands for all keys below it."""
 
 
 class Settings(BaseModel):
@@ -58,7 +62,8 @@ class Settings(BaseModel):
     features: FeaturesParams
     build_features: BuildFeaturesParams
     feature_store: FeatureStoreParams
-    source: SourceParams
+    feeds: FeedsParams
+    sources: dict[str, Annotated[SourceParams, Field(discriminator="kind")]]
     text: TextParams
     models: ModelsParams
     tracking: TrackingParams
@@ -72,7 +77,23 @@ class Settings(BaseModel):
 
     def section(self, kind: type[Section]) -> Section:
         """Return the section whose parameters are of type `kind`."""
-        return next(part for _, part in self if isinstance(part, kind))
+        parts = (*(part for _, part in self), self._named_sources())
+        return next(part for part in parts if isinstance(part, kind))
+
+    def _named_sources(self) -> SourcesParams:
+        return SourcesParams(feeds=self.feeds, sources=self.sources)
+
+    @model_validator(mode="after")
+    def _check_across_sections(self) -> Self:
+        self._named_sources()
+        wanted, built = self.models.split.horizon_sessions, self.labels.horizon_sessions
+        if wanted not in built:
+            msg = (
+                f"models.split.horizon_sessions={wanted} must be one of labels.horizon_sessions="
+                f"{list(built)}; add it there and run build_features, or choose one of those"
+            )
+            raise ValueError(msg)
+        return self
 
 
 def settings_type() -> type[Settings]:
@@ -114,10 +135,11 @@ def load_settings(
         raise SettingsError(msg)
     merged: dict[str, Any] = {}
     origins: Origins = {}
-    for path in _files(folder, env):
-        _merge(merged, _read_yaml(path), origins, str(path.relative_to(folder.parent)))
-    for override in overrides:
-        _merge(merged, _parse_override(override), origins, "--set")
+    parts = [(_read_yaml(path), str(path.relative_to(folder.parent))) for path in _files(folder, env)]
+    parts += [(_parse_override(override), "--set") for override in overrides]
+    for part, origin in parts:
+        _refuse_renamed(part, origin)
+        _merge(merged, part, origins, origin)
     return _validate(merged, origins), origins
 
 
@@ -148,6 +170,15 @@ def _parse_override(text: str) -> dict[str, Any]:
     return nested  # type: ignore[no-any-return]
 
 
+def _refuse_renamed(part: Mapping[str, Any], origin: str) -> None:
+    for old, new in RENAMED.items():
+        section, _, key = old.partition(".")
+        inner = part.get(section)
+        if isinstance(inner, Mapping) and key in inner:
+            msg = f"{origin}: {old} is called {new} now; rename it"
+            raise SettingsError(msg)
+
+
 def _merge(
     into: dict[str, Any], extra: Mapping[str, Any], origins: Origins, origin: str, *, prefix: str = ""
 ) -> None:
@@ -170,16 +201,27 @@ def _validate(merged: Mapping[str, Any], origins: Origins) -> Settings:
 
 
 def _explain(detail: Any, origins: Origins) -> str:
-    key = ".".join(str(part) for part in detail["loc"])
+    key = ".".join(_path(detail["loc"]))
     said, value = str(detail["msg"]).removeprefix("Value error, "), f"={detail.get('input')!r}"
     named = f"{key}.{said.partition('=')[0]}"
     if detail["type"] == "value_error" and named in origins:
         key, value = named, ""
     origin = origins.get(key) or origins.get(key.rpartition(".")[0], "conf/base")
-    text = f"{origin}: {key}{value}: {said}"
+    text = f"{origin}: {key}{value}: {said}" if key else f"{_origin_named(said, origins)}: {said}"
     if detail["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
         text = f"{origin}: {key} is not a known key{_near(key)}"
     return f"{text}; see conf/base for every key with its meaning"
+
+
+def _path(place: Sequence[Any]) -> list[str]:
+    """Return the key of a fault; pydantic names the kind of a source behind the source's own name."""
+    parts = [str(part) for part in place]
+    return parts[:2] + parts[3:] if parts[:1] == ["sources"] else parts
+
+
+def _origin_named(said: str, origins: Origins) -> str:
+    """Return the origin of the key with which a message about several sections begins."""
+    return origins.get(said.partition("=")[0], "conf/base")
 
 
 def _near(key: str) -> str:
@@ -192,6 +234,10 @@ def known_keys() -> Iterator[str]:
     for section, field in settings_type().model_fields.items():
         yield section
         yield from _keys_of(field.annotation, f"{section}.")
+    for kind in get_args(SourceParams):
+        (name,) = get_args(_resolved(kind, "kind"))
+        yield f"sources.{name}"
+        yield from _keys_of(kind, f"sources.{name}.")
 
 
 def _keys_of(kind: Any, prefix: str) -> Iterator[str]:
@@ -203,52 +249,4 @@ def _keys_of(kind: Any, prefix: str) -> Iterator[str]:
 
 
 def _resolved(kind: Any, name: str) -> Any:
-    from typing import get_type_hints
-
     return get_type_hints(kind).get(name)
-
-
-def print_settings(settings: Settings, origins: Origins) -> str:
-    """Return every effective setting on a line of its own, with the file that gave it; secrets masked.
-
-    Free-form keys, such as Spark's options, count as secret by their name.
-    """
-    lines = [
-        (f"{key}={_shown(MASK if SECRET_KEY.search(key) else value)}", _origin_of(key, origins))
-        for key, value in _flatten(settings.model_dump(mode="json"), "")
-    ]
-    width = min(max(len(line) for line, _ in lines), 72)
-    return "\n".join(f"{line:<{width}}  # {origin}" for line, origin in lines)
-
-
-def _flatten(value: Any, prefix: str) -> Iterator[tuple[str, Any]]:
-    for key, inner in value.items():
-        if isinstance(inner, dict) and inner:
-            yield from _flatten(inner, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", inner
-
-
-def _shown(value: Any) -> str:
-    return json.dumps(value, default=str)
-
-
-def _origin_of(key: str, origins: Origins) -> str:
-    while key:
-        if key in origins:
-            return origins[key]
-        key = key.rpartition(".")[0]
-    return "default"
-
-
-def document_settings(folder: Path = CONF_FOLDER) -> str:
-    """Return the page that lists every key of `conf/base` with its comment and base value."""
-    lines = [
-        "# Settings",
-        "",
-        "Generated from the comments in `conf/base`. Override a key in `conf/<env>/` or with `--set`.",
-        "",
-    ]
-    for path in sorted((folder / "base").glob("*.yaml")):
-        lines += [f"## {path.name}", "", "```yaml", path.read_text(encoding="utf-8").rstrip(), "```", ""]
-    return "\n".join(lines)

@@ -7,13 +7,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any
 
 from pipelines.base.context import Context
 from pipelines.base.errors import BadDataError
 from pipelines.cli.demo_report import show_results
 from pipelines.cli.options import Request, open_request
-from pipelines.io.sources.params import SourceParams
+from pipelines.io.sources.params import SimulatedSourceParams, SourcesParams
 from pipelines.stack.airflow_api import AirflowApi, DagRun
 from pipelines.stack.airflow_home import USER, announce_login, read_password
 from pipelines.stack.lifecycle import Stack, render_addresses, start_stack, stop_stack
@@ -113,8 +112,8 @@ def plan_sessions(context: Context) -> Plan:
 def with_faults(request: Request, plan: Plan) -> Request:
     """Return the request with faults in the simulated feed of the last session; files stay as they are."""
     faults = (
-        "source.simulated.faults.enabled=true",
-        f"source.simulated.faults.fault_sessions=[{plan.days[-1]}]",
+        "sources.simulated.faults.enabled=true",
+        f"sources.simulated.faults.fault_sessions=[{plan.days[-1]}]",
         "ingest.max_refused_share=0.25",
     )
     return replace(request, overrides=faults + request.overrides)
@@ -173,10 +172,10 @@ def addresses(context: Context, stack: Stack) -> str:
 
 
 def _sessions(context: Context) -> list[date]:
-    if context.params(SourceParams).name == "simulated":
-        last = context.calendar.last_decided(context.clock())
-        start: Any = context.params(SourceParams).simulated.start
-        return context.calendar.sessions(start, last)
+    params = context.params(SourcesParams)
+    bars = params.sources[params.feeds.bars]
+    if isinstance(bars, SimulatedSourceParams):
+        return context.calendar.sessions(bars.start, context.calendar.last_decided(context.clock()))
     from pipelines.cli.demo_source import sessions_in_source
 
     return sessions_in_source(context)

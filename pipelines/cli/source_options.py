@@ -1,25 +1,24 @@
-"""The options that name the source, for every command that reads one."""
+"""The options that name the source, and the settings that they stand for."""
 
 from __future__ import annotations
 
 import glob
 import os
 from collections.abc import Callable
-from typing import Any, get_args
+from typing import Any
 
 import click
 
 from pipelines.base.errors import SettingsError
 from pipelines.cli.options import Request
-from pipelines.io.sources.params import SourceName
 
 
 def sourced(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options that name the source."""
     for option in (
-        click.option("--texts", help="File, folder or glob of texts for --source files."),
-        click.option("--bars", help="File, folder or glob of bars for --source files."),
-        click.option("--source", type=click.Choice(sorted(get_args(SourceName))), help="Kind of source."),
+        click.option("--texts", help="File, folder or glob of texts, of the source files or the one named."),
+        click.option("--bars", help="File, folder or glob of bars, of the source files or the one named."),
+        click.option("--source", help="Source of bars and texts, by its name in the settings."),
     ):
         command = option(command)
     return command
@@ -28,16 +27,21 @@ def sourced(command: Callable[..., Any]) -> Callable[..., Any]:
 def with_source(request: Request, *, source: str | None, bars: str | None, texts: str | None) -> Request:
     """Return the request with the source written as overrides.
 
+    A source that is named, or bars alone, deliver both kinds of record; texts alone leave the bars where they
+    come from.
+
     Raises
     ------
     SettingsError
         If a local path or glob names nothing: said before anything is started for it.
     """
+    name = source or "files"
     return request.overriding(
         {
-            "source.name": source or ("files" if bars else None),
-            "source.files.bars": _find(bars, "--bars"),
-            "source.files.texts": _find(texts, "--texts"),
+            "feeds.bars": name if source or bars else None,
+            "feeds.texts": name if source or bars or texts else None,
+            f"sources.{name}.bars": _find(bars, "--bars"),
+            f"sources.{name}.texts": _find(texts, "--texts"),
         }
     )
 

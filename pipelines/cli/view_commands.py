@@ -71,7 +71,8 @@ def status(request: Request, as_json: bool) -> None:
 @common
 def settings(request: Request) -> None:
     """Print the effective settings, each with its origin."""
-    from pipelines.app.settings import load_settings, print_settings
+    from pipelines.app.settings import load_settings
+    from pipelines.app.settings_page import print_settings
 
     click.echo(print_settings(*load_settings(request.env, overrides=request.overrides)))
 

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from features.catalog import daily_features, text_features
-from features.params import LabelParams
 from features.sessions import INSTANT
 from pipelines.base.context import Context
-from pipelines.base.errors import BadDataError, SettingsError
+from pipelines.base.errors import BadDataError
 from pipelines.io.feature_store import open_feature_store
 from pipelines.io.frames import persisted
 from pipelines.stages.train.params import TrainingParams
@@ -58,10 +57,7 @@ def read_frame(context: Context, as_of: date, horizon: int, features: Sequence[s
     ------
     BadDataError
         If there are more rows than ``training.max_frame_rows``: the frame is collected.
-    SettingsError
-        If no labels of the horizon are built.
     """
-    _check_horizon(context, horizon)
     with persisted(read_spine(context, as_of, horizon)) as spine:
         if _count_rows(spine, context.params(TrainingParams).max_frame_rows) == 0:
             return finish_frame(pl.DataFrame(schema=frame_schema(features)))
@@ -81,16 +77,6 @@ def read_spine(context: Context, as_of: date, horizon: int) -> DistributedFrame:
     decisions = context.lake.distribute(instants, instants.schema)
     joined = labels.join(decisions, on="session", how="inner")
     return joined.selectExpr("symbol", "session", "decision_at", "label_end", "value as label")
-
-
-def _check_horizon(context: Context, horizon: int) -> None:
-    built = context.params(LabelParams).horizons
-    if horizon not in built:
-        msg = (
-            f"models.split.horizon_sessions={horizon} must be one of labels.horizons={list(built)}; "
-            "add it there and run build_features, or choose one of those"
-        )
-        raise SettingsError(msg)
 
 
 def frame_schema(features: Sequence[str]) -> dict[str, Any]:

@@ -23,8 +23,8 @@ KEPT = ("lake", "mlflow/models", "feast", "reports")
 LEFT_OUT = (".html", ".crc", "feature_store.yaml")
 HISTORY, ADDED = ("2022-01-03", "2022-09-30"), "2022-10-03"
 SETTINGS = (
-    "source.simulated.symbols=6", "source.simulated.sectors=2", "source.simulated.start=2022-01-03",
-    "labels.horizons=[1]", "models.split.horizon_sessions=1", "models.split.embargo_sessions=1",
+    "sources.simulated.symbols=6", "sources.simulated.sectors=2", "sources.simulated.start=2022-01-03",
+    "labels.horizon_sessions=[1]", "models.split.horizon_sessions=1", "models.split.embargo_sessions=1",
     "models.split.n_folds=2", "models.split.test_sessions=15", "models.split.validation_sessions=15",
     "models.split.min_train_sessions=30", "models.split.holdout_sessions=15",
     "models.split.min_holdout_sessions=10", "models.xgboost.max_rounds=8", "monitor.min_symbols=3",

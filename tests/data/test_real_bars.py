@@ -56,7 +56,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Context:
     bars = every.filter(distance <= DAYS_AROUND).drop("mark").unique()
     folder = tmp_path_factory.mktemp("real")
     bars.write_parquet(folder / "bars.parquet")
-    overrides = ["source.name=files", f"source.files.bars={folder / 'bars.parquet'}"]
+    overrides = ["feeds.bars=files", "feeds.texts=files", f"sources.files.bars={folder / 'bars.parquet'}"]
     settings, _ = load_settings(overrides=overrides)
     context = open_context(settings, folder / "home", clock=lambda: datetime(2018, 2, 8, 3, tzinfo=UTC))
     for stage in ("ingest", "curate"):
@@ -75,7 +75,7 @@ def rows_of(silver: pl.DataFrame, marks: Iterable[str]) -> pl.DataFrame:
 
 
 def test_every_row_is_landed(home: Context) -> None:
-    sent = pl.read_parquet(Path(home.settings.source.files.bars)).height
+    sent = pl.read_parquet(Path(home.settings.sources["files"].bars)).height
     assert home.lake.scan_table(BRONZE_BARS).count() == sent
 
 

@@ -28,13 +28,13 @@ from pipelines.tables.contracts import (
 
 BUILD = ("ingest", "curate", "score_text", "build_features")
 MARKET = (
-    "source.simulated.symbols=6",
-    "source.simulated.start=2023-01-03",
-    "source.simulated.faults.enabled=true",
-    "source.simulated.faults.nulls=0.02",
-    "source.simulated.faults.bad_ticks=0.02",
-    "source.simulated.faults.corrections=0.03",
-    "source.simulated.faults.late_arrivals=0.02",
+    "sources.simulated.symbols=6",
+    "sources.simulated.start=2023-01-03",
+    "sources.simulated.faults.enabled=true",
+    "sources.simulated.faults.nulls=0.02",
+    "sources.simulated.faults.bad_ticks=0.02",
+    "sources.simulated.faults.corrections=0.03",
+    "sources.simulated.faults.late_arrivals=0.02",
     "ingest.max_refused_share=0.9",
 )
 FIRST = date(2023, 1, 3)

@@ -54,7 +54,8 @@ def corrected(tmp_path_factory: pytest.TempPathFactory) -> tuple[Context, dict[s
 
 
 def opened(folder: Path, clock: Callable[[], datetime]) -> Context:
-    settings, _ = load_settings(overrides=["source.name=files", f"source.files.bars={folder / 'bars'}"])
+    overrides = ["feeds.bars=files", "feeds.texts=files", f"sources.files.bars={folder / 'bars'}"]
+    settings, _ = load_settings(overrides=overrides)
     return open_context(settings, folder / "home", clock=clock)
 
 

@@ -32,8 +32,8 @@ from tests.e2e.homes import open_market
 pytestmark = pytest.mark.chain
 START, TRAINED, FORECAST = date(2022, 10, 3), date(2023, 3, 15), date(2023, 3, 16)
 MARKET = (
-    f"source.simulated.start={START}",
-    "source.simulated.symbols=10",
+    f"sources.simulated.start={START}",
+    "sources.simulated.symbols=10",
     "models.split.n_folds=2",
     "models.split.test_sessions=8",
     "models.split.validation_sessions=8",

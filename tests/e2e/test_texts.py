@@ -29,8 +29,8 @@ from tests.serving.process import serving
 pytestmark = pytest.mark.chain
 SYMBOLS, START, TRAINED, FORECAST = 10, date(2022, 10, 3), date(2023, 3, 15), date(2023, 3, 16)
 MARKET = (
-    f"source.simulated.start={START}",
-    f"source.simulated.symbols={SYMBOLS}",
+    f"sources.simulated.start={START}",
+    f"sources.simulated.symbols={SYMBOLS}",
     "models.split.n_folds=2",
     "models.split.test_sessions=8",
     "models.split.validation_sessions=8",

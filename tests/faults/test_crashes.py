@@ -27,9 +27,9 @@ from tests.faults.commits import UNDISTURBED, Plan
 log = logging.getLogger(__name__)
 pytestmark = pytest.mark.faults
 SMALL = (
-    "source.simulated.start=2022-10-03",
+    "sources.simulated.start=2022-10-03",
     "models.split.n_folds=2",
-    "source.simulated.symbols=10",
+    "sources.simulated.symbols=10",
     "models.split.test_sessions=8",
     "models.split.validation_sessions=8",
     "models.split.min_train_sessions=16",

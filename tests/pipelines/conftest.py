@@ -19,7 +19,7 @@ TRACKING = TrackingParams(
     uri="", registry_uri="", experiment="bellwether", registered_model="bellwether", signed_by="tests"
 )
 SMALL_MODEL = (
-    "labels.horizons=[1]",
+    "labels.horizon_sessions=[1]",
     "models.split.horizon_sessions=1",
     "models.split.embargo_sessions=1",
     "models.split.n_folds=2",

@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from pipelines.io.sources.params import RATES, FaultParams
 from simulation.faults import inject_faults, repeat_some
+from simulation.params import RATES, FaultParams
 
 FRIDAY = date(2023, 3, 3)
 CLOSE = datetime(2023, 3, 3, 21, 20, tzinfo=UTC)

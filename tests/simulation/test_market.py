@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata
 
-from pipelines.io.sources.params import RegimeBreak
 from simulation.market import MarketDay, MarketPath
+from simulation.params import RegimeBreak
 from simulation.random_streams import Stream, draw_for
 from simulation.symbols import NOBODY, company_of, ticker_of
-from tests.pipelines.io.sources.markets import small_market
+from tests.simulation.markets import small_market
 
 SEEDS = range(6)
 

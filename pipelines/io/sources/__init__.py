@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from pipelines.io.sources.base import BAR_COLUMNS, TEXT_COLUMNS, ReadRequest, Source
-from pipelines.io.sources.params import SourceParams
+from typing import TYPE_CHECKING
 
-__all__ = ["BAR_COLUMNS", "TEXT_COLUMNS", "ReadRequest", "Source", "SourceParams", "build_source"]
+from pipelines.io.sources.base import BAR_COLUMNS, TEXT_COLUMNS, Provision, ReadRequest, Source
+from pipelines.io.sources.params import FilesParams, SourceParams
+
+if TYPE_CHECKING:
+    from pipelines.base.lake import Lake
+
+__all__ = ["BAR_COLUMNS", "TEXT_COLUMNS", "Provision", "ReadRequest", "Source", "build_source"]
 
 
-def build_source(params: SourceParams) -> Source:
-    """Return the source that `params.name` selects; only its own module is imported."""
-    if params.name == "files":
+def build_source(name: str, params: SourceParams, lake: Lake) -> Source:
+    """Return the source `name` of the settings; only the module of its kind is imported.
+
+    Parameters
+    ----------
+    name : str
+        Stands on every record that it delivers, and in the identity of its batches.
+    params : SourceParams
+        Their type selects the kind of source.
+    lake : Lake
+        Whose distributed engine reads what does not fit this process; it is not started before a read.
+    """
+    if isinstance(params, FilesParams):
         from pipelines.io.sources.files import FilesSource
 
-        return FilesSource(params.files)
+        return FilesSource(name, params, lake)
     from pipelines.io.sources.simulated import SimulatedSource
 
-    return SimulatedSource(params.simulated)
+    return SimulatedSource(name, params)

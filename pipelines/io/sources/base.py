@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from zoneinfo import ZoneInfo
 
 from pipelines.io.sources.params import PriceBasis
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
-    from pyspark.sql import types as T
+    from pipelines.base.frames import Frame
 
 REQUIRED_BAR_COLUMNS = ("symbol", "session", "open", "high", "low", "close", "volume")
 OPTIONAL_BAR_COLUMNS = ("adjusted_close", "dividend", "split", "received_at")
@@ -61,10 +62,34 @@ class ReadRequest:
                 msg = f"{name}={instant!r} has no time zone; give an aware datetime in UTC"
                 raise ValueError(msg)
 
+    def arrivals_after(self, timezone: str) -> datetime:
+        """Return the instant in UTC after which arrivals are wanted, for an exchange of this time zone."""
+        if self.received_after is not None:
+            return self.received_after
+        midnight = datetime.combine(self.first_session, time.min, tzinfo=ZoneInfo(timezone))
+        return midnight.astimezone(UTC) - timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provision:
+    """What a source declares of one kind of record.
+
+    Attributes
+    ----------
+    calendar, timezone : str
+        Exchange calendar, and IANA time zone of its dates.
+    price_basis : {"raw", "split", "total_return"} or None
+        What has been done to the prices; None for records that have none.
+    """
+
+    calendar: str
+    timezone: str
+    price_basis: PriceBasis | None = None
+
 
 @runtime_checkable
 class Source(Protocol):
-    """A feed of bars and texts, delivered as sent.
+    """A feed of some kinds of record (``bars``, ``texts``), delivered as sent.
 
     Every column is a string, whatever it was in the feed, and no value is repaired; only dates
     and instants that can be read are written in one notation (``2024-01-31`` and
@@ -75,37 +100,38 @@ class Source(Protocol):
     Attributes
     ----------
     name : str
-    price_basis : {"raw", "split", "total_return"}
-        What has been done to the prices.
-    calendar, timezone : str
-        Exchange calendar and IANA time zone of the bars.
-    delivers_received_at : bool
-        True: rows are selected by `received_at`; False: by session.
+        Its key in the settings. It stands on each record and in each batch's identity, so a name once
+        used stays that source's.
+    provides : mapping of kind of record to Provision
+        A kind that is not there is not delivered.
     """
 
     @property
     def name(self) -> str: ...
     @property
-    def price_basis(self) -> PriceBasis: ...
-    @property
-    def calendar(self) -> str: ...
-    @property
-    def timezone(self) -> str: ...
-    @property
-    def delivers_received_at(self) -> bool: ...
+    def provides(self) -> Mapping[str, Provision]: ...
 
-    def read_bars(self, spark: SparkSession, request: ReadRequest) -> DataFrame:
-        """Return the bars of the window as strings: `BAR_COLUMNS`, one row a record sent."""
+    def delivers_received_at(self, kind: str) -> bool:
+        """Tell whether rows of a kind are selected by `received_at` (True) or by session (False).
+
+        Not a part of `provides`, because a source may have to look into its files for the answer.
+        """
         ...
 
-    def read_texts(self, spark: SparkSession, request: ReadRequest) -> DataFrame | None:
-        """Return the texts of the window as strings: `TEXT_COLUMNS`; None if the source has none."""
+    def read(self, kind: str, request: ReadRequest) -> Frame | None:
+        """Return the records of the window, one row a record sent; None of a kind that it does not provide.
+
+        Returns
+        -------
+        Frame
+            In this process or in the distributed engine: `BAR_COLUMNS` or `TEXT_COLUMNS`, all strings,
+            null where nothing was sent; in any order, repeats included.
+
+        Raises
+        ------
+        UnavailableError
+            If the place where the records lie does not answer.
+        ContractViolation
+            If what lies there cannot be understood as this kind of record.
+        """
         ...
-
-
-def string_schema(columns: tuple[str, ...]) -> T.StructType:
-    """Return a Spark schema of nullable strings."""
-    # Whoever reads settings imports this module, and most of them use no Spark.
-    from pyspark.sql import types as T
-
-    return T.StructType([T.StructField(name, T.StringType()) for name in columns])

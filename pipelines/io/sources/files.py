@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from datetime import UTC, datetime, time, timedelta
-from functools import cached_property, reduce
+from datetime import timedelta
+from functools import partial, reduce
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
+import polars as pl
 from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
 from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
@@ -16,7 +16,8 @@ from pyspark.sql import types as T
 
 from features.sessions import SessionCalendar
 from pipelines.base.errors import ContractViolation
-from pipelines.io.sources.base import ReadRequest, string_schema
+from pipelines.io.frames import spark_schema
+from pipelines.io.sources.base import Provision, ReadRequest
 from pipelines.io.sources.layout import (
     Layout,
     bars_layout,
@@ -25,7 +26,7 @@ from pipelines.io.sources.layout import (
     read_header,
     texts_layout,
 )
-from pipelines.io.sources.params import FilesParams, PriceBasis
+from pipelines.io.sources.params import FilesParams
 from pipelines.io.sources.stores import FileStore, open_store
 from pipelines.io.sources.typed_columns import (
     as_text,
@@ -37,6 +38,8 @@ from pipelines.io.sources.typed_columns import (
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
+
+    from pipelines.base.lake import Lake
 
 log = logging.getLogger(__name__)
 
@@ -52,83 +55,84 @@ class FilesSource:
 
     Parameters
     ----------
+    name : str
     params : FilesParams
+    lake : Lake
+        Its engine reads the files.
     """
 
-    name = "files"
-
-    def __init__(self, params: FilesParams) -> None:
-        self._params = params
-        self._bars = bars_layout(params.columns)
-        self._texts = texts_layout(params.text_columns)
-
-    @property
-    def price_basis(self) -> PriceBasis:
-        return self._params.price_basis
-
-    @property
-    def calendar(self) -> str:
-        return self._params.calendar
+    def __init__(self, name: str, params: FilesParams, lake: Lake) -> None:
+        self.name = name
+        self._params, self._lake = params, lake
+        self._layouts = {
+            "bars": bars_layout(params.columns, name),
+            "texts": texts_layout(params.text_columns, name),
+        }
+        self._places = {"bars": params.bars, "texts": params.texts}
+        self._stamped: dict[str, bool] = {}
 
     @property
-    def timezone(self) -> str:
-        return self._params.timezone
+    def provides(self) -> dict[str, Provision]:
+        """The kinds for which the settings name files."""
+        said = partial(Provision, calendar=self._params.calendar, timezone=self._params.timezone)
+        declared = {"bars": said(price_basis=self._params.price_basis), "texts": said()}
+        return {kind: provision for kind, provision in declared.items() if self._places[kind]}
 
-    @cached_property
-    def delivers_received_at(self) -> bool:
-        """Whether the bars' files have a `received_at` column (all of them do, or it counts as none)."""
-        from pyspark.sql import SparkSession
+    def delivers_received_at(self, kind: str) -> bool:
+        """Tell whether the files have a `received_at` column (all of them do, or it counts as none)."""
+        if kind not in self._stamped:
+            layout, store = self._layouts[kind], self._store(self._places[kind])
+            files = find_files(store, self._places[kind], layout)
+            self._stamped[kind] = all(
+                "received_at" in layout.locate(self._names(store, file), file) for file in files
+            )
+        return self._stamped[kind]
 
-        store = open_store(self._params.bars, SparkSession.getActiveSession())
-        files = find_files(store, self._params.bars, self._bars)
-        return all("received_at" in self._bars.locate(self._names(store, file), file) for file in files)
+    def _store(self, place: str) -> FileStore:
+        return open_store(place, lambda: self._lake.spark)
 
     def _names(self, store: FileStore, file: str) -> tuple[str, ...]:
         if is_parquet(file):
             return tuple(store.parquet_columns(file))
         return read_header(store, file, self._params.separator)
 
-    def read_bars(self, spark: SparkSession, request: ReadRequest) -> DataFrame:
-        """Return the bars of the window; see `Source.read_bars`.
+    def read(self, kind: str, request: ReadRequest) -> DataFrame | None:
+        """Return the records of the window, None of a kind for which no files are named; see `Source.read`.
 
         Raises
         ------
         ContractViolation
             If a file is missing, empty, truncated, has no header or lacks a required column.
         """
-        bars = self._read(spark, self._params.bars, self._bars)
-        session = F.col(_read_as("session"))
-        by_session = session.between(F.lit(request.first_session), F.lit(request.last_session))
-        selected = bars.where(self._selected(request, by_session | session.isNull()))
-        return selected.select(*self._bars.columns)
-
-    def read_texts(self, spark: SparkSession, request: ReadRequest) -> DataFrame | None:
-        """Return the texts of the window, None when the settings name none; see `Source.read_texts`."""
-        if not self._params.texts:
+        if kind not in self.provides:
             return None
-        texts = self._read(spark, self._params.texts, self._texts)
-        calendar = SessionCalendar(self.calendar)
+        layout = self._layouts[kind]
+        records = self._read(self._lake.spark, self._places[kind], layout)
+        dated = self._in_sessions(request) if kind == "bars" else self._between_closes(request)
+        return records.where(self._selected(request, dated)).select(*layout.columns)
+
+    def _in_sessions(self, request: ReadRequest) -> Column:
+        session = F.col(_read_as("session"))
+        inside = session.between(F.lit(request.first_session), F.lit(request.last_session))
+        return inside | session.isNull()
+
+    def _between_closes(self, request: ReadRequest) -> Column:
+        calendar = SessionCalendar(self._params.calendar)
         before = calendar.last_on_or_before(request.first_session - timedelta(days=1))
         last = calendar.last_on_or_before(request.last_session)
         published = F.col(_read_as("published_at"))
         after_last_close = published > F.lit(calendar.close_at(before))
-        by_publication = after_last_close & (published <= F.lit(calendar.close_at(last)))
-        selected = texts.where(self._selected(request, by_publication | published.isNull()))
-        return selected.select(*self._texts.columns)
+        return (after_last_close & (published <= F.lit(calendar.close_at(last)))) | published.isNull()
 
     def _selected(self, request: ReadRequest, otherwise: Column) -> Column:
         """Return the condition of the window: by arrival where it can be read, else `otherwise`."""
         received = F.col(_read_as("received_at"))
-        after = request.received_after or self._midnight_before(request)
+        after = request.arrivals_after(self._params.timezone)
         by_receipt = (received > F.lit(after)) & (received <= F.lit(request.received_until))
         return by_receipt | (received.isNull() & otherwise)
 
-    def _midnight_before(self, request: ReadRequest) -> datetime:
-        local = datetime.combine(request.first_session, time.min, tzinfo=ZoneInfo(self.timezone))
-        return local.astimezone(UTC) - timedelta(microseconds=1)
-
     def _read(self, spark: SparkSession, place: str, layout: Layout) -> DataFrame:
-        store = open_store(place, spark)
+        store = self._store(place)
         files = find_files(store, place, layout)
         log.info("reading %s from %d files at %s", layout.kind, len(files), place)
         if is_parquet(files[0]):
@@ -146,7 +150,7 @@ class FilesSource:
         places = layout.locate(header, files[0])
         names = tuple(f"column_{position}" for position in range(len(header)))
         trimmed = layout.kind == "bars"
-        table = spark.read.schema(string_schema(names)).csv(
+        table = spark.read.schema(spark_schema(dict.fromkeys(names, pl.String))).csv(
             [_address(file) for file in files],
             header=True,
             sep=self._params.separator,
@@ -188,7 +192,7 @@ class FilesSource:
     def _columns_of(self, column: Column, kind: T.DataType, ours: str) -> list[Column]:
         sent = as_text(column, kind)
         if ours == "session":
-            day = to_session(column, kind, self._params.date_formats, self.timezone)
+            day = to_session(column, kind, self._params.date_formats, self._params.timezone)
             return [session_text(day, sent).alias(ours), day.alias(_read_as(ours))]
         if ours in INSTANTS:
             instant = to_instant(column, kind)

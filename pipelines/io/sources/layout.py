@@ -26,6 +26,7 @@ class Layout:
     """The columns of one kind of record and the names that a file may give them.
 
     `aliases` are names accepted without a mapping; `mapping` is the user's own, theirs to ours.
+    `source` is the source's name in the settings.
     """
 
     kind: str
@@ -33,6 +34,7 @@ class Layout:
     optional: tuple[str, ...]
     aliases: Mapping[str, str]
     mapping: Mapping[str, str]
+    source: str
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.mapping.values()) - set(self.columns))
@@ -51,7 +53,7 @@ class Layout:
     @property
     def setting(self) -> str:
         """The settings key of the user's mapping."""
-        return "source.files.columns" if self.kind == "bars" else "source.files.text_columns"
+        return f"sources.{self.source}.{'columns' if self.kind == 'bars' else 'text_columns'}"
 
     def locate(self, names: Sequence[str], file: str) -> dict[str, int]:
         """Return our column -> position in the file.
@@ -91,7 +93,7 @@ class Layout:
         raise ContractViolation(self.kind, missing[0], f"{file}: {what}; {step}")
 
 
-def bars_layout(mapping: Mapping[str, str]) -> Layout:
+def bars_layout(mapping: Mapping[str, str], source: str) -> Layout:
     """Return the layout of bars; ``date`` is accepted for ``session``."""
     return Layout(
         kind="bars",
@@ -99,10 +101,11 @@ def bars_layout(mapping: Mapping[str, str]) -> Layout:
         optional=OPTIONAL_BAR_COLUMNS,
         aliases={"date": "session"},
         mapping=mapping,
+        source=source,
     )
 
 
-def texts_layout(mapping: Mapping[str, str]) -> Layout:
+def texts_layout(mapping: Mapping[str, str], source: str) -> Layout:
     """Return the layout of texts; ``source`` is accepted for ``origin``."""
     return Layout(
         kind="texts",
@@ -110,6 +113,7 @@ def texts_layout(mapping: Mapping[str, str]) -> Layout:
         optional=OPTIONAL_TEXT_COLUMNS,
         aliases={"source": "origin"},
         mapping=mapping,
+        source=source,
     )
 
 
@@ -123,7 +127,8 @@ def find_files(store: FileStore, place: str, layout: Layout) -> list[str]:
         read the same records twice where one is an export of the other).
     """
     if not place:
-        msg = f"source.files.{layout.kind} is empty; give --{layout.kind} PATH (a file, a folder or a glob)"
+        key = f"sources.{layout.source}.{layout.kind}"
+        msg = f"{key} is empty; give --{layout.kind} PATH (a file, a folder or a glob)"
         raise SettingsError(msg)
     files = [file for file in store.expand(place) if store.is_file(place) or _suffix(file)]
     allowed = f"allowed: {', '.join((*PARQUET_SUFFIXES, *CSV_SUFFIXES))}"

@@ -1,100 +1,23 @@
-"""Parameters of the sources, as the settings nest them. `conf/base/source.yaml` explains each key."""
+"""Parameters of the sources, as the settings nest them. `conf/base/sources.yaml` explains each key."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
-from typing import Literal
+from typing import Literal, TypeAlias
+
+from simulation.params import SimulatedParams
 
 PriceBasis = Literal["raw", "split", "total_return"]
-SourceName = Literal["simulated", "files"]
-
-RATES = (
-    "nulls",
-    "bad_ticks",
-    "duplicates",
-    "corrections",
-    "missing_symbols",
-    "late_arrivals",
-    "ohlc_violations",
-    "negative_prices",
-    "off_calendar",
-)
-"""The kinds of feed fault, in the order in which symbols are drawn for them."""
+NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FaultParams:
-    """Injected feed faults: for each kind the share of a session's symbols that it hits.
+class SimulatedSourceParams(SimulatedParams):
+    """The simulated market as a source."""
 
-    With `fault_sessions` only those sessions are hit, and every kind with a positive rate hits at
-    least one symbol there; without, every session is drawn by the rates alone.
-    """
-
-    enabled: bool = False
-    fault_sessions: tuple[date, ...] = ()
-    nulls: float = 0.0
-    bad_ticks: float = 0.0
-    duplicates: float = 0.0
-    corrections: float = 0.0
-    missing_symbols: float = 0.0
-    late_arrivals: float = 0.0
-    ohlc_violations: float = 0.0
-    negative_prices: float = 0.0
-    off_calendar: float = 0.0
-
-    def __post_init__(self) -> None:
-        for name in RATES:
-            _check_range(name, getattr(self, name), 0, 1)
-        total = sum(getattr(self, name) for name in RATES)
-        if total > 1:
-            msg = (
-                f"fault rates add up to {total:.3f}; keep the sum at most 1: a symbol has one fault a session"
-            )
-            raise ValueError(msg)
-
-    def hit(self, session: date) -> bool:
-        """Tell whether faults are injected on `session`."""
-        return self.enabled and (not self.fault_sessions or session in self.fault_sessions)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegimeBreak:
-    """From `session` on every shock is multiplied by `volatility_multiplier`."""
-
-    session: date
-    volatility_multiplier: float
-
-    def __post_init__(self) -> None:
-        _check_range("volatility_multiplier", self.volatility_multiplier, 0.1, 10)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SimulatedParams:
-    """The simulated market. `alpha_rank_ic` is the rank IC that an all-knowing forecaster reaches."""
-
-    symbols: int
-    seed: int
-    start: date
-    sectors: int
-    alpha_rank_ic: float
-    annual_turnover: float
-    headline_rate: float
-    post_rate: float
-    calendar: str
-    timezone: str
-    regime_break: RegimeBreak | None = None
-    faults: FaultParams = field(default_factory=FaultParams)
-
-    def __post_init__(self) -> None:
-        _check_range("symbols", self.symbols, 2, 20_000)
-        _check_range("seed", self.seed, 0, 2**63 - 1)
-        _check_range("sectors", self.sectors, 1, 11)
-        _check_range("alpha_rank_ic", self.alpha_rank_ic, 0, 0.3)
-        _check_range("annual_turnover", self.annual_turnover, 0, 1)
-        _check_range("headline_rate", self.headline_rate, 0, 20)
-        _check_range("post_rate", self.post_rate, 0, 20)
+    kind: Literal["simulated"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,13 +28,14 @@ class FilesParams:
     ``raw`` the splits and dividends of the file are applied, with the others they are not applied again.
     """
 
-    bars: str
-    texts: str
-    columns: Mapping[str, str]
-    text_columns: Mapping[str, str]
-    separator: str
-    date_formats: tuple[str, ...]
-    price_basis: PriceBasis
+    kind: Literal["files"]
+    bars: str = ""
+    texts: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    text_columns: Mapping[str, str] = field(default_factory=dict)
+    separator: str = ","
+    date_formats: tuple[str, ...] = ("yyyy-MM-dd", "yyyyMMdd")
+    price_basis: PriceBasis | None = None
     calendar: str
     timezone: str
 
@@ -122,23 +46,45 @@ class FilesParams:
         if not self.date_formats:
             msg = "date_formats=() must name at least one pattern, such as yyyy-MM-dd"
             raise ValueError(msg)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceParams:
-    """Which source is read, and the parameters of each."""
-
-    name: SourceName
-    files: FilesParams
-    simulated: SimulatedParams
-
-    def __post_init__(self) -> None:
-        if self.name == "files" and not self.files.bars:
-            msg = "files.bars='' must name a file, a folder or a glob; --bars PATH sets it"
+        if self.bars and self.price_basis is None:
+            msg = "price_basis=None must be raw, split or total_return where bars are named"
             raise ValueError(msg)
 
 
-def _check_range(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        msg = f"{name}={value} must lie in {low}..{high}"
-        raise ValueError(msg)
+SourceParams: TypeAlias = FilesParams | SimulatedSourceParams
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedsParams:
+    """Which source delivers each kind of record, by its key under `sources`; None: there are none."""
+
+    bars: str
+    texts: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourcesParams:
+    """The feeds and the sources that they name. A source's name stands on each record that it delivered."""
+
+    feeds: FeedsParams
+    sources: Mapping[str, SourceParams]
+
+    def __post_init__(self) -> None:
+        for key in self.sources:
+            if not NAME.fullmatch(key):
+                msg = f"sources.{key} must be a name of lower-case letters, digits and underscores"
+                raise ValueError(msg)
+        for kind in ("bars", "texts"):
+            name = self.source_of(kind)
+            if name is not None and name not in self.sources:
+                msg = f"feeds.{kind}={name!r} must be a key of sources: {', '.join(sorted(self.sources))}"
+                raise ValueError(msg)
+        params = self.sources[self.feeds.bars]
+        if isinstance(params, FilesParams) and not params.bars:
+            msg = f"sources.{self.feeds.bars}.bars='' must name a file, folder or glob; --bars PATH sets it"
+            raise ValueError(msg)
+
+    def source_of(self, kind: str) -> str | None:
+        """Return the name of the source that delivers a kind of record (bars, texts); None if nobody does."""
+        name: str | None = getattr(self.feeds, kind)
+        return name

@@ -2,198 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from datetime import UTC, date, datetime, time, timedelta
-from functools import lru_cache
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal
-from zoneinfo import ZoneInfo
+from functools import partial
 
-import numpy as np
 import polars as pl
 
-from features.sessions import INSTANT, SessionCalendar
-from pipelines.io.sources.base import BAR_COLUMNS, INSTANT_FORMAT, TEXT_COLUMNS, ReadRequest, string_schema
-from pipelines.io.sources.params import FaultParams, SimulatedParams
-from simulation.faults import MAX_DELAY, inject_faults, repeat_some
-from simulation.market import MarketDay, market_path
-from simulation.random_streams import Stream, draw_for_session
-from simulation.symbols import ticker_of
-from simulation.texts import MAX_DELAY as TEXT_DELAY
-from simulation.texts import SCHEMA as TEXT_SCHEMA
-from simulation.texts import compose_texts
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
-
-LONGEST_CLOSURE = timedelta(days=14)
-_NUMBERS = ("open", "high", "low", "close", "volume", "dividend", "split")
-BAR_SCHEMA: dict[str, Any] = {
-    "symbol": pl.String,
-    "session": pl.Date,
-    **dict.fromkeys(_NUMBERS, pl.Float64),
-    "received_at": pl.Datetime("us"),
-}
+from features.sessions import INSTANT
+from pipelines.io.sources.base import BAR_COLUMNS, INSTANT_FORMAT, TEXT_COLUMNS, Provision, ReadRequest
+from simulation.feed import SimulatedFeed
+from simulation.params import SimulatedParams
 
 
 class SimulatedSource:
-    """A simulated market, delivered like a vendor's feed.
+    """The simulated market as a source; see `simulation.feed`.
 
-    Bars arrive 15 to 40 minutes after the close, texts one to five minutes after publication.
-    A window's rows are made on the driver: sessions x symbols of them, 12 columns each.
-
-    Parameters
-    ----------
-    params : SimulatedParams
-    """
-
-    name = "simulated"
-    price_basis: Literal["raw"] = "raw"
-    delivers_received_at = True
-
-    def __init__(self, params: SimulatedParams) -> None:
-        self._params = params
-        self.calendar = params.calendar
-        self.timezone = params.timezone
-
-    def read_bars(self, spark: SparkSession, request: ReadRequest) -> DataFrame:
-        """Return the bars received in the window; see `Source.read_bars`."""
-        bars = self.deliver_bars(*self._window(request))
-        return _to_spark(spark, bars, BAR_COLUMNS)
-
-    def read_texts(self, spark: SparkSession, request: ReadRequest) -> DataFrame | None:
-        """Return the texts received in the window; see `Source.read_texts`."""
-        texts = self.deliver_texts(*self._window(request))
-        return _to_spark(spark, texts, TEXT_COLUMNS)
-
-    def deliver_bars(self, after: datetime, until: datetime) -> pl.DataFrame:
-        """Return the bars with ``after < received_at <= until``, typed, faults included."""
-        frames = [
-            inject_faults(_arrived(day, self._params), day.session, self._params.faults, self._params.seed)
-            for day in self._days(after - MAX_DELAY, until)
-        ]
-        return _received(frames, BAR_SCHEMA, after, until)
-
-    def deliver_texts(self, after: datetime, until: datetime) -> pl.DataFrame:
-        """Return the texts with ``after < received_at <= until``, typed, repeats included."""
-        opens = _calendar(self._params.calendar)
-        days = self._days(after - LONGEST_CLOSURE, until + LONGEST_CLOSURE)
-        frames = [
-            repeat_some(
-                compose_texts(self._params, opens, day, before),
-                day.session,
-                self._params.faults,
-                self._params.seed,
-            )
-            for before, day in pairwise(days)
-            if opens.close_at(day.session) > after - TEXT_DELAY and opens.close_at(before.session) < until
-        ]
-        return _received(frames, TEXT_SCHEMA, after, until)
-
-    def _days(self, first: datetime, last: datetime) -> list[MarketDay]:
-        """Return the market's sessions from the date of `first` to that of `last`."""
-        low, high = first.date(), last.date()
-        days = market_path(_without_faults(self._params)).until(high)
-        return [day for day in days if low <= day.session <= high]
-
-    def _window(self, request: ReadRequest) -> tuple[datetime, datetime]:
-        midnight = datetime.combine(request.first_session, time.min, tzinfo=ZoneInfo(self.timezone))
-        after = request.received_after or midnight.astimezone(UTC) - timedelta(microseconds=1)
-        return after, request.received_until
-
-
-def compute_oracle(params: SimulatedParams, first: date, last: date) -> pl.DataFrame:
-    """Return what an all-knowing forecaster would say: the true expected returns.
+    A window's rows are made in this process: sessions x symbols of them, 12 columns each.
 
     Parameters
     ----------
+    name : str
     params : SimulatedParams
-    first, last : date
-        Sessions wanted, both included.
-
-    Returns
-    -------
-    polars.DataFrame, shape (n_listed_rows, 3)
-        `symbol`, `session`, `score`: the expected log return from the close of t+1 to the close of
-        t+6 given all that is seen at the close of t, up to a common drift. Zero in the null market.
     """
-    return pl.concat(
-        pl.DataFrame(
-            {
-                "symbol": _tickers(day),
-                "session": pl.Series([day.session] * int(day.listed.sum()), dtype=pl.Date),
-                "score": day.score[day.listed],
-            }
-        )
-        for day in _clean_days(params, first, last)
-    )
+
+    def __init__(self, name: str, params: SimulatedParams) -> None:
+        self.name = name
+        said = partial(Provision, calendar=params.calendar, timezone=params.timezone)
+        self.provides = {"bars": said(price_basis="raw"), "texts": said()}
+        self._timezone = params.timezone
+        self._feed = SimulatedFeed(params)
+
+    def delivers_received_at(self, kind: str) -> bool:
+        """Say that every kind of record comes with its arrival."""
+        return kind in self.provides
+
+    def read(self, kind: str, request: ReadRequest) -> pl.DataFrame | None:
+        """Return the records received in the window; see `Source.read`."""
+        window = request.arrivals_after(self._timezone), request.received_until
+        if kind == "bars":
+            return _as_sent(self._feed.deliver_bars(*window), BAR_COLUMNS)
+        return _as_sent(self._feed.deliver_texts(*window), TEXT_COLUMNS) if kind in self.provides else None
 
 
-def compute_true_bars(params: SimulatedParams, first: date, last: date) -> pl.DataFrame:
-    """Return the market's bars without any fault of the feed: as delivered on time."""
-    bars = pl.concat(_arrived(day, params) for day in _clean_days(params, first, last))
-    return bars.with_columns(pl.col("received_at").dt.replace_time_zone("UTC"))
-
-
-def _clean_days(params: SimulatedParams, first: date, last: date) -> Iterator[MarketDay]:
-    days = market_path(_without_faults(params)).until(last)
-    return (day for day in days if first <= day.session <= last)
-
-
-def _without_faults(params: SimulatedParams) -> SimulatedParams:
-    """Return the parameters that the market itself depends on, so that feeds share one path."""
-    return replace(params, faults=FaultParams())
-
-
-@lru_cache(maxsize=4)
-def _calendar(name: str) -> SessionCalendar:
-    """Return the calendar whose decision instants are the opens."""
-    return SessionCalendar(name, decision_lead_minutes=0)
-
-
-def _tickers(day: MarketDay) -> list[str]:
-    return [ticker_of(int(identity)) for identity in day.identity[day.listed]]
-
-
-def _arrived(day: MarketDay, params: SimulatedParams) -> pl.DataFrame:
-    """Return the session's bars with their arrival (UTC, without a zone), in order of symbol."""
-    draw = draw_for_session(params.seed, Stream.DELIVERY, day.session)
-    seconds = draw.integers(15 * 60, 40 * 60, len(day.listed)).astype("timedelta64[s]")
-    close_at = _calendar(params.calendar).close_at(day.session).replace(tzinfo=None)
-    tickers = np.array(_tickers(day))
-    order = np.argsort(tickers)
-    rows = np.flatnonzero(day.listed)[order]
-    return pl.DataFrame(
-        {
-            "symbol": tickers[order].tolist(),
-            "session": np.full(len(rows), np.datetime64(day.session, "D")),
-            **{name: getattr(day, name)[rows] for name in _NUMBERS},
-            "received_at": np.datetime64(close_at, "us") + seconds[rows],
-        }
-    )
-
-
-def _received(
-    frames: list[pl.DataFrame], schema: Mapping[str, Any], after: datetime, until: datetime
-) -> pl.DataFrame:
-    """Return the rows that arrived in the window, instants in UTC."""
-    rows = (
-        pl.concat(frame for frame in frames if frame.height)
-        if any(map(len, frames))
-        else pl.DataFrame(schema=schema)
-    )
-    zoned = rows.with_columns(pl.col(pl.Datetime("us")).dt.replace_time_zone("UTC"))
-    return zoned.filter((pl.col("received_at") > after) & (pl.col("received_at") <= until))
-
-
-def _to_spark(spark: SparkSession, rows: pl.DataFrame, columns: tuple[str, ...]) -> DataFrame:
+def _as_sent(rows: pl.DataFrame, columns: tuple[str, ...]) -> pl.DataFrame:
     """Return the rows as a feed would write them: text throughout, whole numbers without a point."""
     sent = rows.with_columns(pl.col(INSTANT).dt.strftime(INSTANT_FORMAT))
     if "volume" in rows.columns:
         sent = sent.with_columns(
             pl.col("volume").cast(pl.Int64), pl.lit(None, pl.String).alias("adjusted_close")
         )
-    return spark.createDataFrame(
-        sent.select(pl.col(columns).cast(pl.String)).to_arrow(), schema=string_schema(columns)
-    )
+    return sent.select(pl.col(columns).cast(pl.String))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlparse
 
 import pyarrow.parquet as pq
-
-from pipelines.base.errors import UnavailableError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -50,20 +48,11 @@ class FileStore(Protocol):
         ...
 
 
-def open_store(place: str, spark: SparkSession | None) -> FileStore:
-    """Return the store that holds `place`.
-
-    Raises
-    ------
-    UnavailableError
-        If the place is not local and no Spark session is there to reach it.
-    """
+def open_store(place: str, session: Callable[[], SparkSession]) -> FileStore:
+    """Return the store that holds `place`; `session` is called for places that are not local alone."""
     if urlparse(place).scheme in {"", "file"}:
         return LocalStore()
-    if spark is None:
-        msg = f"{place} is reached through Spark and no session is running; start one first"
-        raise UnavailableError(msg)
-    return HadoopStore(spark)
+    return HadoopStore(session())
 
 
 class LocalStore:

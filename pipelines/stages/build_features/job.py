@@ -119,7 +119,7 @@ def build_daily(context: Context, changed: list[date] | None) -> dict[str, dict[
         touched=touched,
         block_sessions=context.params(BuildFeaturesParams).block_sessions,
         calendar=context.calendar,
-        horizons=tuple(sorted(labelled.horizons)),
+        horizons=tuple(sorted(labelled.horizon_sessions)),
         label_lag=timedelta(minutes=labelled.lag_minutes),
     )
     bars = f"select {', '.join(steps.BAR_INPUTS)} from silver_bars"
@@ -146,7 +146,7 @@ def labels_condition(context: Context, touched: list[date] | None) -> str:
     if touched is None:
         return "true"
     parts = []
-    for horizon in context.params(LabelParams).horizons:
+    for horizon in context.params(LabelParams).horizon_sessions:
         signals = [context.calendar.shift(day, -1 - horizon) for day in touched]
         parts.append(f"(horizon = {horizon} and {dates_condition(signals)})")
     return " or ".join(parts)

@@ -14,9 +14,7 @@ from pipelines.base.report import SessionRange, StageReport, standing
 from pipelines.base.table import TableContract
 from pipelines.io.frames import collect_rows, persisted, reshape
 from pipelines.io.lake import run_concurrently
-from pipelines.io.sources import build_source
-from pipelines.io.sources.origin import open_source
-from pipelines.io.sources.params import SourceParams
+from pipelines.io.sources.feeds import price_basis_of
 from pipelines.stages.curate import contract, steps
 from pipelines.stages.curate.params import CurateParams
 from pipelines.tables.contracts import (
@@ -42,7 +40,7 @@ def run(context: Context, window: SessionRange) -> StageReport:
     """Bring silver up to what bronze holds. The as-of bounds what later stages see, never curate."""
     del window
     lake = context.lake
-    definition = digest_of(context.params(CurateParams), open_source(context).price_basis)
+    definition = digest_of(context.params(CurateParams), price_basis_of(context))
     before, inputs = lake.versions(contract.WRITES), standing(lake.versions(contract.READS))
     bars, texts = curate_bars(context, definition), curate_texts(context, definition)
     rows_out = bars["rows_out"] + texts["rows_out"]
@@ -78,7 +76,7 @@ def curate_bars(context: Context, definition: str) -> dict[str, Any]:
         steps.bar_versions,
         sessions=sessions,
         params=context.params(CurateParams),
-        price_basis=build_source(context.params(SourceParams)).price_basis,
+        price_basis=price_basis_of(context),
     )
     records = bucketed(read_bars(context, touched))
     with persisted(context.lake.map_groups(records, ["bucket"], step, SILVER_BARS.schema)) as versions:

@@ -17,7 +17,7 @@ from pipelines.base.table import TableContract
 from pipelines.io.frames import persisted
 from pipelines.io.lake import run_concurrently
 from pipelines.io.sources import ReadRequest, Source
-from pipelines.io.sources.origin import open_source
+from pipelines.io.sources.feeds import open_source
 from pipelines.stages.ingest import contract, steps
 from pipelines.stages.ingest.params import IngestParams
 from pipelines.tables.as_of import instant_literal
@@ -46,20 +46,21 @@ class Reading:
 
 def run(context: Context, window: SessionRange) -> StageReport:
     """Land bars and texts of `window`; what has been landed before is not landed again."""
-    lake, source = context.lake, open_source(context)
+    lake, parts, sources = context.lake, {}, {}
     before, request = lake.versions(contract.WRITES), read_request(context, window)
-    kinds = ((BARS, BRONZE_BARS, source.read_bars), (TEXTS, BRONZE_TEXTS, source.read_texts))
-    parts = {}
-    for kind, bronze, read in kinds:
-        reading = Reading(context=context, source=source, request=request, kind=kind, bronze=bronze)
-        parts[kind.name] = land(reading, partial(read, lake.spark, request))
+    for kind, bronze in ((BARS, BRONZE_BARS), (TEXTS, BRONZE_TEXTS)):
+        parts[kind.name] = NOTHING
+        if source := open_source(context, kind.name):
+            sources[kind.name] = source.name
+            reading = Reading(context=context, source=source, request=request, kind=kind, bronze=bronze)
+            parts[kind.name] = land(reading)
     totals = steps.combine_details(parts)
     return StageReport(
         stage="ingest",
         status="done" if totals["rows_in"] else "nothing_to_do",
         versions_before=before,
         outputs=standing(lake.versions(contract.WRITES)),
-        details={"source": source.name, "kinds": parts},
+        details={"sources": sources, "kinds": parts},
         rows_in=totals["rows_in"],
         rows_out=totals["rows_out"],
         rows_refused=totals["rows_refused"],
@@ -78,8 +79,8 @@ def read_request(context: Context, window: SessionRange) -> ReadRequest:
     )
 
 
-def land(reading: Reading, read: Callable[[], DistributedFrame | None]) -> dict[str, int]:
-    """Land what `read` returns and return its counts.
+def land(reading: Reading) -> dict[str, int]:
+    """Land what the source sends and return its counts.
 
     Raises
     ------
@@ -87,10 +88,8 @@ def land(reading: Reading, read: Callable[[], DistributedFrame | None]) -> dict[
         If a larger share than allowed breaks the contract; then nothing is landed.
     """
     context = reading.context
-    asked: tuple[Callable[[], Any], ...] = (read, partial(find_delivered, reading))
+    asked: tuple[Callable[[], Any], ...] = (partial(read_sent, reading), partial(find_delivered, reading))
     sent, delivered = run_concurrently(*asked)
-    if sent is None:
-        return NOTHING
     fresh = without_landed(reading, hashed(sent, reading.kind))
     schema = steps.judged_schema(reading.bronze)
     with persisted(context.lake.distribute(judged(reading, fresh, delivered), schema)) as records:
@@ -116,6 +115,14 @@ def check_refusals(reading: Reading, refused: int, facts: dict[str, Any]) -> Non
         counted = f"select rule from ops_quarantine where batch_id = '{facts['batch_id']}' group by rule"
         broken = context.lake.collect_query(f"{counted} order by count(*) desc, rule", OPS_QUARANTINE)
         raise BadDataError(check(allowed=allowed, rules=broken["rule"].to_list()))
+
+
+def read_sent(reading: Reading) -> DistributedFrame:
+    """Return what the source sends of the window, all strings, in the distributed engine."""
+    columns = (*reading.kind.columns, "received_at")
+    sent = reading.source.read(reading.kind.name, reading.request)
+    sent = pl.DataFrame(schema=dict.fromkeys(columns, pl.String)) if sent is None else sent
+    return reading.context.lake.distribute(sent, dict.fromkeys(columns, pl.String))
 
 
 def hashed(sent: DistributedFrame, kind: RecordKind) -> DistributedFrame:
@@ -145,7 +152,7 @@ def _landed(reading: Reading) -> str:
 
 def _scope(reading: Reading) -> str:
     request = reading.request
-    if reading.source.delivers_received_at:
+    if reading.source.delivers_received_at(reading.kind.name):
         arrived = f"received_at <= {instant_literal(request.received_until)}"
         if request.received_after is not None:
             arrived = f"received_at > {instant_literal(request.received_after)} and {arrived}"
@@ -179,7 +186,7 @@ def judged(reading: Reading, fresh: Frame, delivered: Sequence[date]) -> Frame:
 def find_delivered(reading: Reading) -> list[date]:
     """Return the sessions in question that a source without arrival times has delivered before."""
     lake = reading.context.lake
-    if reading.source.delivers_received_at or not lake.exists(reading.bronze):
+    if reading.source.delivers_received_at(reading.kind.name) or not lake.exists(reading.bronze):
         return []
     known = lake.collect_query(f"select distinct session_date from {_landed(reading)}", reading.bronze)
     return known.get_column("session_date").drop_nulls().to_list()

@@ -20,7 +20,7 @@ PLAN = Plan(first=date(2023, 11, 10), last=date(2026, 11, 6), days=(date(2026, 1
 
 
 def simulated_from(start: str, home: Path) -> Context:
-    settings, _ = load_settings(overrides=[f"source.simulated.start={start}"])
+    settings, _ = load_settings(overrides=[f"sources.simulated.start={start}"])
     return open_context(settings, home, clock=lambda: datetime(2026, 11, 11, 15, tzinfo=UTC))
 
 
@@ -41,7 +41,7 @@ def test_faults_hit_the_last_session_and_the_command_line_wins() -> None:
         home=Path("h"), env="local", overrides=("ingest.max_refused_share=0.5",), clock=None, verbose=False
     )
     overrides = with_faults(request, PLAN).overrides
-    assert "source.simulated.faults.fault_sessions=[2026-11-10]" in overrides
+    assert "sources.simulated.faults.fault_sessions=[2026-11-10]" in overrides
     assert overrides[-1] == "ingest.max_refused_share=0.5"
 
 

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
-from pipelines.app.runner import open_context
-from pipelines.app.settings import load_settings
 from pipelines.base.errors import SettingsError
 from pipelines.cli.main import main
-from pipelines.io.lake import Lake
-from pipelines.io.sources.origin import open_source
-from pipelines.tables.contracts import BRONZE_BARS
-from tests.pipelines.table_rows import rows_of
 
 
 def bellwether(*command: str) -> Result:
@@ -33,7 +26,7 @@ def bellwether(*command: str) -> Result:
         (("audit", "--session", "2024-13-01"), 2, "is not a date; give YYYY-MM-DD"),
         (("ingest", "--as-of", "2099-01-02"), 78, "the calendar XNYS ends on"),
         (("ingest", "--bars", "no/such/*.csv"), 78, "--bars no/such/*.csv: there is no such file"),
-        (("ingest", "--source", "files"), 78, "source.files.bars: files.bars='' must name a file"),
+        (("ingest", "--source", "files"), 78, "sources.files.bars='' must name a file"),
         (("run", "--stages", "ingest,shake"), 2, "--stages names shake"),
         (("status", "--set", "calendar.name=XNYC"), 78, "is no calendar of exchange_calendars"),
     ],
@@ -56,11 +49,3 @@ def test_a_home_that_is_not_there_is_not_looked_at(command: tuple[str, ...], tmp
 def test_an_empty_home_says_that_nothing_has_run(tmp_path: Path) -> None:
     result = bellwether("status", "--home", str(tmp_path))
     assert (result.exit_code, "no stage has run yet" in result.output) == (0, True), result.output
-
-
-def test_a_home_keeps_to_one_source(tmp_path: Path, lake: Lake) -> None:
-    context = replace(open_context(load_settings()[0], tmp_path), lake=lake)
-    assert open_source(context).name == "simulated"
-    lake.append(BRONZE_BARS, rows_of(BRONZE_BARS, {"source": ["files"], "batch_id": ["b"]}))
-    with pytest.raises(SettingsError, match="holds bars of 'files'; one home holds one market"):
-        open_source(context)

@@ -18,7 +18,7 @@ NAMES = HEADER.split(",")
 
 
 def find(place: object) -> list[str]:
-    return find_files(LocalStore(), str(place), bars_layout({}))
+    return find_files(LocalStore(), str(place), bars_layout({}, "files"))
 
 
 def written(path: Path, *lines: str) -> Path:
@@ -27,18 +27,21 @@ def written(path: Path, *lines: str) -> Path:
 
 
 def test_names_match_whatever_their_case_order_and_blanks():
-    found = bars_layout({}).locate(["Volume ", "\ufeffClose", "LOW", "high", "open", "Date", "Symbol"], "f")
+    found = bars_layout({}, "files").locate(
+        ["Volume ", "\ufeffClose", "LOW", "high", "open", "Date", "Symbol"], "f"
+    )
     assert found == {"volume": 0, "close": 1, "low": 2, "high": 3, "open": 4, "session": 5, "symbol": 6}
 
 
 def test_a_mapped_name_wins_over_the_same_name_unmapped():
     names = [*NAMES, "adj"]
-    found = bars_layout({"adj": "close"}).locate(names, "f")
+    found = bars_layout({"adj": "close"}, "files").locate(names, "f")
     assert found["close"] == 7
 
 
 def test_texts_accept_source_for_origin():
-    assert texts_layout({"title": "text"}).locate(["symbol", "published_at", "title", "source"], "f") == {
+    names = ["symbol", "published_at", "title", "source"]
+    assert texts_layout({"title": "text"}, "files").locate(names, "f") == {
         "symbol": 0, "published_at": 1, "text": 2, "origin": 3,
     }  # fmt: skip
 
@@ -47,24 +50,24 @@ def test_missing_columns_are_named_with_what_was_found_and_the_next_step():
     with pytest.raises(
         ContractViolation,
         match=r"bars\.low: prices\.csv: missing low, volume; found the columns 'symbol', 'date'.*"
-        r"needed are symbol, session.*source\.files\.columns",
+        r"needed are symbol, session.*sources\.files\.columns",
     ):
-        bars_layout({}).locate(["symbol", "date", "open", "high", "close"], "prices.csv")
+        bars_layout({}, "files").locate(["symbol", "date", "open", "high", "close"], "prices.csv")
 
 
 def test_a_first_line_of_data_is_told_from_a_header():
     with pytest.raises(ContractViolation, match=r"first line looks like data.*write the header line first"):
-        bars_layout({}).locate(["A", "2020-01-02", "1.5", "2", "1", "1.5", "100"], "f")
+        bars_layout({}, "files").locate(["A", "2020-01-02", "1.5", "2", "1", "1.5", "100"], "f")
 
 
 def test_two_columns_for_one_of_ours_are_refused():
     with pytest.raises(ContractViolation, match=r"columns 'date' and 'session' both stand for it"):
-        bars_layout({}).locate([*NAMES, "session"], "f")
+        bars_layout({}, "files").locate([*NAMES, "session"], "f")
 
 
 def test_a_mapping_to_an_unknown_name_is_refused():
-    with pytest.raises(SettingsError, match=r"source\.files\.columns maps to price; allowed .* symbol"):
-        bars_layout({"px": "price"})
+    with pytest.raises(SettingsError, match=r"sources\.files\.columns maps to price; allowed .* symbol"):
+        bars_layout({"px": "price"}, "files")
 
 
 def test_a_file_a_folder_and_a_glob_are_found(tmp_path: Path):
@@ -86,7 +89,7 @@ def test_nothing_there(tmp_path: Path):
 
 
 def test_no_path_given():
-    with pytest.raises(SettingsError, match=r"source\.files\.bars is empty; give --bars PATH"):
+    with pytest.raises(SettingsError, match=r"sources\.files\.bars is empty; give --bars PATH"):
         find("")
 
 

@@ -10,9 +10,9 @@ import polars as pl
 from polars.testing import assert_frame_equal
 
 from features.sessions import SessionCalendar
-from pipelines.io.sources.params import FaultParams
-from pipelines.io.sources.simulated import SimulatedSource, compute_oracle, compute_true_bars
-from tests.pipelines.io.sources.markets import small_market
+from simulation.feed import SimulatedFeed, compute_oracle, compute_true_bars
+from simulation.params import FaultParams
+from tests.simulation.markets import small_market
 
 NOON = datetime(2023, 3, 1, 17, tzinfo=UTC)
 FAULTS = FaultParams(
@@ -21,19 +21,19 @@ FAULTS = FaultParams(
 
 
 def test_windows_put_together_hold_what_one_window_holds():
-    source = SimulatedSource(small_market(faults=FAULTS))
+    feed = SimulatedFeed(small_market(faults=FAULTS))
     edges = [NOON + timedelta(hours=31 * step) for step in range(20)]
-    parts = [source.deliver_bars(a, b) for a, b in pairwise(edges)]
-    whole = source.deliver_bars(edges[0], edges[-1])
+    parts = [feed.deliver_bars(a, b) for a, b in pairwise(edges)]
+    whole = feed.deliver_bars(edges[0], edges[-1])
     keys = ["symbol", "session", "received_at", "close"]
     assert_frame_equal(pl.concat(parts).sort(keys), whole.sort(keys))
-    texts = [source.deliver_texts(a, b) for a, b in pairwise(edges)]
+    texts = [feed.deliver_texts(a, b) for a, b in pairwise(edges)]
     keys = ["symbol", "published_at", "text"]
-    assert_frame_equal(pl.concat(texts).sort(keys), source.deliver_texts(edges[0], edges[-1]).sort(keys))
+    assert_frame_equal(pl.concat(texts).sort(keys), feed.deliver_texts(edges[0], edges[-1]).sort(keys))
 
 
 def test_bars_arrive_between_fifteen_and_forty_minutes_after_the_close():
-    bars = SimulatedSource(small_market()).deliver_bars(NOON, NOON + timedelta(days=30))
+    bars = SimulatedFeed(small_market()).deliver_bars(NOON, NOON + timedelta(days=30))
     calendar = SessionCalendar("XNYS")
     closes = calendar.frame(date(2023, 2, 1), date(2023, 5, 1))
     late = (
@@ -44,8 +44,8 @@ def test_bars_arrive_between_fifteen_and_forty_minutes_after_the_close():
 
 
 def test_faults_do_not_change_the_market_itself():
-    clean = SimulatedSource(small_market()).deliver_bars(NOON, NOON + timedelta(days=5))
-    faulty = SimulatedSource(small_market(faults=FAULTS)).deliver_bars(NOON, NOON + timedelta(days=5))
+    clean = SimulatedFeed(small_market()).deliver_bars(NOON, NOON + timedelta(days=5))
+    faulty = SimulatedFeed(small_market(faults=FAULTS)).deliver_bars(NOON, NOON + timedelta(days=5))
     same = faulty.join(clean, on=clean.columns, how="semi")
     assert 0.5 * clean.height < same.height < faulty.height
 
@@ -53,15 +53,15 @@ def test_faults_do_not_change_the_market_itself():
 def test_true_bars_are_the_feed_without_its_faults():
     first, last = date(2023, 3, 1), date(2023, 3, 31)
     truth = compute_true_bars(small_market(faults=FAULTS), first, last)
-    clean = SimulatedSource(small_market()).deliver_bars(
+    clean = SimulatedFeed(small_market()).deliver_bars(
         datetime(2023, 3, 1, tzinfo=UTC), datetime(2023, 4, 1, tzinfo=UTC)
     )
     assert_frame_equal(truth, clean)
 
 
 def test_texts_are_published_at_any_hour_and_around_the_close():
-    source = SimulatedSource(small_market(symbols=60))
-    texts = source.deliver_texts(datetime(2023, 1, 4, tzinfo=UTC), datetime(2024, 1, 4, tzinfo=UTC))
+    feed = SimulatedFeed(small_market(symbols=60))
+    texts = feed.deliver_texts(datetime(2023, 1, 4, tzinfo=UTC), datetime(2024, 1, 4, tzinfo=UTC))
     published = texts["published_at"]
     assert published.dt.weekday().is_in([6, 7]).sum() > 20
     assert set(texts["origin"].unique()) == {"newswire", "social"}
@@ -79,7 +79,7 @@ def test_tone_follows_the_last_completed_session_and_not_the_next():
     from pipelines.io.text_models import LexiconScorer
 
     params = small_market(symbols=60, annual_turnover=0.0)
-    texts = SimulatedSource(params).deliver_texts(
+    texts = SimulatedFeed(params).deliver_texts(
         datetime(2023, 1, 10, tzinfo=UTC), datetime(2024, 6, 4, tzinfo=UTC)
     )
     scores = LexiconScorer().score(texts["text"].to_list())
@@ -109,8 +109,8 @@ def test_oracle_table_has_a_score_for_every_listed_symbol():
 
 
 def test_a_hundred_symbols_and_a_thousand_sessions_take_seconds():
-    source = SimulatedSource(small_market(symbols=100, seed=99, start=date(2021, 1, 4)))
+    feed = SimulatedFeed(small_market(symbols=100, seed=99, start=date(2021, 1, 4)))
     began = time.process_time()
-    bars = source.deliver_bars(datetime(2021, 1, 1, tzinfo=UTC), datetime(2024, 12, 31, tzinfo=UTC))
+    bars = feed.deliver_bars(datetime(2021, 1, 1, tzinfo=UTC), datetime(2024, 12, 31, tzinfo=UTC))
     assert bars.height > 80_000
     assert time.process_time() - began < 10
