@@ -19,7 +19,8 @@ from models.families import FAMILIES, baseline_families, find_family, trainable_
 from models.params import models_params_type
 from models.splits import plan_splits
 from models.training import fit_final, walk_forward
-from pipelines.app.settings import known_keys, load_settings, print_settings
+from pipelines.app.settings import known_keys, load_settings
+from pipelines.app.settings_page import print_settings
 from pipelines.base.errors import SettingsError
 from pipelines.io.bento import requirements
 from pipelines.io.model_folder import read_forecaster, write_model_folder

@@ -14,5 +14,5 @@ def test_stages_see_the_settings_of_the_command_line() -> None:
 
 
 def test_a_setting_without_a_value_is_not_overridden() -> None:
-    request = REQUEST.overriding({"models.family": "xgboost", "source.name": None})
+    request = REQUEST.overriding({"models.family": "xgboost", "feeds.bars": None})
     assert request.overrides == ("spark.master=local[1]", 'models.family="xgboost"')
