@@ -1,4 +1,4 @@
-"""Compute features over one dense block. Which ones is the caller's word: nothing here knows the catalog."""
+"""Compute features over one dense block. Which ones is the caller's word: nothing here knows them all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page docs/features.md, generated from the catalog: `python -m features.page > docs/features.md`."""
+"""The page docs/features.md, generated from the views: `python -m features.page > docs/features.md`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import sys
 from collections.abc import Iterable
 from itertools import groupby
 
-from features.catalog import FEATURES, daily_features, max_lookback, text_features
 from features.feature import Feature
+from features.views import FeatureView, all_features, feature_views, max_lookback
 from features.windows import COVERAGE, exponential_length
 
 _COLUMNS = ("feature", "definition", "unit", "look-back", "known", "level", "source")
@@ -15,17 +15,16 @@ _KNOWN = {"close": "close of t", "calendar": "before t", "text": "last counted m
 
 _HEAD = """# Features
 
-Generated from `features/catalog.py` by `python -m features.page`; edit the catalog, not this page.
+Generated from `features/views.py` by `python -m features.page`; edit the features, not this page.
 
-{daily} daily features from bars and {text} from texts. The longest look-back is
-{longest} sessions, t included.
+{total} features in {views} views. The longest look-back is {longest} sessions, t included.
 
 - A value of session t reads the sessions (t − look-back, t] and, bit for bit, nothing else. `level` says
   whose rows: `symbol` its own, `session` those of all symbols.
 - Closes, ranges and volumes are compared in units of session t: older ones are divided by the splits and
   dividends in between, as the source's price basis requires. No level of prices is a feature.
 - A window of n sessions skips unknown values and gives null where fewer than {coverage:.0%} of them are
-  known; a return needs both its ends. All daily features are null where the bar of t is missing or retracted.
+  known; a return needs both its ends. Features of bars are null where the bar of t is missing or retracted.
 - An exponential mean of span n is cut after 5 n sessions ({example} for a span of 26), its weights scaled to
   one.
 """
@@ -50,20 +49,27 @@ def _line(cells: Iterable[str]) -> str:
 
 def _table(family: str, features: Iterable[Feature]) -> str:
     rule = _line("---" for _ in _COLUMNS)
-    return "\n".join([f"## {family}", "", _line(_COLUMNS), rule, *map(_row, features)])
+    return "\n".join([f"### {family}", "", _line(_COLUMNS), rule, *map(_row, features)])
+
+
+def _section(view: FeatureView) -> str:
+    size = f"{len(view.features)} from `{view.source}`, one row a {view.entity} and {view.cadence}"
+    tables = (_table(family, group) for family, group in groupby(view.features, lambda one: one.family))
+    return "\n".join(
+        [f"## {view.name}", "", f"{view.description} {size}.", "", *(f"{one}\n" for one in tables)]
+    )
 
 
 def render_page() -> str:
-    """Return the page: a head and, for each family in catalog order, one Markdown table."""
+    """Return the page: a head and, for each view and each of its families in order, one Markdown table."""
     head = _HEAD.format(
-        daily=len(daily_features()),
-        text=len(text_features()),
+        total=len(all_features()),
+        views=len(feature_views()),
         longest=max_lookback(),
         coverage=COVERAGE,
         example=exponential_length(26),
     )
-    tables = (_table(family, group) for family, group in groupby(FEATURES, lambda one: one.family))
-    return "\n".join([head, *(f"{table}\n" for table in tables)])
+    return "\n".join([head, *map(_section, feature_views())])
 
 
 if __name__ == "__main__":

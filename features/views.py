@@ -131,7 +131,7 @@ VIEWS: dict[str, FeatureView] = {
     for view in (
         FeatureView(
             name="features_daily",
-            description="Features from bars; one row a session.",
+            description="Features from bars.",
             source="bars",
             columns=PANEL_COLUMNS[2:],
             version_key=("symbol", "session"),
@@ -141,7 +141,7 @@ VIEWS: dict[str, FeatureView] = {
         ),
         FeatureView(
             name="features_text",
-            description="Sentiment features; null when nothing was said.",
+            description="Sentiment of texts; no row when nothing was said.",
             source="scored_texts",
             columns=("text_id", *SCORED_COLUMNS[3:]),
             version_key=("text_id", "symbol"),

@@ -7,15 +7,17 @@ from collections import defaultdict
 import polars as pl
 import pytest
 
-from features.catalog import Feature, daily_features, text_features
+from features.feature import Feature
 from features.labels import compute_labels
 from features.leakage import drop_rows, find_look_ahead, find_overreach, scramble_rows
+from features.views import find_view, primary_view
 from tests.panels import compute_daily, compute_text, random_panel, sessions_of
 
 SESSIONS = 330
 PANEL = random_panel(5, SESSIONS, seed=23)
 DAYS = sessions_of(SESSIONS)
 ALONE = compute_daily(PANEL)
+DAILY = primary_view().features
 DISTURBANCES = pytest.mark.parametrize("disturb", [drop_rows, scramble_rows])
 
 
@@ -34,16 +36,16 @@ def test_the_future_leaves_the_past_identical(cut, disturb):
     assert find_look_ahead(_compute, PANEL, DAYS[cut], disturb) == []
 
 
-@pytest.mark.parametrize("lookback", sorted({feature.lookback_sessions for feature in daily_features()}))
+@pytest.mark.parametrize("lookback", sorted({feature.lookback_sessions for feature in DAILY}))
 def test_no_feature_reads_beyond_its_lookback(lookback):
-    allowed = {feature.name for feature in daily_features() if feature.lookback_sessions <= lookback}
+    allowed = {feature.name for feature in DAILY if feature.lookback_sessions <= lookback}
     for disturb in (scramble_rows, drop_rows):
         assert allowed.isdisjoint(find_overreach(_compute, PANEL, DAYS[-lookback], disturb))
 
 
 def test_declared_lookbacks_are_not_longer_than_needed():
     by_lookback = defaultdict(set)
-    for feature in daily_features():
+    for feature in DAILY:
         if feature.name not in INSENSITIVE and not feature.name.startswith("xs_rank_"):
             by_lookback[feature.lookback_sessions].add(feature.name)
     for lookback, names in by_lookback.items():
@@ -75,7 +77,7 @@ The same holds for ranks among five symbols, whose look-back is that of the rank
     ids=["next return", "mean of all sessions", "last close", "size of the block"],
 )
 def test_a_leaking_feature_is_caught(expression, disturb):
-    catalog = [*daily_features()[:3], _leaking("leak", expression)]
+    catalog = [*DAILY[:3], _leaking("leak", expression)]
     found = find_look_ahead(lambda panel: compute_daily(panel, features=catalog), PANEL, DAYS[250], disturb)
     assert found == ["mom_leak_1d"]
 
@@ -83,13 +85,13 @@ def test_a_leaking_feature_is_caught(expression, disturb):
 def test_an_incremental_mean_is_caught_reading_beyond_its_lookback():
     rolling = pl.col("volume").rolling_mean(2, min_samples=1).over("symbol")
     panel = PANEL.with_columns(pl.col("volume") * 0.1)
-    catalog = [*daily_features()[:3], _leaking("rolling", rolling)]
+    catalog = [*DAILY[:3], _leaking("rolling", rolling)]
     found = find_overreach(lambda bars: compute_daily(bars, features=catalog), panel, DAYS[-20])
     assert found == ["mom_rolling_1d"]
 
 
 def test_symbols_do_not_read_one_another():
-    own = [feature for feature in daily_features() if feature.level == "symbol" and not feature.inputs]
+    own = [feature for feature in DAILY if feature.level == "symbol" and not feature.inputs]
     whole = compute_daily(PANEL, features=own).filter(pl.col("symbol") == "S02")
     alone = compute_daily(PANEL.filter(pl.col("symbol") == "S02"), features=own)
     assert whole.equals(alone)
@@ -122,9 +124,5 @@ def test_texts_of_later_sessions_change_nothing_before():
 
     past = compute(texts.filter(pl.col("session") <= cut))
     assert compute(texts).equals(past)
-    assert (
-        past.select(pl.col(feature.name).is_not_null().any() for feature in text_features())
-        .row(0)
-        .count(True)
-        > 5
-    )
+    names = find_view("features_text").feature_names
+    assert past.select(pl.col(names).is_not_null().any()).row(0).count(True) > 5
