@@ -1,4 +1,4 @@
-"""One table of a model and its rivals on the very same rows, losers included."""
+"""One table of a model and its benchmarks on the very same rows, losers included."""
 
 from __future__ import annotations
 
@@ -102,10 +102,10 @@ def _intersect(frames: Iterable[pl.DataFrame]) -> pl.DataFrame:
     return reduce(lambda left, right: left.join(right, on=list(KEY), how="semi"), frames)
 
 
-def _describe_lead(lead: np.ndarray, horizon: int, seed: int) -> dict[str, float]:
-    lag = newey_west_lag(len(lead), horizon)
+def _describe_lead(lead: np.ndarray, horizon_sessions: int, seed: int) -> dict[str, float]:
+    lag = newey_west_lag(len(lead), horizon_sessions)
     half = INTERVAL_95 * compute_newey_west_error(lead, lag=lag)
-    low, high = bootstrap_mean_interval(lead, block=max(horizon, lag + 1), seed=seed)
+    low, high = bootstrap_mean_interval(lead, block=max(horizon_sessions, lag + 1), seed=seed)
     mean = float(lead.mean())
     return {
         "lead": mean,

@@ -168,6 +168,7 @@ def bootstrap_mean_interval(
     blocks = -(-count // block)
     starts = np.random.default_rng(seed).integers(0, count, size=(draws, blocks))
     places = (starts[:, :, None] + np.arange(block)) % count
+    # Whole blocks overshoot; the last one is cut, for the spread of a longer series would be too narrow.
     means = series[places.reshape(draws, -1)[:, :count]].mean(axis=1)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
@@ -230,7 +231,7 @@ def compute_scores(scored: pl.DataFrame, *, horizon_sessions: int, seed: int = 0
     scored : polars.DataFrame
         Columns `session`, `symbol`, `value`, `label`; forecasts at session t, returns after it.
     horizon_sessions : int
-        Run of the label: the Newey–West lag is ``horizon − 1`` or Newey and West's
+        Run of the label: the Newey–West lag is ``horizon_sessions − 1`` or Newey and West's
         ``4 (T/100)^(2/9)``, whichever is larger.
     seed : int
         Of the bootstrap alone.
@@ -268,7 +269,7 @@ def compute_scores(scored: pl.DataFrame, *, horizon_sessions: int, seed: int = 0
 
 
 def newey_west_lag(sessions: int, horizon_sessions: int) -> int:
-    """Return the lag: never below ``horizon − 1``, at which labels stop overlapping."""
+    """Return the lag: never below ``horizon_sessions − 1``, at which labels stop overlapping."""
     return max(horizon_sessions - 1, int(4 * (sessions / 100) ** (2 / 9)))
 
 

@@ -59,6 +59,7 @@ def weigh_payoffs(payoffs: np.ndarray, *, lag: int) -> np.ndarray:
     """
     mean, variance = payoffs.mean(axis=0), compute_long_run_variance(payoffs, lag=lag)
     typical = np.median(variance[variance > 0]) if (variance > 0).any() else 1.0
+    # A feature that never paid has variance 0 and mean 0: the floors make its weight 0 and not NaN.
     squared_t = mean**2 * len(payoffs) / np.maximum(variance, 1e-300)
     kept = np.maximum(0.0, 1.0 - 1.0 / np.maximum(squared_t, 1e-300))
     weights = mean * kept / (variance + VARIANCE_FLOOR * typical)
@@ -81,6 +82,7 @@ def compute_long_run_variance(series: np.ndarray, *, lag: int) -> np.ndarray:
     total = plain.copy()
     for step in range(1, min(lag, count - 1) + 1):
         total += 2 * (1 - step / (lag + 1)) * (centred[step:] * centred[:-step]).sum(axis=0) / count
+    # Payoffs that swing back make the sum small by luck of a short series, and the weight would explode.
     kept: np.ndarray = np.maximum(total, 0.1 * plain)
     return kept
 
@@ -110,6 +112,7 @@ def weigh_addition(
     starts = np.flatnonzero(np.r_[True, sessions[1:] != sessions[:-1]])
     counts = np.diff([*starts, len(sessions)])
     centred = addition - np.repeat(np.add.reduceat(addition, starts) / counts, counts)
+    # Centred on one side only: within a session that takes the residual's own mean out as well.
     payoffs = np.add.reduceat(centred * residual, starts)
     power, mean = float(centred @ centred), float(payoffs.mean())
     if power <= 0 or mean <= 0:
@@ -123,6 +126,7 @@ def _session_chunks(sessions: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
     """Yield runs of whole sessions of about `CHUNK_ROWS` rows, with each session's first row in the run."""
     starts = np.flatnonzero(np.r_[True, sessions[1:] != sessions[:-1]])
     groups = np.searchsorted(starts, np.arange(0, len(sessions), CHUNK_ROWS))
+    # A session cut in two would count twice in `reduceat`; unique drops the starts of one longer than a chunk.
     bounds = [*np.unique(starts[np.minimum(groups, len(starts) - 1)]), len(sessions)]
     for first, last in pairwise(bounds):
         inside = starts[(starts >= first) & (starts < last)]

@@ -16,13 +16,13 @@ Verdict = Literal["bootstrap", "promotion", "rejection", "insufficient"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """The challenger against one rival.
+    """The challenger against one benchmark: the champion or a baseline.
 
     Attributes
     ----------
-    rival : str
+    benchmark : str
     lead : float
-        Mean rank IC of the challenger less the rival's, on the same rows.
+        Mean rank IC of the challenger less the benchmark's, on the same rows.
     lead_t : float
         Newey–West t of that difference.
     required : float
@@ -30,7 +30,7 @@ class Comparison:
     won : bool
     """
 
-    rival: str
+    benchmark: str
     lead: float
     lead_t: float
     required: float
@@ -66,8 +66,8 @@ class Decision:
 
     @property
     def lost(self) -> tuple[str, ...]:
-        """Rivals that the challenger did not beat by the margin."""
-        return tuple(item.rival for item in self.comparisons if not item.won)
+        """Benchmarks that the challenger did not beat by the margin."""
+        return tuple(item.benchmark for item in self.comparisons if not item.won)
 
 
 def decide(
@@ -101,9 +101,9 @@ def decide(
         msg = f"{sorted(missing)} are not in the table, which holds {sorted(table['forecaster'])}"
         raise ValueError(msg)
     sessions = int(table.filter(pl.col("forecaster") == challenger)["sessions"][0])
-    rivals = table.filter(pl.col("forecaster") != challenger).select("forecaster", "lead", "lead_t")
-    compared = [_compare(*row, champion=champion, params=params) for row in rivals.iter_rows()]
-    comparisons = tuple(sorted(compared, key=lambda item: (item.rival != champion, item.rival)))
+    others = table.filter(pl.col("forecaster") != challenger).select("forecaster", "lead", "lead_t")
+    compared = [_compare(*row, champion=champion, params=params) for row in others.iter_rows()]
+    comparisons = tuple(sorted(compared, key=lambda item: (item.benchmark != champion, item.benchmark)))
     verdict = _judge(comparisons, champion, sessions, params=params, min_sessions=min_sessions)
     why = _explain(verdict, comparisons, sessions, min_sessions)
     return Decision(verdict=verdict, why=why, comparisons=comparisons, sessions=sessions)
@@ -135,12 +135,15 @@ def comparable_sessions(
 
 
 def _compare(
-    rival: str, lead: float, lead_t: float, *, champion: str | None, params: PromotionParams
+    benchmark: str, lead: float, lead_t: float, *, champion: str | None, params: PromotionParams
 ) -> Comparison:
+    # With a margin of 0 a tie would win: two models that forecast the same would replace one another for ever.
     beaten = lead >= params.margin_rank_ic and lead > 0
-    if rival == champion:
+    if benchmark == champion:
         beaten = beaten and lead_t >= params.min_paired_t
-    return Comparison(rival=rival, lead=lead, lead_t=lead_t, required=params.margin_rank_ic, won=beaten)
+    return Comparison(
+        benchmark=benchmark, lead=lead, lead_t=lead_t, required=params.margin_rank_ic, won=beaten
+    )
 
 
 def _judge(
@@ -151,23 +154,24 @@ def _judge(
     params: PromotionParams,
     min_sessions: int,
 ) -> Verdict:
+    # Before the count of sessions: without a champion nothing would be served while it waits.
     if champion is None:
         return "bootstrap"
     if sessions < min_sessions:
         return "insufficient"
-    needed = [item for item in comparisons if params.require_baselines or item.rival == champion]
+    needed = [item for item in comparisons if params.require_baselines or item.benchmark == champion]
     return "promotion" if all(item.won for item in needed) else "rejection"
 
 
 def _explain(verdict: Verdict, comparisons: Sequence[Comparison], sessions: int, min_sessions: int) -> str:
     if verdict == "insufficient":
         return f"{sessions} held-out sessions unseen by both are fewer than {min_sessions}; wait for more"
-    leads = ", ".join(f"{item.rival} {item.lead:+.4f}" for item in comparisons)
-    lost = ", ".join(item.rival for item in comparisons if not item.won)
+    leads = ", ".join(f"{item.benchmark} {item.lead:+.4f}" for item in comparisons)
+    lost = ", ".join(item.benchmark for item in comparisons if not item.won)
     start = {
         "bootstrap": "installed because there was no champion",
         "promotion": "beats champion and baselines by the margin",
-        "rejection": "does not beat every rival by the margin",
+        "rejection": "does not beat every benchmark by the margin",
     }[verdict]
     tail = f"; not beaten: {lost}" if lost else ""
-    return f"{start}: lead in mean rank IC over {sessions} sessions: {leads or 'no rival'}{tail}"
+    return f"{start}: lead in mean rank IC over {sessions} sessions: {leads or 'no benchmark'}{tail}"

@@ -107,6 +107,8 @@ def plan_splits(frame: pl.DataFrame, params: SplitParams) -> WalkForwardPlan:
     _check_length(sessions.height, params)
     holdout_start = sessions.height - params.holdout_sessions
     final = _cut(sessions, holdout_start, sessions.height, params)
+    # Counted back from the hold-out, not on from the start: of a history that the blocks do not divide the
+    # oldest sessions lengthen the first fit, and no recent one goes untested.
     known = _last_known(sessions, holdout_start, params) + 1
     starts = [known - (params.n_folds - k) * params.test_sessions for k in range(params.n_folds)]
     folds = tuple(_cut(sessions, start, start + params.test_sessions, params) for start in starts)
@@ -132,6 +134,7 @@ def _known_by(sessions: pl.DataFrame, start: int, params: SplitParams) -> dateti
 
 def _last_known(sessions: pl.DataFrame, start: int, params: SplitParams) -> int:
     """Row of the last session before `start` whose outcome counts as known."""
+    # By instants, not by counting rows back: sessions that the frame lacks would cost fitted ones for nothing.
     known = (sessions["label_end"][:start] <= _known_by(sessions, start, params)).arg_true()
     return int(known[-1]) if len(known) else -1
 
@@ -139,6 +142,7 @@ def _last_known(sessions: pl.DataFrame, start: int, params: SplitParams) -> int:
 def _cut(sessions: pl.DataFrame, start: int, stop: int, params: SplitParams) -> Fold:
     """Build the fold whose test part is the rows ``start..stop-1`` of `sessions`."""
     train_last = _last_known(sessions, start, params)
+    # The same gap stands before the validation part: early stopping on leaked labels would run too long.
     validation_start = train_last + 1 - params.validation_sessions
     fit_last = _last_known(sessions, max(validation_start, 0), params)
     first = train_last + 1 - params.max_train_sessions if params.max_train_sessions else 0

@@ -148,11 +148,11 @@ def forecast_part(forecaster: Forecaster, frame: pl.DataFrame, part: Part) -> pl
 
 
 def _run_fold(
-    frame: pl.DataFrame, fold: Fold, name: str, build: Build, horizon: int
+    frame: pl.DataFrame, fold: Fold, name: str, build: Build, horizon_sessions: int
 ) -> tuple[FoldResult, pl.DataFrame]:
     forecaster, _ = _fit(frame, fold, name, build)
     tested = forecast_part(forecaster, frame, fold.test)
-    scores = compute_scores(tested, horizon_sessions=horizon)
+    scores = compute_scores(tested, horizon_sessions=horizon_sessions)
     log.info("%s tested %s..%s: rank IC %.4f", name, fold.test.first, fold.test.last, scores.rank_ic)
     result = FoldResult(
         name=name, fold=fold, scores=scores, importance=forecaster.importance(), caveats=forecaster.caveats

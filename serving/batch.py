@@ -11,12 +11,11 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from models.forecast_frames import KEY
 from serving.answers import quantiles_of
 from serving.refusals import Refusal
 from serving.schemas import SYMBOL_PATTERN, BatchForecast, BatchRequest
 from serving.served_model import Champion
-
-KEY = ("symbol", "session")
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ PARAMS = PromotionParams(margin_rank_ic=0.005)
 
 
 def table(sessions: int = 60, **leads: float) -> pl.DataFrame:
-    """The challenger's row, and one a rival with the lead over it (t: a hundred times as much)."""
+    """The challenger's row, and one a benchmark with the lead over it (t: a hundred times as much)."""
     rows = [("new", 0.0), *leads.items()]
     return pl.DataFrame(
         {
@@ -36,7 +36,7 @@ def test_that_a_clear_lead_over_all_promotes() -> None:
         (),
         60,
     )
-    assert [item.rival for item in decision.comparisons] == ["old", "ridge", "zero"]
+    assert [item.benchmark for item in decision.comparisons] == ["old", "ridge", "zero"]
     assert "old +0.0060, ridge +0.0050, zero +0.0200" in decision.why
 
 

@@ -275,7 +275,7 @@ def test_later_models_are_judged_against_the_champion_and_rolled_back(chain: Cha
     entry = read_ledger(context.lake)[-1]
     assert entry.kind in {"promotion", "rejection"}
     assert judged.status == ("done" if entry.installs else "nothing_to_do")
-    assert entry.numbers["comparisons"][0]["rival"] == "champion xgboost v1"
+    assert entry.numbers["comparisons"][0]["benchmark"] == "champion xgboost v1"
     again = chain.run("promote", -1)
     assert again.rows_out == 0
     back = roll_back(context, version="2", why="desk wants the new one") if not entry.installs else entry

@@ -11,10 +11,10 @@ import polars as pl
 from models.base import Forecaster, build_forecaster
 from models.evaluation import evaluate
 from models.families import baseline_families
+from models.forecast_frames import KEY
 from models.params import ModelsParams
 from models.training import fit_final, forecast_part, walk_forward
 
-KEY = ("symbol", "session")
 SHOWN = (
     "forecaster", "sessions", "rows", "ic", "rank_ic", "rank_ic_low", "rank_ic_high", "icir", "t_newey_west",
     "hit_rate", "decile_spread", "turnover", "lead", "lead_low", "lead_high", "lead_t",

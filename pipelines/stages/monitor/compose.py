@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from models.forecast_frames import KEY
 from pipelines.io.drift import DriftPage, Series
 from pipelines.stages.monitor.params import MonitorParams
 from pipelines.stages.monitor.scales import SCALES
@@ -14,7 +15,6 @@ from pipelines.stages.monitor.steps import Windows, choose_columns, sample_rows
 from pipelines.stages.monitor.verdict import Verdict
 
 FORECAST = "forecast"
-_KEY = ["symbol", "session"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,9 +81,9 @@ def compose_page(found: Findings, params: MonitorParams, *, champion: str) -> Dr
 def rows_of(found: Findings, sessions: Sequence[object]) -> pl.DataFrame:
     """Return the valid rows of a window with their features and, where one was issued, the forecast."""
     inside = pl.col("session").is_in(pl.Series(sessions, dtype=pl.Date).implode())
-    issued = found.forecasts.select(*_KEY, pl.col("value").alias(FORECAST))
+    issued = found.forecasts.select(*KEY, pl.col("value").alias(FORECAST))
     valid = found.features.filter(pl.col("valid") & inside)
-    return valid.join(issued, on=_KEY, how="left").select(*_KEY, *found.shown, FORECAST)
+    return valid.join(issued, on=list(KEY), how="left").select(*KEY, *found.shown, FORECAST)
 
 
 def mean_rank_ic(found: Findings) -> float | None:

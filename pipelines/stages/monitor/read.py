@@ -9,6 +9,7 @@ from datetime import date
 import polars as pl
 
 from features.catalog import daily_features, text_features
+from models.forecast_frames import KEY
 from pipelines.base.context import Context
 from pipelines.base.files import read_record
 from pipelines.base.table import TableContract
@@ -26,7 +27,6 @@ from pipelines.tables.contracts import (
 from pipelines.tables.scope import months_between
 
 IMPORTANCE_FILE = "importance.json"
-KEY = ["symbol", "session"]
 
 
 def choose_features(context: Context, as_of: date) -> list[str]:
@@ -60,7 +60,7 @@ def read_features(context: Context, as_of: date, names: Sequence[str]) -> pl.Dat
     texts = sorted(set(names) - daily)
     if not texts:
         return rows
-    return rows.join(_read(context, GOLD_FEATURES_TEXT, as_of, texts).drop("valid"), on=KEY, how="left")
+    return rows.join(_read(context, GOLD_FEATURES_TEXT, as_of, texts).drop("valid"), on=list(KEY), how="left")
 
 
 def _read(context: Context, contract: TableContract, as_of: date, names: Sequence[str]) -> pl.DataFrame:

@@ -10,10 +10,10 @@ from typing import Any
 import polars as pl
 
 from models.evaluation import evaluate
+from models.forecast_frames import KEY
 from models.params import ModelsParams
 from models.selection import Decision, decide
 
-KEY = ("symbol", "session")
 SHOWN = (
     "forecaster",
     "sessions",

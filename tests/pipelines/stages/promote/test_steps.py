@@ -49,7 +49,7 @@ def test_better_candidate_is_promoted_with_its_numbers() -> None:
     assert decision.lost == ()
     assert decision.sessions == 20
     numbers = as_numbers(decision, table)
-    assert [row["rival"] for row in numbers["comparisons"]] == ["old", "zero"]
+    assert [row["benchmark"] for row in numbers["comparisons"]] == ["old", "zero"]
     assert {row["forecaster"] for row in numbers["table"]} == {"new", "old", "zero"}
     assert json.loads(json.dumps(numbers, allow_nan=False)) == numbers
 
