@@ -126,7 +126,7 @@ def _session_chunks(sessions: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
     """Yield runs of whole sessions of about `CHUNK_ROWS` rows, with each session's first row in the run."""
     starts = np.flatnonzero(np.r_[True, sessions[1:] != sessions[:-1]])
     groups = np.searchsorted(starts, np.arange(0, len(sessions), CHUNK_ROWS))
-    # A session cut in two would count twice in `reduceat`; unique drops the starts of one longer than a chunk.
+    # A session cut in two would count twice in `reduceat`; one longer than a chunk gives one start twice.
     bounds = [*np.unique(starts[np.minimum(groups, len(starts) - 1)]), len(sessions)]
     for first, last in pairwise(bounds):
         inside = starts[(starts >= first) & (starts < last)]

@@ -137,7 +137,7 @@ def comparable_sessions(
 def _compare(
     benchmark: str, lead: float, lead_t: float, *, champion: str | None, params: PromotionParams
 ) -> Comparison:
-    # With a margin of 0 a tie would win: two models that forecast the same would replace one another for ever.
+    # With a margin of 0 a tie would win: two models of equal forecasts would take turns for ever.
     beaten = lead >= params.margin_rank_ic and lead > 0
     if benchmark == champion:
         beaten = beaten and lead_t >= params.min_paired_t

@@ -134,7 +134,7 @@ def _known_by(sessions: pl.DataFrame, start: int, params: SplitParams) -> dateti
 
 def _last_known(sessions: pl.DataFrame, start: int, params: SplitParams) -> int:
     """Row of the last session before `start` whose outcome counts as known."""
-    # By instants, not by counting rows back: sessions that the frame lacks would cost fitted ones for nothing.
+    # By instants, not by counting rows back: sessions that the frame lacks would cost fitted ones.
     known = (sessions["label_end"][:start] <= _known_by(sessions, start, params)).arg_true()
     return int(known[-1]) if len(known) else -1
 

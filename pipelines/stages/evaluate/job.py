@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from models.card import render_card, render_table
+from models.forecast_frames import KEY
 from models.params import ModelsParams
 from pipelines.base.context import Context
 from pipelines.base.report import SessionRange, StageReport, standing
@@ -27,7 +28,7 @@ from pipelines.registry.comparison import forecast_champion
 from pipelines.registry.lineage import restore_params
 from pipelines.registry.model_page import CARD_FILE, IMPORTANCE_FILE, describe_model
 from pipelines.stages.evaluate.contract import READS
-from pipelines.stages.evaluate.steps import KEY, Rivals, as_metrics, as_rows, forecast_rivals, judge
+from pipelines.stages.evaluate.steps import Rivals, as_metrics, as_rows, forecast_rivals, judge
 
 
 def run(context: Context, window: SessionRange) -> StageReport:
