@@ -102,6 +102,7 @@ def evaluate(prepared: pl.DataFrame, features: Sequence[Feature], *, known: pl.E
     ValueError
         If an input is neither a base column nor among `features`.
     """
+    # What is not finite becomes null before the next wave reads it: a rank must not count an infinity.
     for wave in _waves(features, prepared.columns):
         values = prepared.with_columns(one.expression.cast(pl.Float64).alias(one.name) for one in wave)
         prepared = values.with_columns(_finite(one.name, known) for one in wave)

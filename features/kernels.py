@@ -73,6 +73,7 @@ def _gather(values: Floats, factors: Floats, row: int, length: int, taken: Float
             taken[0, count] = values[at] * scale
             taken[1, count] = age
             count += 1
+        # The factor of `at` leads from the units of at − 1 to those of at: it scales what is older than `at`.
         if factors.size > 0 and factors[at] != 1.0:
             scale /= factors[at]
     return count
@@ -127,7 +128,7 @@ def _spread(sample: Floats, lost_degrees: int) -> float:
     """Return the standard deviation: exactly zero for equal values, NaN when too few."""
     if sample.size <= lost_degrees:
         return np.nan
-    if _is_constant(sample):
+    if _is_constant(sample):  # the mean of equal values can miss them by a bit, which is no spread
         return 0.0
     return float(np.sqrt(_variation(sample) / (sample.size - lost_degrees)))
 
@@ -252,6 +253,7 @@ def gross_change(values: Floats, factors: Floats, position: Integers, newest: in
     for row in range(values.size):
         if position[row] >= oldest:
             scale = 1.0
+            # The older value's own factor leads to its units, so it is not among those in between.
             for age in range(newest, oldest):
                 if factors.size > 0 and factors[row - age] != 1.0:
                     scale *= factors[row - age]

@@ -10,14 +10,14 @@ from features import windows
 from features.panel import mask_bars
 
 
-def compute_labels(panel: pl.DataFrame, horizons: Sequence[int]) -> pl.DataFrame:
+def compute_labels(panel: pl.DataFrame, horizon_sessions: Sequence[int]) -> pl.DataFrame:
     """Compute the total return of the sessions of each horizon that end at each session.
 
     Parameters
     ----------
     panel : polars.DataFrame
         A dense block as for `features.compute.compute_features`.
-    horizons : sequence of int
+    horizon_sessions : sequence of int
         Sessions from trade to end, each at least 1.
 
     Returns
@@ -33,11 +33,11 @@ def compute_labels(panel: pl.DataFrame, horizons: Sequence[int]) -> pl.DataFrame
     ValueError
         If a horizon is below 1 or the panel is not dense.
     """
-    if not horizons or min(horizons) < 1:
-        msg = f"horizons={list(horizons)} must name at least one number of sessions, each at least 1"
+    if not horizon_sessions or min(horizon_sessions) < 1:
+        msg = f"horizon_sessions={list(horizon_sessions)} must name at least one, each at least 1 session"
         raise ValueError(msg)
     bars = mask_bars(panel)
-    returns = [_horizon_return(bars, horizon) for horizon in sorted(set(horizons))]
+    returns = [_horizon_return(bars, horizon) for horizon in sorted(set(horizon_sessions))]
     return pl.concat(returns).sort("symbol", "session", "horizon")
 
 

@@ -98,6 +98,7 @@ def mask_bars(panel: pl.DataFrame) -> pl.DataFrame:
     check_basis(panel)
     masked = with_position(panel.select(PANEL_COLUMNS)).with_columns(_masked(name) for name in BARS)
     actions = pl.col("dividend", "split").cast(pl.Float64)
+    # Actions are not masked: one that falls on a session without a bar still scales what lies before it.
     return masked.with_columns(actions).with_columns(
         price_adjustment_factor=price_adjustment_factor(),
         share_adjustment_factor=share_adjustment_factor(),
@@ -127,6 +128,7 @@ def prepare_panel(panel: pl.DataFrame) -> pl.DataFrame:
         If columns are missing, the panel is not dense or a price basis is unknown.
     """
     bars = mask_bars(panel)
+    # lag gives the close as it stood at t − 1; divided by the factor of t it is in the units of t.
     previous = windows.lag("close") / pl.col("price_adjustment_factor")
     based = bars.with_columns(previous_close=previous)
     return based.with_columns(**_returns(), **_traded(), **_ranges()).with_columns(
@@ -162,6 +164,7 @@ def _ranges() -> dict[str, pl.Expr]:
     return {
         "typical_price": (pl.col("high") + pl.col("low") + pl.col("close")) / 3.0,
         "true_range": pl.when(previous.is_not_null() & pl.col("high").is_not_null()).then(reach),
+        # max_horizontal skips nulls: a plain 0.0 would turn an unknown move into no gain and no loss.
         "gain": pl.max_horizontal(moved, 0.0 * moved),
         "loss": pl.max_horizontal(-moved, 0.0 * moved),
     }

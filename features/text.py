@@ -29,6 +29,7 @@ def _placed(grid: pl.DataFrame, scored: pl.DataFrame) -> pl.DataFrame:
 
 def _sums(items: pl.DataFrame, values: pl.Series, height: int) -> pl.Series:
     """Add `values` up by grid row, one after the other in the order of the items."""
+    # bincount adds in the order of its input, which `_placed` has fixed: the same items give the same bits.
     rows = items.get_column("row").to_numpy().astype(np.int64)
     return pl.Series(np.bincount(rows, weights=values.to_numpy(), minlength=height))
 

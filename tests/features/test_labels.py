@@ -41,7 +41,7 @@ def test_retracted_bar_has_no_label():
     assert compute_labels(panel, [1]).get_column("value").to_list() == [None, None, None]
 
 
-@pytest.mark.parametrize("horizons", [[], [0], [5, -1]])
-def test_bad_horizons_are_refused(horizons):
-    with pytest.raises(ValueError, match="at least 1"):
-        compute_labels(panel_of({"A": [1.0]}), horizons)
+@pytest.mark.parametrize("horizon_sessions", [[], [0], [5, -1]])
+def test_bad_horizons_are_refused(horizon_sessions):
+    with pytest.raises(ValueError, match="horizon_sessions=.* must name at least one, each at least 1"):
+        compute_labels(panel_of({"A": [1.0]}), horizon_sessions)
