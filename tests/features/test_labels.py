@@ -43,5 +43,5 @@ def test_retracted_bar_has_no_label():
 
 @pytest.mark.parametrize("horizon_sessions", [[], [0], [5, -1]])
 def test_bad_horizons_are_refused(horizon_sessions):
-    with pytest.raises(ValueError, match="horizon_sessions=.* must name at least one, each at least 1"):
+    with pytest.raises(ValueError, match=r"horizon_sessions=.* must name at least one, each at least 1"):
         compute_labels(panel_of({"A": [1.0]}), horizon_sessions)
