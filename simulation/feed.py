@@ -46,7 +46,19 @@ class SimulatedFeed:
         self._params = params
 
     def deliver_bars(self, after: datetime, until: datetime) -> pl.DataFrame:
-        """Return the bars with ``after < received_at <= until``, typed, faults included."""
+        """Return the bars with ``after < received_at <= until``, faults included.
+
+        Parameters
+        ----------
+        after, until : datetime
+            Instants in UTC. Windows that meet give together what one window over both gives.
+
+        Returns
+        -------
+        polars.DataFrame, shape (n_rows_sent, 10)
+            `BAR_SCHEMA` with instants in UTC: prices raw and in currency, `dividend` in currency a share,
+            `split` new shares for one; null where the feed left a value out.
+        """
         frames = [
             inject_faults(_arrived(day, self._params), day.session, self._params.faults, self._params.seed)
             for day in self._days(after - MAX_DELAY, until)
@@ -54,7 +66,18 @@ class SimulatedFeed:
         return _received(frames, BAR_SCHEMA, after, until)
 
     def deliver_texts(self, after: datetime, until: datetime) -> pl.DataFrame:
-        """Return the texts with ``after < received_at <= until``, typed, repeats included."""
+        """Return the texts with ``after < received_at <= until``, repeats included.
+
+        Parameters
+        ----------
+        after, until : datetime
+            Instants in UTC.
+
+        Returns
+        -------
+        polars.DataFrame, shape (n_rows_sent, 5)
+            `simulation.texts.SCHEMA` with instants in UTC; no nulls.
+        """
         opens = _calendar(self._params.calendar)
         days = self._days(after - LONGEST_CLOSURE, until + LONGEST_CLOSURE)
         frames = [

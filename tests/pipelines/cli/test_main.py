@@ -27,6 +27,12 @@ def bellwether(*command: str) -> Result:
         (("ingest", "--as-of", "2099-01-02"), 78, "the calendar XNYS ends on"),
         (("ingest", "--bars", "no/such/*.csv"), 78, "--bars no/such/*.csv: there is no such file"),
         (("ingest", "--source", "files"), 78, "sources.files.bars='' must name a file"),
+        (
+            ("ingest", "--source", "vendor"),
+            78,
+            "feeds.bars='vendor' must be a key of sources",
+        ),
+        (("run", "--set", "source.name=files"), 78, "source.name is called feeds.bars and feeds.texts now"),
         (("run", "--stages", "ingest,shake"), 2, "--stages names shake"),
         (("status", "--set", "calendar.name=XNYC"), 78, "is no calendar of exchange_calendars"),
     ],

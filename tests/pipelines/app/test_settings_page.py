@@ -1,0 +1,42 @@
+"""Settings as a person reads them."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipelines.app.settings import load_settings
+from pipelines.app.settings_page import document_settings, print_settings
+from pipelines.base.project import PROJECT_ROOT
+
+DOCS = PROJECT_ROOT / "docs" / "settings.md"
+
+
+def test_every_leaf_is_printed_with_its_origin() -> None:
+    printed = print_settings(*load_settings(overrides=["curate.stale_sessions=9"]))
+    assert "curate.stale_sessions=9" in printed
+    line = next(line for line in printed.splitlines() if line.startswith("curate.stale_sessions"))
+    assert line.endswith("# --set")
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "fs.s3a.secret.key",
+        "fs.s3a.access.key",
+        "fs.azure.account.key.ours",
+        "jdbc.password",
+        "ssl.keyPassword",
+        "x.client_secret",
+        "api_token",
+        "x.apiKey",
+        "fs.s3a.encryption.key",
+    ],
+)
+def test_a_free_form_option_that_is_named_like_a_secret_is_masked(key: str) -> None:
+    printed = print_settings(*load_settings(overrides=[f"spark.options={{spark.hadoop.{key}: hunter2}}"]))
+    assert "hunter2" not in printed
+    assert "text.max_tokens=128" in printed
+
+
+def test_the_settings_page_is_current() -> None:
+    assert DOCS.read_text(encoding="utf-8") == document_settings()
