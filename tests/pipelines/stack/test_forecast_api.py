@@ -26,8 +26,6 @@ def test_the_answer_comes_as_it_is() -> None:
 def test_a_refusal_names_the_service() -> None:
     with (
         answering(lambda *_: (503, {"error": "no champion"})) as address,
-        pytest.raises(
-            UnavailableError, match=rf"the forecast service at {address} gave no forecasts \(.*503"
-        ),
+        pytest.raises(UnavailableError, match=rf"the forecast service at {address} gave no forecasts"),
     ):
         ask_forecasts(address, ["A"], 5)
