@@ -14,7 +14,7 @@ import polars as pl
 
 from features.sessions import SessionCalendar
 from simulation.faults import MAX_DELAY, inject_faults, repeat_some
-from simulation.market import MarketDay, market_path
+from simulation.market_path import MarketDay, market_path
 from simulation.params import FaultParams, SimulatedParams
 from simulation.random_streams import Stream, draw_for_session
 from simulation.symbols import ticker_of

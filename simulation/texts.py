@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from features.sessions import SessionCalendar
-from simulation.market import MarketDay
+from simulation.market_path import MarketDay
 from simulation.params import SimulatedParams
 from simulation.random_streams import Stream, draw_for_session
 from simulation.symbols import Floats, company_of, ticker_of

@@ -24,8 +24,8 @@ from feature_repo.definitions import (
 )
 from pipelines.base.context import Context
 from pipelines.base.errors import ContractViolation, UnavailableError
-from pipelines.base.files import read_record, replace_text
 from pipelines.base.lake import Lake
+from pipelines.base.small_files import read_record, replace_text
 from pipelines.io.retrieval import (
     CONTRACTS,
     check_spine,

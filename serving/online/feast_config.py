@@ -9,7 +9,7 @@ import yaml
 from feast import RepoConfig
 
 from feature_repo.definitions import PROJECT
-from pipelines.base.files import replace_text
+from pipelines.base.small_files import replace_text
 from serving.online.params import FeatureStoreParams
 
 REGISTRY_FILE = "registry.db"

@@ -14,7 +14,7 @@ import feast
 import polars as pl
 
 from feature_repo.definitions import Definitions, build_definitions
-from pipelines.base.files import read_record
+from pipelines.base.small_files import read_record
 from serving.online.feast_config import APPLIED_FILE, ONLINE_FILE, PUBLISHED_FILE, build_config
 from serving.online.params import FeatureStoreParams
 from serving.online.rows import read_rows

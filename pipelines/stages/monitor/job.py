@@ -13,8 +13,8 @@ import polars as pl
 
 from pipelines.base.context import Context
 from pipelines.base.digest import digest_of
-from pipelines.base.files import read_record, replace_text
 from pipelines.base.report import SessionRange, StageReport, Status, standing
+from pipelines.base.small_files import read_record, replace_text
 from pipelines.io.drift import render_report
 from pipelines.io.lake import run_concurrently
 from pipelines.registry.champion import champion_at

@@ -11,7 +11,7 @@ import polars as pl
 from features.catalog import daily_features, text_features
 from models.forecast_frames import KEY
 from pipelines.base.context import Context
-from pipelines.base.files import read_record
+from pipelines.base.small_files import read_record
 from pipelines.base.table import TableContract
 from pipelines.registry.champion import champion_at, tracking_of
 from pipelines.stages.monitor.params import MonitorParams

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata
 
-from simulation.market import MarketDay, MarketPath
+from simulation.market_path import MarketDay, MarketPath
 from simulation.params import RegimeBreak
 from simulation.random_streams import Stream, draw_for
 from simulation.symbols import NOBODY, company_of, ticker_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipelines.base.files import read_record, replace_text
+from pipelines.base.small_files import read_record, replace_text
 
 
 def test_replace_text_leaves_no_part_behind(tmp_path: Path) -> None:
