@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def open_empty(spark: SparkSession) -> Callable[[Path], Context]:
-    """Open a home without tables."""
+def open_empty(spark: SparkSession) -> Callable[..., Context]:
+    """Open a home without tables, under settings of its own."""
 
-    def open_one(folder: Path) -> Context:
-        settings, _ = load_settings()
+    def open_one(folder: Path, *overrides: str) -> Context:
+        settings, _ = load_settings(overrides=overrides)
         lake = Lake(str(folder / "lake"), lambda: spark, local_rows=settings.lake.local_rows)
         return replace(open_context(settings, folder, clock=lambda: NOON), lake=lake)
 
