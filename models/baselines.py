@@ -109,12 +109,23 @@ class FeatureForecaster:
     """
 
     family: ClassVar[str]
+    setting: ClassVar[str]
     sign: ClassVar[float]
     history_sessions = 1
     caveats: tuple[str, ...] = ()
 
     def __init__(self, feature: str) -> None:
         self.feature_names = check_feature_names((feature,))
+
+    @classmethod
+    def from_params(
+        cls, params: ModelsParams, feature_names: tuple[str, ...], *, seed: int, workspace: Path | None = None
+    ) -> Self:
+        """Build from the settings' section; `feature_names` must offer the configured feature."""
+        del seed, workspace
+        feature = getattr(params.baselines, cls.setting)
+        check_known([feature], feature_names, setting=f"models.baselines.{cls.setting}")
+        return cls(feature)
 
     def fit(self, train: pl.DataFrame, validation: pl.DataFrame) -> Self:
         """Check the frames and return unchanged."""
@@ -148,17 +159,8 @@ class ReversalForecaster(FeatureForecaster):
     """Losers of the last sessions first: the negative of a past return."""
 
     family = "reversal"
+    setting = "reversal_feature"
     sign = -1.0
-
-    @classmethod
-    def from_params(
-        cls, params: ModelsParams, feature_names: tuple[str, ...], *, seed: int, workspace: Path | None = None
-    ) -> Self:
-        """Build from the settings' section; `feature_names` must offer the configured feature."""
-        del seed, workspace
-        feature = params.baselines.reversal_feature
-        check_known([feature], feature_names, setting="models.baselines.reversal_feature")
-        return cls(feature)
 
 
 class MomentumForecaster(FeatureForecaster):
@@ -170,17 +172,8 @@ class MomentumForecaster(FeatureForecaster):
     """
 
     family = "momentum"
+    setting = "momentum_feature"
     sign = 1.0
-
-    @classmethod
-    def from_params(
-        cls, params: ModelsParams, feature_names: tuple[str, ...], *, seed: int, workspace: Path | None = None
-    ) -> Self:
-        """Build from the settings' section; `feature_names` must offer the configured feature."""
-        del seed, workspace
-        feature = params.baselines.momentum_feature
-        check_known([feature], feature_names, setting="models.baselines.momentum_feature")
-        return cls(feature)
 
 
 class ZeroForecaster:

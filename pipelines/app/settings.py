@@ -93,6 +93,10 @@ class Settings(BaseModel):
                 f"{list(built)}; add it there and run build_features, or choose one of those"
             )
             raise ValueError(msg)
+        if self.models.feature_set not in self.features.sets:
+            named = f"models.feature_set={self.models.feature_set!r}"
+            msg = f"{named} must be one of features.sets, which names {', '.join(self.features.sets)}"
+            raise ValueError(msg)
         return self
 
 

@@ -50,6 +50,10 @@ def test_settings_are_frozen() -> None:
             "labels.horizon_sessions=[1]",
             r"models.split.horizon_sessions=5 must be one of labels.horizon_sessions=\[1\]",
         ),
+        (
+            "models.feature_set=cor",
+            r"models.feature_set='cor' must be one of features.sets, which names .*core",
+        ),
         ("feeds.texts=wire", r"--set: feeds.texts='wire' must be a key of sources: files, simulated; see"),
         ("feeds.bars=files", r"conf/base/sources.yaml: sources.files.bars='' must name a file"),
         (
