@@ -40,9 +40,10 @@ def run(context: Context, window: SessionRange) -> StageReport:
     """Bring silver up to what bronze holds. The as-of bounds what later stages see, never curate."""
     del window
     lake = context.lake
-    definition = digest_of(context.params(CurateParams), price_basis_of(context))
+    price_basis = price_basis_of(context)
+    definition = digest_of(context.params(CurateParams), price_basis)
     before, inputs = lake.versions(contract.WRITES), standing(lake.versions(contract.READS))
-    bars, texts = curate_bars(context, definition), curate_texts(context, definition)
+    bars, texts = curate_bars(context, definition, price_basis), curate_texts(context, definition)
     rows_out = bars["rows_out"] + texts["rows_out"]
     return StageReport(
         stage="curate",
@@ -65,7 +66,7 @@ def changed_sessions(context: Context, bronze: TableContract, definition: str) -
     return None if changed is None else sorted(changed - {None})
 
 
-def curate_bars(context: Context, definition: str) -> dict[str, Any]:
+def curate_bars(context: Context, definition: str, price_basis: str) -> dict[str, Any]:
     """Recompute the touched chains of `silver.bars` and `silver.actions`."""
     changed = changed_sessions(context, BRONZE_BARS, definition)
     if changed == [] or not context.lake.exists(BRONZE_BARS):
@@ -76,7 +77,7 @@ def curate_bars(context: Context, definition: str) -> dict[str, Any]:
         steps.bar_versions,
         sessions=sessions,
         params=context.params(CurateParams),
-        price_basis=price_basis_of(context),
+        price_basis=price_basis,
     )
     records = bucketed(read_bars(context, touched))
     with persisted(context.lake.map_groups(records, ["bucket"], step, SILVER_BARS.schema)) as versions:
