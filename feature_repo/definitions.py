@@ -22,7 +22,6 @@ from features import views
 from features.feature import Feature
 from features.sets import FeatureSet
 
-PROJECT = "bellwether"
 DAILY_VIEW = "features_daily"
 TEXT_VIEW = "features_text"
 ISSUED_VIEW = "issued_forecasts"

@@ -10,8 +10,8 @@ from typing import Any
 import polars as pl
 
 from serving.online.store import OnlineRows
-from serving.schemas import FeatureTimestamps, Quantiles, Status, SymbolForecast
-from serving.served_model import Champion, Manifest
+from serving.schemas import Quantiles, Status, SymbolForecast
+from serving.served_model import Manifest, ServedModel
 
 CountSessions = Callable[[date, date], int]
 Row = Mapping[str, Any]
@@ -41,7 +41,7 @@ class Clock:
 
 
 def answer_symbols(
-    symbols: Sequence[str], rows: OnlineRows, champion: Champion, clock: Clock
+    symbols: Sequence[str], rows: OnlineRows, model: ServedModel, clock: Clock
 ) -> list[SymbolForecast]:
     """Answer every symbol, in the given order.
 
@@ -50,7 +50,7 @@ def answer_symbols(
     symbols : sequence of str
         Distinct.
     rows : OnlineRows
-        What the store knows of them.
+        What the store knows of them, in the views of the model.
 
     Returns
     -------
@@ -59,23 +59,24 @@ def answer_symbols(
         `other_session` (row later than the published session), `stale` (row too old), `invalid` (bar
         missing or retracted), `not_issued` (a sequence model's forecast is not there).
     """
-    daily = _by_symbol(rows.daily, ("session", "event_timestamp", "valid"))
-    refused = {symbol: _refusal(daily.get(symbol), symbol, clock) for symbol in symbols}
-    fit = [symbol for symbol in symbols if refused[symbol] is None]
-    numbers = _numbers(fit, rows, champion)
-    text = _by_symbol(rows.text, ("session", "event_timestamp"))
+    manifest = model.manifest
+    known = {view.name: _by_symbol(rows.views[view.name]) for view in manifest.views}
+    primary = known[manifest.primary_view]
+    refused = {symbol: _refusal(primary.get(symbol), symbol, clock) for symbol in symbols}
+    numbers = _numbers([symbol for symbol in symbols if refused[symbol] is None], rows, model)
     answers = []
     for symbol in symbols:
-        facts = _facts(daily.get(symbol), text.get(symbol), clock)
-        problem = refused[symbol] or _not_issued(symbol, numbers, champion.manifest)
+        facts = _facts(primary.get(symbol), {view: known[view].get(symbol) for view in known}, clock)
+        problem = refused[symbol] or _not_issued(symbol, numbers, manifest)
         status, reason = problem or ("ok", None)
         given = {} if problem else numbers[symbol]
         answers.append(SymbolForecast(symbol=symbol, status=status, reason=reason, **facts, **given))
     return answers
 
 
-def _by_symbol(frame: pl.DataFrame, columns: Sequence[str]) -> dict[str, Row]:
-    return {row["symbol"]: row for row in frame.select("symbol", *columns).iter_rows(named=True)}
+def _by_symbol(frame: pl.DataFrame) -> dict[str, Row]:
+    told = frame.select("symbol", "session", "event_timestamp", "valid")
+    return {row["symbol"]: row for row in told.iter_rows(named=True)}
 
 
 def _refusal(row: Row | None, symbol: str, clock: Clock) -> tuple[Status, str] | None:
@@ -103,62 +104,69 @@ def _refusal(row: Row | None, symbol: str, clock: Clock) -> tuple[Status, str] |
     return None
 
 
-def _facts(row: Row | None, text: Row | None, clock: Clock) -> dict[str, Any]:
+def _facts(row: Row | None, by_view: Mapping[str, Row | None], clock: Clock) -> dict[str, Any]:
     if row is None or row["session"] is None:
         return {}
-    same = text is not None and text["session"] == row["session"]
+    session = row["session"]
     return {
-        "session": row["session"],
-        "staleness_sessions": max(0, clock.count(row["session"], clock.session)),
-        "feature_timestamps": FeatureTimestamps(
-            features_daily=row["event_timestamp"],
-            features_text=text["event_timestamp"] if text is not None and same else None,
-        ),
+        "session": session,
+        "staleness_sessions": max(0, clock.count(session, clock.session)),
+        "feature_timestamps": {
+            view: other["event_timestamp"] if other is not None and other["session"] == session else None
+            for view, other in by_view.items()
+        },
     }
 
 
-def _numbers(symbols: Sequence[str], rows: OnlineRows, champion: Champion) -> dict[str, dict[str, Any]]:
+def _numbers(symbols: Sequence[str], rows: OnlineRows, model: ServedModel) -> dict[str, dict[str, Any]]:
     """Return value, rank, quantiles and origin of each symbol that has a number."""
     if not symbols:
         return {}
-    issued = issued_by(champion.manifest, rows)
-    if not champion.manifest.is_row_model:
+    issued = issued_by(model.manifest, rows)
+    if not model.manifest.is_row_model:
         return {symbol: _shown(issued[symbol], "issued") for symbol in symbols if symbol in issued}
-    frame = feature_frame(rows, champion.manifest.feature_names)
-    forecasts = champion.predict(frame.filter(pl.col("symbol").is_in(list(symbols))))
+    frame = feature_frame(rows, model.manifest)
+    forecasts = model.predict(frame.filter(pl.col("symbol").is_in(list(symbols))))
     return {
         row["symbol"]: {**_shown(row, "live"), "rank": _rank(row, issued.get(row["symbol"]))}
         for row in forecasts.iter_rows(named=True)
     }
 
 
-def feature_frame(rows: OnlineRows, names: Sequence[str]) -> pl.DataFrame:
+def feature_frame(rows: OnlineRows, manifest: Manifest) -> pl.DataFrame:
     """Join the views to one feature row a symbol.
 
     Returns
     -------
     polars.DataFrame
-        `symbol`, `session` and `names`, one row for each row of `rows.daily`. Text features are null
-        unless they are valid and of the very session of the bar: yesterday's headlines are not today's.
+        `symbol`, `session` and the model's features in its order, one row for each row of the primary view.
+        Features of another view are null unless they are valid and of the very session of the primary row:
+        yesterday's headlines are not today's.
 
     Raises
     ------
     ValueError
-        If no view has one of the names.
+        If a view lacks one of its features.
     """
-    daily, text = rows.daily, rows.text
-    from_text = [name for name in names if name not in daily.columns]
-    missing = [name for name in from_text if name not in text.columns]
-    if missing:
-        msg = f"the online store lacks features {missing[:5]}; run `bellwether materialize` with this version"
-        raise ValueError(msg)
-    said = text.filter(pl.col("valid")).select("symbol", "session", *from_text)
-    return daily.join(said, on=["symbol", "session"], how="left").select("symbol", "session", *names)
+    joined = rows.views[manifest.primary_view]
+    for view in manifest.views:
+        frame = rows.views[view.name]
+        missing = [name for name in view.features if name not in frame.columns]
+        if missing:
+            msg = (
+                f"the online store lacks features {missing[:5]} of {view.name}; "
+                "run `bellwether materialize` with this version"
+            )
+            raise ValueError(msg)
+        if view.name != manifest.primary_view:
+            valid = frame.filter(pl.col("valid")).select("symbol", "session", *view.features)
+            joined = joined.join(valid, on=["symbol", "session"], how="left")
+    return joined.select("symbol", "session", *manifest.feature_names)
 
 
 def issued_by(manifest: Manifest, rows: OnlineRows) -> dict[str, Row]:
     """Return the forecasts that this very model issued for the session of each symbol's features."""
-    current = rows.daily.select("symbol", "session")
+    current = rows.views[manifest.primary_view].select("symbol", "session")
     same = rows.issued.join(current, on=["symbol", "session"], how="inner")
     same = same.filter(pl.col("model_key") == manifest.model_key)
     return {row["symbol"]: row for row in same.iter_rows(named=True)}

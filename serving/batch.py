@@ -15,7 +15,7 @@ from models.forecast_frames import KEY
 from serving.answers import quantiles_of
 from serving.refusals import Refusal
 from serving.schemas import SYMBOL_PATTERN, BatchForecast, BatchRequest
-from serving.served_model import Champion
+from serving.served_model import ServedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ def _check_keys(frame: pl.DataFrame) -> None:
         raise Refusal(422, "repeated_rows", msg)
 
 
-def answer_batch(frame: pl.DataFrame, champion: Champion) -> list[BatchForecast]:
+def answer_batch(frame: pl.DataFrame, model: ServedModel) -> list[BatchForecast]:
     """Forecast every row, in the order of `frame`.
 
     Returns
@@ -179,12 +179,12 @@ def answer_batch(frame: pl.DataFrame, champion: Champion) -> list[BatchForecast]
         If the model does not take the rows.
     """
     try:
-        forecasts = champion.predict(frame)
+        forecasts = model.predict(frame)
     except ValueError as error:
         raise Refusal(422, "invalid_message", f"the model refuses the rows: {error}") from error
     ranked = forecasts.with_columns(_rank_in_session())
     joined = frame.select(KEY).join(ranked, on=list(KEY), how="left", maintain_order="left")
-    return [_batch_forecast(row, champion) for row in joined.iter_rows(named=True)]
+    return [_batch_forecast(row, model) for row in joined.iter_rows(named=True)]
 
 
 def _rank_in_session() -> pl.Expr:
@@ -193,10 +193,10 @@ def _rank_in_session() -> pl.Expr:
     return ((value.rank("average").over("session") - 0.5) / value.count().over("session")).alias("rank")
 
 
-def _batch_forecast(row: dict[str, Any], champion: Champion) -> BatchForecast:
+def _batch_forecast(row: dict[str, Any], model: ServedModel) -> BatchForecast:
     symbol, session = row["symbol"], row["session"]
     if row["value"] is None:
-        needed = champion.manifest.history_sessions
+        needed = model.manifest.history_sessions
         reason = (
             f"the model needs {needed} sessions of this symbol up to the row's own; send the earlier ones too"
         )

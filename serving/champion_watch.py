@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from serving.pointer import POINTER_FILE, read_pointer
-from serving.served_model import Champion, load_champion
+from serving.served_model import ServedModel, load_served_model
 
 log = logging.getLogger(__name__)
 
@@ -39,19 +39,19 @@ class ChampionWatch:
         folder: Path,
         *,
         embedded: Path | None = None,
-        on_outcome: Callable[[Outcome, Champion | None], None] | None = None,
+        on_outcome: Callable[[Outcome, ServedModel | None], None] | None = None,
     ) -> None:
         self.folder = folder
         self._embedded = embedded
         self._on_outcome = on_outcome
-        self._current: Champion | None = None
+        self._current: ServedModel | None = None
         self._seen: _Stamp | None = _NEVER
         self._failed: _Stamp | None = _NEVER
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
     @property
-    def current(self) -> Champion | None:
+    def current(self) -> ServedModel | None:
         """The champion that answers from now on, None before the first one."""
         return self._current
 
@@ -78,7 +78,7 @@ class ChampionWatch:
             folder = self._champion_folder()
             if folder is None:
                 return "unchanged"
-            self._current = load_champion(folder)
+            self._current = load_served_model(folder)
         except Exception:
             if first_try:  # it is tried again at every look; one trace is enough
                 log.exception("the champion that %s names cannot be loaded; the old one goes on", self.folder)

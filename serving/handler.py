@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Protocol
 
 from features.sessions import SessionCalendar
 from serving.answers import Clock, answer_symbols
 from serving.batch import BatchLimits, ParquetRows, answer_batch, batch_frame
-from serving.online.store import OnlineReader, Published
+from serving.online.store import OnlineStore, Published
 from serving.params import ServingParams
 from serving.refusals import Refusal
-from serving.response_cache import AnswerMemory
+from serving.response_cache import ResponseCache
 from serving.schemas import (
     BatchAnswer,
     BatchRequest,
@@ -23,37 +22,29 @@ from serving.schemas import (
     SymbolForecast,
     Universe,
 )
-from serving.served_model import Champion
-
-
-class HoldsChampion(Protocol):
-    """Whatever knows which champion answers from now on."""
-
-    @property
-    def current(self) -> Champion | None:
-        """The champion, None before the first one."""
-        ...
+from serving.served_model import ServedModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
-    """Answers requests from the current champion and the online store.
+class ForecastHandler:
+    """Answers requests from the current model and the online store.
 
     Attributes
     ----------
-    champions : HoldsChampion
-        Asked once a request, so that a promotion falls between two requests.
-    reader : OnlineReader
+    current_model : callable
+        Returns the model that answers from now on, None before the first. Asked once a request, so that a
+        promotion falls between two requests.
+    store : OnlineStore
     clock : callable
         Returns the wall clock's instant in UTC.
     """
 
     params: ServingParams
-    champions: HoldsChampion
-    reader: OnlineReader
+    current_model: Callable[[], ServedModel | None]
+    store: OnlineStore
     calendar: SessionCalendar
     clock: Callable[[], datetime]
-    memory: AnswerMemory = field(default_factory=AnswerMemory)
+    cache: ResponseCache = field(default_factory=ResponseCache)
 
     def forecast(self, request: ForecastRequest, request_id: str) -> ForecastAnswer:
         """Answer every symbol of the request.
@@ -63,41 +54,42 @@ class Desk:
         Refusal
             503 before a champion is packaged and features are published.
         """
-        champion, published = self._champion(), self._published()
+        model, published = self._model(), self._published()
         now = self.clock()
         lag = self.lag_sessions(published.session, now)
         return ForecastAnswer(
             request_id=request_id,
-            model=describe(champion),
+            model=describe(model),
             session=published.session,
             decision_at=self.calendar.decision_at(published.session),
             published_at=published.published_at,
             lag_sessions=lag,
             age_seconds=(now - self.calendar.close_at(published.session)).total_seconds(),
             universe=self._universe(published),
-            forecasts=self._answers(request.symbols, champion, published, self._overdue(published, lag)),
+            forecasts=self._answers(request.symbols, model, published, self._overdue(published, lag)),
         )
 
     def _answers(
-        self, symbols: Sequence[str], champion: Champion, published: Published, overdue: str | None
+        self, symbols: Sequence[str], model: ServedModel, published: Published, overdue: str | None
     ) -> list[SymbolForecast]:
-        """Return the answers, from memory as far as it rests on the store's present version.
+        """Return the answers, from the cache as far as they rest on the store's present version.
 
         The version is read before the rows and again after them, so that no answer is older than the last
         publication that had ended when the request came, and no two publications meet in one answer.
         """
         clock = self._session_clock(published, overdue)
-        version = self.reader.version() if self.params.cache else None
+        views = model.manifest.views
+        version = self.store.version() if self.params.cache else None
         if version is None:
-            return answer_symbols(symbols, self.reader.read(symbols), champion, clock)
-        basis = (version, published, champion, overdue)
-        known = self.memory.find(basis, symbols)
+            return answer_symbols(symbols, self.store.read(symbols, views), model, clock)
+        basis = (version, published, model, overdue)
+        known = self.cache.find(basis, symbols)
         missing = [symbol for symbol in symbols if symbol not in known]
         if missing:
-            learnt = answer_symbols(missing, self.reader.read(missing), champion, clock)
-            if self.reader.version() != version:
-                return answer_symbols(symbols, self.reader.read(symbols), champion, clock)
-            self.memory.keep(basis, learnt)
+            learnt = answer_symbols(missing, self.store.read(missing, views), model, clock)
+            if self.store.version() != version:
+                return answer_symbols(symbols, self.store.read(symbols, views), model, clock)
+            self.cache.keep(basis, learnt)
             known |= {answer.symbol: answer for answer in learnt}
         return [known[symbol] for symbol in symbols]
 
@@ -109,35 +101,33 @@ class Desk:
         Refusal
             503 before a champion is packaged; 4xx if the rows do not fit the model or the limits.
         """
-        champion = self._champion()
+        model = self._model()
         limits = BatchLimits(rows=self.params.max_batch_rows, bytes=self.params.max_body_bytes)
-        frame = batch_frame(message, champion.manifest.feature_names, limits)
-        return BatchAnswer(
-            request_id=request_id, model=describe(champion), forecasts=answer_batch(frame, champion)
-        )
+        frame = batch_frame(message, model.manifest.feature_names, limits)
+        return BatchAnswer(request_id=request_id, model=describe(model), forecasts=answer_batch(frame, model))
 
     def why_not_ready(self) -> str | None:
         """Return what is missing before forecasts can be answered, None if nothing is."""
         try:
-            self._champion()
+            views = self._model().manifest.views
             self._published()
-            self.reader.read(["READY"])
+            self.store.read(["READY"], views)
         except Refusal as refusal:
             return refusal.message
         except Exception as error:
             return f"the online store does not answer: {error}"
         return None
 
-    def _champion(self) -> Champion:
-        champion = self.champions.current
-        if champion is None:
+    def _model(self) -> ServedModel:
+        model = self.current_model()
+        if model is None:
             raise Refusal(
                 503, "no_champion", "no model is packaged yet; run `bellwether package` after a promotion"
             )
-        return champion
+        return model
 
     def _published(self) -> Published:
-        published = self.reader.published()
+        published = self.store.published()
         if published is None:
             msg = "no features are published yet; run `bellwether materialize`"
             raise Refusal(503, "nothing_published", msg)
@@ -175,9 +165,9 @@ class Desk:
         )
 
 
-def describe(champion: Champion) -> ModelCard:
+def describe(model: ServedModel) -> ModelCard:
     """Return what an answer says about its model."""
-    manifest = champion.manifest
+    manifest = model.manifest
     return ModelCard(
         model_version=manifest.model_version,
         model_key=manifest.model_key,

@@ -1,4 +1,4 @@
-"""The door of the service: identity, limits and media types of every request, and its one log line.
+"""What every request passes first: identity, limits and media types, and its one log line.
 
 BentoML would answer a body that it cannot read with a trace in its log and, now and then, a 500; here
 a message is read and judged before BentoML sees the request.
@@ -26,7 +26,7 @@ from serving.parsing import JSON, MULTIPART, check_headers, parse_batch, parse_f
 from serving.refusals import Refusal
 from serving.schemas import Problem
 
-VISIT = "bellwether.visit"
+CONTEXT = "bellwether.request"
 FORECAST = "/forecast"
 FORECAST_BATCH = "/forecast_batch"
 _LARGE = 64 * 1024
@@ -36,7 +36,7 @@ _PAGE_POLICY = "default-src 'self' data: 'unsafe-inline'; frame-src 'none'; obje
 
 
 @dataclass(slots=True)
-class Visit:
+class RequestContext:
     """One request on its way through: its message, and what is to be logged of it."""
 
     request_id: str
@@ -47,68 +47,71 @@ class Visit:
     notes: dict[str, Any] = field(default_factory=dict)
 
 
-OnVisit = Callable[[Visit], None]
+OnRequest = Callable[[RequestContext], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
-    """What the gate needs to know: limits, the callers' token (empty for none) and who is told."""
+class MiddlewareConfig:
+    """Limits, the callers' token (empty for none) and who is told of each request."""
 
     params: ServingParams
     token: str
-    on_visit: OnVisit
+    on_request: OnRequest
 
 
-class Gate:
+class RequestMiddleware:
     """ASGI middleware around the service.
 
     Parameters
     ----------
     app : ASGI application
-    door : callable
-        Returns the `Door`; called at each request, because the service is set up after its middleware.
+    config : callable
+        Returns the `MiddlewareConfig`; called at each request, because the service is set up after its
+        middleware.
     """
 
-    def __init__(self, app: ASGIApp, *, door: Callable[[], Door]) -> None:
+    def __init__(self, app: ASGIApp, *, config: Callable[[], MiddlewareConfig]) -> None:
         self._app = app
-        self._door = door
+        self._config = config
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer refusals here; pass everything else on."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
         elif scope["method"] == "POST" and scope["path"] in {FORECAST, FORECAST_BATCH}:
-            await self._visit(scope, receive, send)
+            await self._judge(scope, receive, send)
         else:
             await self._app(scope, receive, _with_headers(send, {"Content-Security-Policy": _PAGE_POLICY}))
 
-    async def _visit(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _judge(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
-        headers, door = Headers(scope=scope), self._door()
-        visit = Visit(request_id=_request_id(headers), route=scope["path"])
-        scope[VISIT] = visit
-        seen = _watching(_with_headers(send, {"X-Request-ID": visit.request_id}), visit)
+        headers, config = Headers(scope=scope), self._config()
+        context = RequestContext(request_id=_request_id(headers), route=scope["path"])
+        scope[CONTEXT] = context
+        seen = _watching(_with_headers(send, {"X-Request-ID": context.request_id}), context)
         try:
-            visit.message = await _admit(scope, headers, receive, door)
+            context.message = await _admit(scope, headers, receive, config)
         except Refusal as refusal:
-            visit.notes["error"] = refusal.error
-            await problem(refusal, visit.request_id)(scope, receive, seen)
+            context.notes["error"] = refusal.error
+            await problem(refusal, context.request_id)(scope, receive, seen)
         else:
             await self._app(scope, receive, seen)
         finally:
-            visit.seconds = time.perf_counter() - began
-            door.on_visit(visit)
+            context.seconds = time.perf_counter() - began
+            config.on_request(context)
 
 
-async def _admit(scope: Scope, headers: Headers, receive: Receive, door: Door) -> BaseModel | ParquetRows:
-    _check_token(headers, door.token)
+async def _admit(
+    scope: Scope, headers: Headers, receive: Receive, config: MiddlewareConfig
+) -> BaseModel | ParquetRows:
+    _check_token(headers, config.token)
     allowed = (JSON,) if scope["path"] == FORECAST else (JSON, MULTIPART)
     given = check_headers(headers, allowed)
-    body = await _read_body(headers, receive, door.params.max_body_bytes)
+    body = await _read_body(headers, receive, config.params.max_body_bytes)
     if given == MULTIPART:
-        return await parse_parquet(scope, body, max_bytes=door.params.max_body_bytes)
+        return await parse_parquet(scope, body, max_bytes=config.params.max_body_bytes)
     if scope["path"] == FORECAST:
-        return parse_forecast(body, max_symbols=door.params.max_symbols)
+        return parse_forecast(body, max_symbols=config.params.max_symbols)
     if len(body) > _LARGE:  # seconds of parsing must not hold up the other requests
         return await anyio.to_thread.run_sync(parse_batch, body)
     return parse_batch(body)
@@ -167,10 +170,10 @@ def _with_headers(send: Send, extra: dict[str, str]) -> Send:
     return sending
 
 
-def _watching(send: Send, visit: Visit) -> Send:
+def _watching(send: Send, context: RequestContext) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
-            visit.status = message["status"]
+            context.status = message["status"]
         await send(message)
 
     return sending

@@ -102,13 +102,6 @@ class Quantiles(Strict):
     q90: float
 
 
-class FeatureTimestamps(Strict):
-    """What the features are about: the close of their session, by feature view."""
-
-    features_daily: datetime | None = None
-    features_text: datetime | None = None
-
-
 class SymbolForecast(Strict):
     """The forecast of one symbol, or why there is none."""
 
@@ -131,7 +124,11 @@ class SymbolForecast(Strict):
     staleness_sessions: int | None = Field(
         default=None, description="Sessions behind the newest published session."
     )
-    feature_timestamps: FeatureTimestamps | None = None
+    feature_timestamps: dict[str, datetime | None] | None = Field(
+        default=None,
+        description="Close of the session that the features are of, by feature view; null where a view has "
+        "none of this session.",
+    )
     served_from: Literal["live", "issued"] | None = Field(
         default=None,
         description="`live`: computed now from online features; `issued`: issued for the session before.",

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from models.base import Forecaster, load_forecaster
+from serving.online.store import ViewFeatures
 
 MANIFEST_FILE = "manifest.json"
 FORECASTER_FOLDER = "forecaster"
@@ -19,42 +22,60 @@ FORECASTER_FOLDER = "forecaster"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """What the service says about its model; written beside the forecaster.
+    """What the service needs to know of its model; written beside the forecaster.
 
     Attributes
     ----------
     bento : str
         Tag of the Bento.
+    release : str
+        Version of the platform that built it.
     model_version, model_key, family : str
     horizon : int
         Sessions of the forecast return.
     history_sessions : int
         1 is a row model, computed live; more is a sequence model, answered from issued forecasts.
+    feature_set : str
+        Name of the set whose features the model reads; Feast's feature service has the same.
     feature_names : tuple of str
         Columns of a feature row, in the model's order.
-    feature_service : str
-        Feast feature service that holds them.
+    views : tuple of ViewFeatures
+        Where the features come from. The first is the primary view: its rows say which symbols have a valid
+        session; a row of another view counts where it is of the same session and valid.
+    settings : mapping
+        Default settings of a service started from the Bento; see `serving.settings.ServiceDefaults`.
     """
 
     bento: str
+    release: str
     model_version: str
     model_key: str
     family: str
     horizon: int
     history_sessions: int
+    feature_set: str
     feature_names: tuple[str, ...]
-    feature_service: str
+    views: tuple[ViewFeatures, ...]
+    settings: Mapping[str, Any]
 
     @property
     def is_row_model(self) -> bool:
         """Whether one session's features are enough."""
         return self.history_sessions == 1
 
+    @property
+    def primary_view(self) -> str:
+        """The view whose rows say which symbols have a valid session."""
+        return self.views[0].name
+
+    def to_json(self) -> str:
+        """Return it with sorted keys, so that equal models have equal bytes."""
+        return json.dumps(asdict(self), sort_keys=True, indent=1)
+
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write the manifest with sorted keys, so that equal champions have equal bytes."""
-    text = json.dumps(asdict(manifest), sort_keys=True, indent=1)
-    (folder / MANIFEST_FILE).write_text(text, encoding="utf-8")
+    """Write the manifest into the model's folder."""
+    (folder / MANIFEST_FILE).write_text(manifest.to_json(), encoding="utf-8")
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -63,15 +84,29 @@ def read_manifest(folder: Path) -> Manifest:
     Raises
     ------
     ValueError
-        If there is none or it lacks a key.
+        If there is none, or it lacks a key, as one of an earlier version does.
     """
     path = folder / MANIFEST_FILE
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return Manifest(**{**content, "feature_names": tuple(content["feature_names"])})
+        content["feature_names"] = tuple(content["feature_names"])
+        content["views"] = tuple(
+            ViewFeatures(name=view["name"], features=tuple(view["features"])) for view in content["views"]
+        )
+        manifest = Manifest(**content)
     except (OSError, TypeError, KeyError, ValueError) as error:
         msg = f"{path} is not a champion's manifest ({error}); run `bellwether package` again"
         raise ValueError(msg) from error
+    _check_views(manifest, path)
+    return manifest
+
+
+def _check_views(manifest: Manifest, path: Path) -> None:
+    held = [name for view in manifest.views for name in view.features]
+    if not held or sorted(held) != sorted(manifest.feature_names):
+        strangers = sorted(set(manifest.feature_names) ^ set(held))[:5] or sorted(held)[:5]
+        msg = f"{path}: views and feature_names differ in {strangers}; run `bellwether package` again"
+        raise ValueError(msg)
 
 
 def digest_folder(folder: Path) -> str:
@@ -84,7 +119,7 @@ def digest_folder(folder: Path) -> str:
 
 
 @dataclass(frozen=True)
-class Champion:
+class ServedModel:
     """A manifest and the forecaster it describes.
 
     The forecaster of a sequence model is loaded at its first batch request: single symbols are answered
@@ -115,26 +150,26 @@ class Champion:
         return self.forecaster.predict(rows)
 
 
-def load_champion(folder: Path) -> Champion:
-    """Load a champion and, if it is a row model, let it forecast once so that no request waits for it.
+def load_served_model(folder: Path) -> ServedModel:
+    """Load a model and, if it is a row model, let it forecast once so that no request waits for it.
 
     Raises
     ------
     ValueError
         If manifest and forecaster do not fit each other.
     """
-    champion = Champion(read_manifest(folder), folder)
-    if champion.manifest.is_row_model:
-        _check_features(champion)
-        champion.predict(_blank_row(champion.manifest))
-    return champion
+    model = ServedModel(read_manifest(folder), folder)
+    if model.manifest.is_row_model:
+        _check_features(model)
+        model.predict(_blank_row(model.manifest))
+    return model
 
 
-def _check_features(champion: Champion) -> None:
-    names, wanted = champion.manifest.feature_names, tuple(champion.forecaster.feature_names)
+def _check_features(model: ServedModel) -> None:
+    names, wanted = model.manifest.feature_names, tuple(model.forecaster.feature_names)
     if names != wanted:
         msg = (
-            f"{champion.folder}: the manifest names {len(names)} features, the model {len(wanted)}, "
+            f"{model.folder}: the manifest names {len(names)} features, the model {len(wanted)}, "
             "not the same in the same order; package it again"
         )
         raise ValueError(msg)

@@ -1,7 +1,7 @@
 """The BentoML service: forecasts over HTTP.
 
-Started by ``bellwether serve``, or from a Bento elsewhere with
-``bentoml serve bellwether:VERSION --arg home=DIR``, where DIR holds the online store.
+Started by ``bellwether serve``, which hands it its settings as one file, or from a Bento elsewhere with
+``BELLWETHER_HOME=DIR bentoml serve bellwether:VERSION``, where DIR holds the online store.
 """
 
 from __future__ import annotations
@@ -13,65 +13,61 @@ import bentoml
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serving.middleware import VISIT, Door, Gate, Visit, problem
+from serving.api_page import api_page, version_of
+from serving.middleware import CONTEXT, MiddlewareConfig, RequestContext, RequestMiddleware, problem
 from serving.refusals import Refusal
 from serving.schemas import BatchAnswer, BatchRequest, ForecastAnswer, ForecastRequest
-from serving.setup import Arguments, Running, start
-from serving.telemetry import note_answer, record_visit
+from serving.setup import RunningService, ServiceArguments, embedded_manifest, start
+from serving.telemetry import note_answer, record_request
 
 Answer = TypeVar("Answer", ForecastAnswer, BatchAnswer)
 Answering = Callable[[Any, str], Answer]
 
-_arguments = bentoml.use_arguments(Arguments)
-_DESCRIPTION = """Forecasts of the current champion from the newest published features.
-
-A symbol without a usable row gets a status and a reason instead of a number; a request that breaks the
-schema gets a 4xx with the places at fault. Higher scores are expected to do better within their session."""
+_arguments = bentoml.use_arguments(ServiceArguments)
 
 
 class ForecastInput(ForecastRequest, bentoml.IODescriptor):  # type: ignore[misc]
-    """Hands on the message that the gate has read."""
+    """Hands on the message that the middleware has read."""
 
     __root_input__ = True
 
     @classmethod
-    async def from_http_request(cls, request: Request, serde: Any) -> Visit:
-        """Return the visit with its message."""
+    async def from_http_request(cls, request: Request, serde: Any) -> RequestContext:
+        """Return the request's context with its message."""
         del serde
-        return _visit(request)
+        return _context_of(request)
 
 
 class BatchInput(BatchRequest, bentoml.IODescriptor):  # type: ignore[misc]
-    """Hands on the message that the gate has read."""
+    """Hands on the message that the middleware has read."""
 
     __root_input__ = True
 
     @classmethod
-    async def from_http_request(cls, request: Request, serde: Any) -> Visit:
-        """Return the visit with its message."""
+    async def from_http_request(cls, request: Request, serde: Any) -> RequestContext:
+        """Return the request's context with its message."""
         del serde
-        return _visit(request)
+        return _context_of(request)
 
 
-def _visit(request: Request) -> Visit:
-    visit: Visit = request.scope[VISIT]
-    return visit
+def _context_of(request: Request) -> RequestContext:
+    context: RequestContext = request.scope[CONTEXT]
+    return context
 
 
 @bentoml.service(
     name="bellwether",
-    description=_DESCRIPTION,
     workers=1,
     threads=4,
     traffic={"timeout": 60},
     logging={"access": {"enabled": False}},
 )
 class BellwetherService:
-    """One desk behind two routes."""
+    """One handler behind two routes."""
 
     def __init__(self) -> None:
-        self._running: Running = start(_arguments)
-        self.door = Door(self._running.desk.params, self._running.token, record_visit)
+        self._running: RunningService = start(_arguments)
+        self.config = MiddlewareConfig(self._running.handler.params, self._running.token, record_request)
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def close(self) -> None:
@@ -80,32 +76,38 @@ class BellwetherService:
 
     def __is_ready__(self) -> bool:
         """Answer /readyz: a champion is loaded and the online store answers."""
-        return self._running.desk.why_not_ready() is None
+        return self._running.handler.why_not_ready() is None
 
     @bentoml.api(route="/forecast", input_spec=ForecastInput, output_spec=ForecastAnswer)  # type: ignore[untyped-decorator]
-    def forecast(self, visit: Visit, /) -> ForecastAnswer | Response:
+    def forecast(self, context: RequestContext, /) -> ForecastAnswer | Response:
         """Forecast symbols from their newest published features."""
-        return _answer(self._running.desk.forecast, visit)
+        return _answer(self._running.handler.forecast, context)
 
     @bentoml.api(route="/forecast_batch", input_spec=BatchInput, output_spec=BatchAnswer)  # type: ignore[untyped-decorator]
-    def forecast_batch(self, visit: Visit, /) -> BatchAnswer | Response:
+    def forecast_batch(self, context: RequestContext, /) -> BatchAnswer | Response:
         """Forecast feature rows: JSON, or a Parquet file in the multipart field `rows`."""
-        return _answer(self._running.desk.forecast_batch, visit)
+        return _answer(self._running.handler.forecast_batch, context)
 
 
-def _answer(answering: Answering[Answer], visit: Visit) -> Answer | Response:
+def _answer(answering: Answering[Answer], context: RequestContext) -> Answer | Response:
     try:
-        answer = answering(visit.message, visit.request_id)
+        answer = answering(context.message, context.request_id)
     except Refusal as refusal:
-        visit.notes["error"] = refusal.error
-        return problem(refusal, visit.request_id)
-    note_answer(visit, answer)
+        context.notes["error"] = refusal.error
+        return problem(refusal, context.request_id)
+    note_answer(context, answer)
     return answer
 
 
-def _current_door() -> Door:
-    door: Door = bentoml.get_current_service().door
-    return door
+def _current_config() -> MiddlewareConfig:
+    config: MiddlewareConfig = bentoml.get_current_service().config
+    return config
 
 
-BellwetherService.add_asgi_middleware(Gate, door=_current_door)  # type: ignore[attr-defined]
+def _specification() -> dict[str, Any]:
+    described: dict[str, Any] = BellwetherService.openapi_spec.asdict()  # type: ignore[attr-defined]
+    return described
+
+
+BellwetherService.add_asgi_middleware(RequestMiddleware, config=_current_config)  # type: ignore[attr-defined]
+BellwetherService.mount_asgi_app(api_page(_specification, version_of(embedded_manifest())))  # type: ignore[attr-defined]

@@ -2,80 +2,98 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from features.sessions import SessionCalendar
-from pipelines.app.settings import Settings, load_settings
-from pipelines.base.home import Home
 from serving.champion_watch import ChampionWatch
-from serving.handler import Desk
-from serving.response_cache import RememberingReader
+from serving.handler import ForecastHandler
+from serving.online.cached_store import CachedOnlineStore
+from serving.served_model import MANIFEST_FILE, Manifest, read_manifest
+from serving.settings import ServiceSettings, read_settings, settings_of_home
 from serving.telemetry import SwitchRecorder, configure_request_log
 
 EMBEDDED_CHAMPION = Path(__file__).resolve().parents[1] / "champion"
+"""Where a Bento carries its model; in a checkout there is none."""
 
 
-class Arguments(BaseModel):
-    """What ``bentoml serve --arg name=value`` may say.
+class ServiceArguments(BaseModel):
+    """What ``bentoml serve --arg name=value`` may say, else the environment.
+
+    BentoML gives a built Bento the arguments of its build instead of those of the command line, so whoever
+    starts one sets ``BELLWETHER_HOME`` or ``BELLWETHER_SERVICE_SETTINGS``.
 
     Attributes
     ----------
     home : str
-        Folder with the online store and the pointer to the current Bento.
-    env : str
-        Overlay of the settings.
+        Folder with the online store and the pointer to the current Bento, served with the Bento's own default
+        settings.
     settings : str
-        File with effective settings as JSON; wins over `env`.
+        File with all settings as JSON, places included; `home` then says nothing.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    home: str = "var"
-    env: str = "local"
-    settings: str = ""
+    home: str = Field(default_factory=lambda: os.environ.get("BELLWETHER_HOME", "var"))
+    settings: str = Field(default_factory=lambda: os.environ.get("BELLWETHER_SERVICE_SETTINGS", ""))
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class RunningService:
     """The parts that live as long as the process."""
 
-    desk: Desk
+    handler: ForecastHandler
     watch: ChampionWatch
     token: str
 
 
-def start(arguments: Arguments) -> Running:
+def start(arguments: ServiceArguments) -> RunningService:
     """Open the store, load the champion if there is one, and follow the pointer."""
-    from serving.online.served_rows import open_served_rows
+    from serving.online.feast_store import FeastOnlineStore
 
-    settings, home = read_settings(arguments), Home(Path(arguments.home).resolve())
+    settings = resolve_settings(arguments)
     params = settings.serving
-    rows = open_served_rows(settings.feature_store, home)
+    store = FeastOnlineStore(settings.feature_store, settings.feast_folder)
     configure_request_log()
-    embedded = EMBEDDED_CHAMPION if EMBEDDED_CHAMPION.is_dir() else None
-    watch = ChampionWatch(home.bento, embedded=embedded, on_outcome=SwitchRecorder())
-    desk = Desk(
+    embedded = EMBEDDED_CHAMPION if embedded_manifest() is not None else None
+    watch = ChampionWatch(settings.bento_folder, embedded=embedded, on_outcome=SwitchRecorder())
+    handler = ForecastHandler(
         params=params,
-        champions=watch,
-        reader=RememberingReader(rows) if params.cache else rows,
+        current_model=lambda: watch.current,
+        store=CachedOnlineStore(store) if params.cache else store,
         calendar=SessionCalendar(
-            settings.calendar.name, decision_lead_minutes=settings.calendar.decision_lead_minutes
+            settings.calendar_name, decision_lead_minutes=settings.decision_lead_minutes
         ),
         clock=lambda: datetime.now(tz=UTC),
     )
     watch.start(params.poll_seconds)
-    return Running(desk, watch, read_token(params.token_file))
+    return RunningService(handler, watch, read_token(params.token_file))
 
 
-def read_settings(arguments: Arguments) -> Settings:
-    """Return the effective settings."""
+def resolve_settings(arguments: ServiceArguments) -> ServiceSettings:
+    """Return the settings of the file, else those of the Bento for the home.
+
+    Raises
+    ------
+    ValueError
+        If no file is named and the code does not lie in a Bento.
+    """
     if arguments.settings:
-        return Settings.model_validate_json(Path(arguments.settings).read_text(encoding="utf-8"))
-    return load_settings(arguments.env)[0]
+        return read_settings(Path(arguments.settings))
+    manifest = embedded_manifest()
+    if manifest is None:
+        msg = "outside of a Bento the service needs --arg settings=FILE; `bellwether serve` writes that file"
+        raise ValueError(msg)
+    return settings_of_home(manifest.settings, Path(arguments.home).resolve())
+
+
+def embedded_manifest() -> Manifest | None:
+    """Return the manifest of the Bento that this code lies in, None in a checkout."""
+    return read_manifest(EMBEDDED_CHAMPION) if (EMBEDDED_CHAMPION / MANIFEST_FILE).is_file() else None
 
 
 def read_token(path: str) -> str:

@@ -12,9 +12,9 @@ from typing import Any
 from prometheus_client import Counter, Gauge, Histogram
 
 from serving.champion_watch import Outcome
-from serving.middleware import Visit
+from serving.middleware import RequestContext
 from serving.schemas import BatchAnswer, ForecastAnswer
-from serving.served_model import Champion
+from serving.served_model import ServedModel
 
 REQUEST_LOG = "serving.requests"
 
@@ -56,16 +56,16 @@ def configure_request_log() -> None:
     _log.propagate = False
 
 
-def record_visit(visit: Visit) -> None:
+def record_request(context: RequestContext) -> None:
     """Count a request and write its one line."""
-    REQUESTS.labels(visit.route, str(visit.status)).inc()
-    SECONDS.labels(visit.route).observe(visit.seconds)
+    REQUESTS.labels(context.route, str(context.status)).inc()
+    SECONDS.labels(context.route).observe(context.seconds)
     _write(
-        request_id=visit.request_id,
-        route=visit.route,
-        status=visit.status,
-        milliseconds=round(visit.seconds * 1000, 2),
-        **visit.notes,
+        request_id=context.request_id,
+        route=context.route,
+        status=context.status,
+        milliseconds=round(context.seconds * 1000, 2),
+        **context.notes,
     )
 
 
@@ -74,14 +74,14 @@ def _write(**facts: Any) -> None:
     _log.info(json.dumps(line, default=str))
 
 
-def note_answer(visit: Visit, answer: ForecastAnswer | BatchAnswer) -> None:
+def note_answer(context: RequestContext, answer: ForecastAnswer | BatchAnswer) -> None:
     """Count the answered symbols and note them for the request's line."""
     tally = Tally(forecast.status for forecast in answer.forecasts)
     for status, count in tally.items():
-        FORECASTS.labels(visit.route, status).inc(count)
-    visit.notes |= {"model_version": answer.model.model_version, "symbols": dict(tally)}
+        FORECASTS.labels(context.route, status).inc(count)
+    context.notes |= {"model_version": answer.model.model_version, "symbols": dict(tally)}
     if isinstance(answer, ForecastAnswer):
-        visit.notes["session"] = answer.session
+        context.notes["session"] = answer.session
         LAG.set(answer.lag_sessions or 0)
 
 
@@ -91,18 +91,18 @@ class SwitchRecorder:
     def __init__(self) -> None:
         self._labels: tuple[str, str, str] | None = None
 
-    def __call__(self, outcome: Outcome, champion: Champion | None) -> None:
+    def __call__(self, outcome: Outcome, model: ServedModel | None) -> None:
         """Record one outcome of a look at the pointer."""
         if outcome == "unchanged":
             return
         SWITCHES.labels(outcome).inc()
-        if champion is not None and outcome == "switched":
-            self._point_at(champion)
+        if model is not None and outcome == "switched":
+            self._point_at(model)
 
-    def _point_at(self, champion: Champion) -> None:
+    def _point_at(self, model: ServedModel) -> None:
         if self._labels is not None:
             CHAMPION.labels(*self._labels).set(0)
-        manifest = champion.manifest
+        manifest = model.manifest
         _write(event="champion", bento=manifest.bento, model_version=manifest.model_version)
         self._labels = (manifest.model_version, manifest.model_key, manifest.family)
         CHAMPION.labels(*self._labels).set(1)

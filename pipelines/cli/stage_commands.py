@@ -127,7 +127,7 @@ def _run_stages(context: Context, stages: Sequence[str], sessions: SessionRange)
 def _run_chain(context: Context, sessions: SessionRange, *, train: bool | None) -> list[StageReport]:
     """Run the daily chain; a model is trained and packaged on the way where it is wanted or missing."""
     from pipelines.app.runner import load_ahead, one_writer, run_stage
-    from pipelines.io.bento import BentoShelf
+    from pipelines.io.bento import BentoRepository
     from pipelines.registry.champion import champion_at
 
     with one_writer(context):
@@ -137,7 +137,7 @@ def _run_chain(context: Context, sessions: SessionRange, *, train: bool | None) 
         if wanted:
             reports += [run_stage(context, stage, sessions) for stage in CHAIN_TRAIN]
         reports.append(run_stage(context, "forecast", sessions))
-        if wanted or BentoShelf(context.home.bento).current() is None:
+        if wanted or BentoRepository(context.home.bento).current() is None:
             reports.append(run_stage(context, "package", sessions))
         reports.append(run_stage(context, "monitor", sessions))
     return reports

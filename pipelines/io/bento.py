@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import logging
 import os
@@ -9,16 +10,16 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from models.families import find_family
 from pipelines.base.errors import BadDataError, TransientError
-from pipelines.base.project import PACKAGES, PROJECT_ROOT
+from pipelines.base.project import PROJECT_ROOT
 from serving.pointer import Pointer, read_pointer, write_pointer
-from serving.served_model import MANIFEST_FILE, digest_folder, read_manifest
+from serving.served_model import MANIFEST_FILE, Manifest, digest_folder, read_manifest
 
 if TYPE_CHECKING:
     from bentoml import Bento
@@ -28,10 +29,11 @@ log = logging.getLogger(__name__)
 NAME = "bellwether"
 SERVICE = "serving.service:BellwetherService"
 CHAMPION_FOLDER = "champion"
-CODE = ("conf", *PACKAGES)
+CODE = ("serving", "models")
+"""Carried whole, the service and what it loads; of `features` come the modules that these import."""
 _LIBRARIES = (
     "exchange-calendars", "feast", "numpy", "pandas", "polars", "prometheus-client", "pyarrow",
-    "pydantic", "python-multipart", "pyyaml", "scipy",
+    "pydantic", "python-multipart", "scipy",
 )  # fmt: skip
 _QUIET = {"BENTOML_DO_NOT_TRACK": "True", "DO_NOT_TRACK": "1"}
 
@@ -57,7 +59,7 @@ class BuiltBento:
         return self.folder / "src" / CHAMPION_FOLDER
 
 
-class BentoShelf:
+class BentoRepository:
     """The Bentos of one home.
 
     Parameters
@@ -97,7 +99,7 @@ class BentoShelf:
         return built if whole else None
 
     def build(self, tag: str, champion: Path) -> BuiltBento:
-        """Build a Bento with the code and a champion's folder, or return the one that stands.
+        """Build a Bento with the code and a champion's folder, or return the existing one.
 
         Parameters
         ----------
@@ -111,10 +113,10 @@ class BentoShelf:
         BadDataError
             If a Bento of that tag holds another champion.
         """
-        standing = self.find(tag)
-        if standing is not None:
-            _check_same(standing, champion)
-            return standing
+        existing = self.find(tag)
+        if existing is not None:
+            _check_same(existing, champion)
+            return existing
         self._discard_partial(tag)
         with _build_context(champion) as context:
             self._build(tag, context, read_manifest(champion).family)
@@ -170,7 +172,7 @@ class BentoShelf:
         return Path(bento.export(str(path)))
 
     def import_from(self, path: Path) -> BuiltBento:
-        """Take a Bento from an archive into the store; one that stands there is kept."""
+        """Take a Bento from an archive into the store; an existing one is kept."""
         store = self._store()
         from bentoml import Bento
 
@@ -180,24 +182,52 @@ class BentoShelf:
         return BuiltBento(str(bento.tag), self.bentos / bento.tag.path())
 
 
-def bento_tag(model_version: str, model_key: str) -> str:
-    """Return the tag of a model with the code of today: both decide what a Bento answers."""
-    return f"{NAME}:v{model_version}-{model_key[:12]}-{code_digest()[:8]}"
+def bento_tag(manifest: Manifest) -> str:
+    """Return the tag of a model with the code of today, which decide together what a Bento answers.
+
+    All of the manifest enters but the tag itself: default settings and views too, so that Bentos of equal
+    tags have equal content.
+    """
+    digest = hashlib.sha256(f"{code_digest()}\n{replace(manifest, bento='').to_json()}".encode()).hexdigest()
+    return f"{NAME}:v{manifest.model_version}-{manifest.model_key[:12]}-{digest[:8]}"
+
+
+def release() -> str:
+    """Return the version of the installed platform."""
+    return version(NAME)
 
 
 def code_digest() -> str:
-    """Return a digest of every source and settings file that a Bento carries."""
+    """Return a digest of every source file that a Bento carries, and of no other."""
     digest = hashlib.sha256()
-    for path in _code_files():
+    for path in code_files():
         digest.update(path.relative_to(PROJECT_ROOT).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
 
-def _code_files() -> list[Path]:
-    found = (path for name in CODE for path in (PROJECT_ROOT / name).rglob("*"))
-    return sorted(
-        path for path in found if path.suffix in {".py", ".yaml"} and "__pycache__" not in path.parts
-    )
+def code_files() -> list[Path]:
+    """Return the source files that a Bento carries, sorted."""
+    found = {path for name in CODE for path in (PROJECT_ROOT / name).rglob("*.py")}
+    pending = list(found)
+    while pending:
+        reached = {path for path in _imports_of_features(pending.pop()) if path not in found}
+        found |= reached
+        pending += reached
+    return sorted(found)
+
+
+def _imports_of_features(path: Path) -> set[Path]:
+    """Return the files of `features` that a source file imports, wherever in it the import stands."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    ours = {name for name in names if name.partition(".")[0] == "features"}
+    files = {PROJECT_ROOT.joinpath(*name.split(".")).with_suffix(".py") for name in ours}
+    reached = {file for file in files if file.is_file()}
+    return reached | ({PROJECT_ROOT / "features" / "__init__.py"} if ours else set())
 
 
 def requirements(family: str) -> list[str]:
@@ -211,7 +241,7 @@ def _build_context(champion: Path) -> Iterator[Path]:
     """Lay out what the Bento carries: the code, and the champion beside it."""
     with tempfile.TemporaryDirectory(prefix="bellwether-bento-") as scratch:
         context = Path(scratch)
-        for path in _code_files():
+        for path in code_files():
             target = context / path.relative_to(PROJECT_ROOT)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)

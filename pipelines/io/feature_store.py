@@ -26,6 +26,7 @@ from pipelines.base.context import Context
 from pipelines.base.errors import ContractViolation, UnavailableError
 from pipelines.base.lake import Lake
 from pipelines.base.small_files import read_record, replace_text
+from pipelines.io.feature_config import OFFLINE_STORE, write_command_files
 from pipelines.io.retrieval import (
     CONTRACTS,
     check_spine,
@@ -41,7 +42,6 @@ from serving.online.feast_config import (
     PUBLISHED_FILE,
     REGISTRY_FILE,
     build_config,
-    write_command_files,
 )
 from serving.online.params import FeatureStoreParams
 from serving.online.rows import created_column, encode_rows, read_rows, select_newer
@@ -83,7 +83,7 @@ class FeatureStore:
     @cached_property
     def _store(self) -> feast.FeatureStore:
         self.apply()
-        return feast.FeatureStore(config=build_config(self._params, self._folder))
+        return feast.FeatureStore(config=self._config(REGISTRY_FILE))
 
     def apply(self) -> bool:
         """Register the definitions with Feast if they changed; tell whether they did.
@@ -101,7 +101,7 @@ class FeatureStore:
         fresh = self._folder / f"{REGISTRY_FILE}.new"
         fresh.unlink(missing_ok=True)
         with _quiet():
-            store = feast.FeatureStore(config=build_config(self._params, self._folder, registry=fresh.name))
+            store = feast.FeatureStore(config=self._config(fresh.name))
             store.apply(self.definitions.objects)
         if self._params.online == "sqlite":
             _let_readers_read_on(self._folder / ONLINE_FILE)
@@ -110,6 +110,9 @@ class FeatureStore:
         replace_text(self._folder / APPLIED_FILE, json.dumps(wanted, sort_keys=True))
         log.info("applied the Feast definitions %s", wanted["definitions"])
         return True
+
+    def _config(self, registry: str) -> feast.RepoConfig:
+        return build_config(self._params, self._folder, registry=registry, offline_store=OFFLINE_STORE)
 
     def _has_files(self) -> bool:
         needed = [REGISTRY_FILE, *([ONLINE_FILE] if self._params.online == "sqlite" else [])]
@@ -203,13 +206,13 @@ class FeatureStore:
         if rows.get_column("symbol").is_duplicated().any():
             twice = rows.filter(pl.col("symbol").is_duplicated()).get_column("symbol").unique().to_list()[:5]
             raise ContractViolation(view, "symbol", f"{twice} occur more than once; publish one row a symbol")
-        fields = next(item for item in self.definitions.views if item.name == view)
-        offered = encode_rows(rows, view).select("symbol", *(field.name for field in fields.features))
-        standing = encode_rows(read_rows(self._store, fields, rows.get_column("symbol").to_list()), view)
-        newer = select_newer(offered, standing.select(offered.columns))
+        declared = self._declared(view)
+        offered = encode_rows(rows, declared).select("symbol", *(field.name for field in declared.features))
+        existing = read_rows(self._store, declared, rows.get_column("symbol").to_list())
+        newer = select_newer(offered, encode_rows(existing, declared).select(offered.columns))
         if newer.is_empty():
             return 0
-        timestamps = rows.select("symbol", "event_timestamp", created_column(view))
+        timestamps = rows.select("symbol", "event_timestamp", created_column(declared))
         with _quiet():
             self._store.write_to_online_store(
                 view, newer.join(timestamps, on="symbol", how="left").to_pandas()
@@ -217,9 +220,11 @@ class FeatureStore:
         return newer.height
 
     def online(self, symbols: Sequence[str], view: str) -> pl.DataFrame:
-        """Return the online rows of the symbols; see `serving.online.feast_store.OnlineReader.read`."""
-        fields = next(item for item in self.definitions.views if item.name == view)
-        return read_rows(self._store, fields, symbols)
+        """Return the online rows of the symbols; see `serving.online.feast_store.FeastOnlineStore`."""
+        return read_rows(self._store, self._declared(view), symbols)
+
+    def _declared(self, view: str) -> feast.FeatureView:
+        return next(declared for declared in self.definitions.views if declared.name == view)
 
     def record_publication(self, rows: pl.DataFrame, *, session: date, at: datetime) -> None:
         """Note what was published last, for readers who judge staleness.

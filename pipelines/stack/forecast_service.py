@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
-from pydantic import SecretStr
-
-from pipelines.app.settings import Settings
+from features.params import CalendarParams
+from pipelines.base.context import Sections
 from pipelines.base.home import Home
 from pipelines.base.project import PROJECT_ROOT
+from pipelines.stack.params import ServicesParams
+from serving.online.params import FeatureStoreParams
+from serving.params import ServingParams
+from serving.settings import ServiceSettings, dump_settings
 
 SERVICE = "serving.service:BellwetherService"
 SETTINGS_FILE = "serving.json"
 _QUIET = {"BENTOML_DO_NOT_TRACK": "True", "DO_NOT_TRACK": "1", "FEAST_USAGE": "False"}
 
 
-def serve(settings: Settings, home: Path, *, port: int | None = None) -> NoReturn:
+def serve(settings: Sections, home: Path, *, port: int | None = None) -> NoReturn:
     """Replace this process by the service.
 
     It may be started before anything was trained: it lives, and is ready once a Bento is current
@@ -27,46 +29,53 @@ def serve(settings: Settings, home: Path, *, port: int | None = None) -> NoRetur
 
     Parameters
     ----------
-    settings : Settings
-        Handed on whole, so that the service runs with what the command line said.
+    settings : Sections
+        Those that the service reads are handed on as the command line left them.
     home : Path
         The home whose Bento store and online store are served.
     port : int, optional
         Instead of ``services.forecasts_port``.
     """
     place = Home(home.resolve())
-    handed_on = write_settings(settings, place)
+    handed_on = write_settings(service_settings(settings, place), place)
     for folder in ("bentos", "models"):
         (place.bento / folder).mkdir(parents=True, exist_ok=True)
-    command = serve_command(settings, place, handed_on, port=port)
+    command = serve_command(settings.section(ServicesParams), handed_on, port=port)
     os.chdir(PROJECT_ROOT)
     os.execve(command[0], command, service_environment(place))  # noqa: S606 - a list, no shell
 
 
-def write_settings(settings: Settings, home: Home) -> Path:
-    """Write the effective settings where the service reads them, for this user's eyes only."""
+def service_settings(settings: Sections, home: Home) -> ServiceSettings:
+    """Return what the service is told of the settings, and where it finds this home's stores."""
+    calendar = settings.section(CalendarParams)
+    return ServiceSettings(
+        serving=settings.section(ServingParams),
+        calendar_name=calendar.name,
+        decision_lead_minutes=calendar.decision_lead_minutes,
+        feature_store=settings.section(FeatureStoreParams),
+        feast_folder=home.feast,
+        bento_folder=home.bento,
+    )
+
+
+def write_settings(settings: ServiceSettings, home: Home) -> Path:
+    """Write the service's settings where it reads them, for this user's eyes only: they hold secrets."""
     home.run.mkdir(parents=True, exist_ok=True)
     path = home.run / SETTINGS_FILE
     fresh = path.with_suffix(".new")
     fresh.touch(mode=0o600)
-    fresh.write_text(json.dumps(settings.model_dump(), default=_plain), encoding="utf-8")
+    fresh.write_text(dump_settings(settings), encoding="utf-8")
     fresh.replace(path)
     return path
 
 
-def _plain(value: Any) -> str:
-    """Return a setting as JSON text; secrets are told, because the service needs them."""
-    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-
-
-def serve_command(settings: Settings, home: Home, handed_on: Path, *, port: int | None = None) -> list[str]:
-    """Return the command that serves a home."""
-    services = settings.services
+def serve_command(services: ServicesParams, handed_on: Path, *, port: int | None = None) -> list[str]:
+    """Return the command that serves with the settings of a file."""
     return [
         sys.executable, "-m", "bentoml", "serve", SERVICE,
         "--host", services.host, "--port", str(port or services.forecasts_port),
         "--working-dir", str(PROJECT_ROOT),
-        "--arg", f"home={home.root}", "--arg", f"settings={handed_on}",
+        "--arg", f"settings={handed_on}",
     ]  # fmt: skip
 
 

@@ -1,1 +1,1 @@
-"""The online store: its protocol, the layout of its rows, and the reader that the service uses."""
+"""The online store: its protocol, the layout of its rows, how Feast keeps them, and a cache of them."""

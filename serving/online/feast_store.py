@@ -1,28 +1,38 @@
-"""Reads what was published online. Light: the serving process gets here without Spark."""
+"""Reads what was published online. Light: the serving process gets here without Spark or declarations."""
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
+import warnings
 from collections.abc import Hashable, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import feast
 import polars as pl
+from feast.errors import FeatureViewNotFoundException
 
-from feature_repo.definitions import Definitions, build_definitions
-from pipelines.base.small_files import read_record
-from serving.online.feast_config import APPLIED_FILE, ONLINE_FILE, PUBLISHED_FILE, build_config
+from serving.online.feast_config import (
+    APPLIED_FILE,
+    ONLINE_FILE,
+    PUBLISHED_FILE,
+    REGISTRY_FILE,
+    build_config,
+)
 from serving.online.params import FeatureStoreParams
-from serving.online.rows import read_rows
-from serving.online.store import Published
+from serving.online.rows import ISSUED_FORECASTS, read_rows
+from serving.online.store import OnlineRows, Published, ViewFeatures
 
 
-class OnlineReader:
-    """Reads the online store in one batched lookup a view; safe to share between threads.
+class FeastOnlineStore:
+    """The online store of a home, one batched lookup a view; see `serving.online.store.OnlineStore`.
+
+    The home need not exist yet. What its views hold is read from Feast's own registry, once for each time
+    that definitions were applied.
 
     Parameters
     ----------
@@ -36,36 +46,48 @@ class OnlineReader:
         self._folder = folder
         self._turn = threading.Lock()
         self._store: feast.FeatureStore | None = None
+        self._views: dict[str, feast.FeatureView] = {}
         self._applied: dict[str, Any] = {}
 
-    @cached_property
-    def definitions(self) -> Definitions:
-        """The views and services of this release."""
-        return build_definitions(timedelta(days=self._params.ttl_days))
+    def read(self, symbols: Sequence[str], views: Sequence[ViewFeatures]) -> OnlineRows:
+        """Return the rows of the symbols that the store knows, with the features asked for and no others."""
+        return OnlineRows(
+            views={view.name: self.read_view(view.name, symbols, view.features) for view in views},
+            issued=self.read_view(ISSUED_FORECASTS, symbols),
+        )
 
-    def read(self, view: str, symbols: Sequence[str]) -> pl.DataFrame:
-        """Return the online rows of the symbols that the store knows.
+    def read_view(
+        self, view: str, symbols: Sequence[str], features: Sequence[str] | None = None
+    ) -> pl.DataFrame:
+        """Return the online rows of one view.
 
         Parameters
         ----------
         view : str
-            One of the views in `feature_repo.definitions`.
+            Name of a view that is applied in this home.
         symbols : sequence of str
             Each at most once.
+        features : sequence of str, optional
+            Features to read; all if not given. Those that the view lacks are left out.
 
         Returns
         -------
         polars.DataFrame, shape (n_known_symbols, n_fields)
             `symbol`, `session` (Date), `event_timestamp` and `known_at` (`issued_at` for issued forecasts)
-            in UTC, then the view's other fields; unknown values are null. The rows may be of any session:
-            the caller refuses those it does not want.
+            in UTC, then the view's other fields; unknown values are null. The rows may be of any session.
+
+        Raises
+        ------
+        ValueError
+            If the home has no such view.
         """
         with self._turn:
-            return read_rows(self._open(), self._view(view), symbols)
+            store = self._open()
+            return read_rows(store, self._view(store, view), symbols, features)
 
     def published(self) -> Published | None:
         """Return what the newest publication was about, None before the first."""
-        record = read_record(self._folder / PUBLISHED_FILE)
+        record = _read_record(self._folder / PUBLISHED_FILE)
         if not record:
             return None
         return Published(
@@ -82,7 +104,7 @@ class OnlineReader:
             return None
         with self._turn:
             changes = self._watch.execute("PRAGMA data_version").fetchone()[0]
-        return changes, read_record(self._folder / APPLIED_FILE).get("definitions")
+        return changes, _read_record(self._folder / APPLIED_FILE).get("definitions")
 
     @cached_property
     def _watch(self) -> sqlite3.Connection:
@@ -90,16 +112,32 @@ class OnlineReader:
         place = f"file:{self._folder / ONLINE_FILE}?mode=ro"
         return sqlite3.connect(place, uri=True, check_same_thread=False)
 
-    def _view(self, name: str) -> feast.FeatureView:
-        for view in self.definitions.views:
-            if view.name == name:
-                return view
-        msg = f"view={name!r} must be one of {[view.name for view in self.definitions.views]}"
-        raise ValueError(msg)
-
     def _open(self) -> feast.FeatureStore:
-        applied = read_record(self._folder / APPLIED_FILE)
+        applied = _read_record(self._folder / APPLIED_FILE)
         if self._store is None or applied != self._applied:
-            config = build_config(self._params, self._folder, offline="dask")
-            self._store, self._applied = feast.FeatureStore(config=config), applied
+            if not (self._folder / REGISTRY_FILE).is_file():  # Feast would write an empty one
+                msg = f"{self._folder} has no applied feature views; run `bellwether materialize`"
+                raise ValueError(msg)
+            self._store = feast.FeatureStore(config=build_config(self._params, self._folder))
+            self._views, self._applied = {}, applied
         return self._store
+
+    def _view(self, store: feast.FeatureStore, name: str) -> feast.FeatureView:
+        if name not in self._views:  # reading the registry takes longer than reading the rows
+            try:
+                with warnings.catch_warnings():  # Feast calls the Spark source of a view experimental
+                    warnings.simplefilter("ignore", RuntimeWarning)
+                    self._views[name] = store.get_feature_view(name)
+            except FeatureViewNotFoundException as error:
+                known = sorted(view.name for view in store.list_feature_views())
+                msg = f"view={name!r} must be one of {known}, which are applied in {self._folder}"
+                raise ValueError(msg) from error
+        return self._views[name]
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    """Return a JSON record that is replaced in one step, empty where there is none yet."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+    except FileNotFoundError:
+        return {}

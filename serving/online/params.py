@@ -7,6 +7,9 @@ from typing import Literal
 
 from pydantic import SecretStr
 
+CONNECTION_VARIABLE = "FEAST_REDIS_CONNECTION"
+"""Environment variable with Redis's connection, for whoever is handed settings without secrets."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureStoreParams:

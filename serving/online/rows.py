@@ -11,9 +11,11 @@ from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 from feast.types import Bool, Float64, Int64, String
 
-from feature_repo.definitions import ISSUED_VIEW
 from features.sessions import INSTANT
 
+ISSUED_FORECASTS = "issued_forecasts"
+"""The view that holds the forecasts issued last: rows like a feature view's, which no model reads."""
+_VERSION_FIELDS = ("session", "event_at_us", "known_at_us", "valid")
 _READ_AT_ONCE = 1000
 _TYPES: dict[Any, tuple[str, pl.DataType | type[pl.DataType]]] = {
     Float64: ("double_val", pl.Float64),
@@ -23,27 +25,43 @@ _TYPES: dict[Any, tuple[str, pl.DataType | type[pl.DataType]]] = {
 }
 
 
-def read_rows(store: feast.FeatureStore, view: feast.FeatureView, symbols: Sequence[str]) -> pl.DataFrame:
-    """Return the online rows of `view`; see `serving.online.feast_store.OnlineReader.read`."""
-    wanted = list(symbols)
+def read_rows(
+    store: feast.FeatureStore,
+    view: feast.FeatureView,
+    symbols: Sequence[str],
+    features: Sequence[str] | None = None,
+) -> pl.DataFrame:
+    """Return the online rows of `view`; see `serving.online.feast_store.FeastOnlineStore.read_view`."""
+    fields = list(view.features)
+    if features is not None:
+        fields = _pick(fields, [*_VERSION_FIELDS, *features])
+    names, wanted = [field.name for field in fields], list(symbols)
     found: list[tuple[str, dict[str, Value]]] = []
     for start in range(0, len(wanted), _READ_AT_ONCE):
         part = wanted[start : start + _READ_AT_ONCE]
         keys = [EntityKey(join_keys=["symbol"], entity_values=[Value(string_val=symbol)]) for symbol in part]
-        rows = store._get_provider().online_read(store.config, view, keys)
+        rows = store._get_provider().online_read(store.config, view, keys, requested_features=names)
         found += [(symbol, values) for symbol, (_, values) in zip(part, rows, strict=True) if values]
-    return decode_rows(view, found)
+    return decode_rows(view, found, fields)
 
 
-def decode_rows(view: feast.FeatureView, found: list[tuple[str, dict[str, Value]]]) -> pl.DataFrame:
-    """Return the rows that the online store gave, in the types of gold."""
+def _pick(fields: Sequence[feast.Field], names: Sequence[str]) -> list[feast.Field]:
+    by_name = {field.name: field for field in fields}
+    return [by_name[name] for name in names if name in by_name]
+
+
+def decode_rows(
+    view: feast.FeatureView,
+    found: Sequence[tuple[str, dict[str, Value]]],
+    fields: Sequence[feast.Field] | None = None,
+) -> pl.DataFrame:
+    """Return the rows that the online store gave, in the types of gold; `fields` are all of the view's."""
     columns = [pl.Series("symbol", [symbol for symbol, _ in found], pl.String)]
-    for field in view.features:
+    for field in view.features if fields is None else fields:
         attribute, dtype = _TYPES[field.dtype]
         values = [_value(row.get(field.name), attribute) for _, row in found]
         columns.append(pl.Series(field.name, values, dtype))
-    created = created_column(view.name)
-    instants = {"event_at_us": "event_timestamp", "known_at_us": created, "decision_at_us": "decision_at"}
+    instants = {field: name for name, field in _instants(view).items()}
     rows = pl.DataFrame(columns).with_columns(pl.col("session").str.to_date("%Y-%m-%d"))
     return rows.with_columns(
         pl.col(name).cast(pl.Datetime("us")).dt.replace_time_zone("UTC").cast(INSTANT)
@@ -56,41 +74,54 @@ def _value(value: Any, attribute: str) -> Any:
     return getattr(value, attribute) if value is not None and value.HasField(attribute) else None
 
 
-def encode_rows(rows: pl.DataFrame, view: str) -> pl.DataFrame:
-    """Return gold rows in the types of the view's fields: ISO dates, instants in µs."""
-    instants = {
-        "event_timestamp": "event_at_us",
-        created_column(view): "known_at_us",
-        "decision_at": "decision_at_us",
-    }
+def encode_rows(rows: pl.DataFrame, view: feast.FeatureView) -> pl.DataFrame:
+    """Return gold rows in the types of the view's fields: ISO dates, instants in µs since 1970 UTC."""
     return rows.with_columns(
         pl.col("session").dt.strftime("%Y-%m-%d"),
         pl.col(pl.Int32).cast(pl.Int64),
         *(
             pl.col(name).dt.epoch("us").alias(field)
-            for name, field in instants.items()
+            for name, field in _instants(view).items()
             if name in rows.columns
         ),
     )
 
 
-def select_newer(offered: pl.DataFrame, standing: pl.DataFrame) -> pl.DataFrame:
-    """Return the offered rows that the standing ones do not outdate and that say something else.
+def _instants(view: feast.FeatureView) -> dict[str, str]:
+    """Return gold's column of each instant with the field that holds it; Feast's fields have no instants."""
+    return {
+        "event_timestamp": "event_at_us",
+        created_column(view): "known_at_us",
+        "decision_at": "decision_at_us",
+    }
 
-    Both have `symbol` and the fields of one view, one row a symbol. A row of the same version with other
-    values, which a changed definition makes, counts as something else.
+
+def created_column(view: feast.FeatureView) -> str:
+    """Return the column of gold that says since when a row of the view is known."""
+    return str(view.batch_source.created_timestamp_column)
+
+
+def select_newer(offered: pl.DataFrame, existing: pl.DataFrame) -> pl.DataFrame:
+    """Return the offered rows that the existing ones do not outdate and that say something else.
+
+    Parameters
+    ----------
+    offered, existing : polars.DataFrame
+        `symbol` and the fields of one view, one row a symbol.
+
+    Returns
+    -------
+    polars.DataFrame
+        Rows of `offered`. Of two sessions the later one is newer, of two versions of a session the one that
+        was known later; a row of the same version with other values, which a changed definition makes,
+        counts as something else.
     """
     fields = [name for name in offered.columns if name != "symbol"]
-    both = offered.join(standing, on="symbol", how="left", suffix="_standing")
-    is_new = pl.col("session_standing").is_null()
-    same_session = pl.col("session") == pl.col("session_standing")
-    outdated = (pl.col("session") < pl.col("session_standing")) | (
-        same_session & (pl.col("known_at_us") < pl.col("known_at_us_standing"))
+    both = offered.join(existing, on="symbol", how="left", suffix="_existing")
+    is_new = pl.col("session_existing").is_null()
+    same_session = pl.col("session") == pl.col("session_existing")
+    outdated = (pl.col("session") < pl.col("session_existing")) | (
+        same_session & (pl.col("known_at_us") < pl.col("known_at_us_existing"))
     )
-    differs = pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name}_standing")) for name in fields)
+    differs = pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name}_existing")) for name in fields)
     return both.filter(is_new | (~outdated & differs)).select(offered.columns)
-
-
-def created_column(view: str) -> str:
-    """Return the column that says since when a row of the view is known."""
-    return "issued_at" if view == ISSUED_VIEW else "known_at"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
@@ -33,27 +33,38 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ViewFeatures:
+    """A feature view, and those of its features that a model reads; it may read none but `valid`."""
+
+    name: str
+    features: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OnlineRows:
-    """The rows of a few symbols, one frame a feature view, at most one row a symbol.
+    """The rows of a few symbols, at most one row a symbol and frame.
 
     Attributes
     ----------
-    daily, text : polars.DataFrame
-        `symbol`, `session` (Date), `event_timestamp` (UTC), `valid` and the view's features.
+    views : mapping of view name to polars.DataFrame
+        `symbol`, `session` (Date), `event_timestamp` (close of the session, UTC), `valid`, and the features
+        that were asked for, null where unknown.
     issued : polars.DataFrame
-        `symbol`, `session`, `model_key`, `value`, `rank`, `q10`, `q50`, `q90`.
+        The forecasts issued last: `symbol`, `session`, `model_key`, `value`, `rank`, `q10`, `q50`, `q90`.
     """
 
-    daily: pl.DataFrame
-    text: pl.DataFrame
+    views: Mapping[str, pl.DataFrame]
     issued: pl.DataFrame
 
 
-class OnlineReader(Protocol):
-    """Reads what was published, in one batched lookup a call."""
+class OnlineStore(Protocol):
+    """Holds what was published; safe to share between threads."""
 
-    def read(self, symbols: Sequence[str]) -> OnlineRows:
-        """Return the rows of the symbols that the store knows."""
+    def read(self, symbols: Sequence[str], views: Sequence[ViewFeatures]) -> OnlineRows:
+        """Return the rows of the symbols that the store knows, with the features asked for and no others.
+
+        The rows may be of any session: the caller refuses those it does not want.
+        """
         ...
 
     def published(self) -> Published | None:

@@ -21,7 +21,7 @@ from pipelines.base.report import SessionRange
 from pipelines.io.text_models import scorer_version
 from pipelines.registry.champion import champion_at, load_champion
 from pipelines.tables.contracts import GOLD_FEATURES_TEXT, GOLD_FORECASTS, SILVER_TEXT_SCORES
-from serving.online.feast_store import OnlineReader
+from serving.online.feast_store import FeastOnlineStore
 from tests.e2e.homes import open_market
 from tests.pipelines.io.tiny_bert import save_tiny_bert
 from tests.serving.process import serving
@@ -82,10 +82,12 @@ def rows_of(context: Context, contract: Any) -> pl.DataFrame:
 
 async def ask(context: Context, address: str) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """Ask for all symbols, then for their rows as they stand, and with every sentiment turned round."""
-    reader = OnlineReader(context.settings.feature_store, context.home.feast)
+    online_store = FeastOnlineStore(context.settings.feature_store, context.home.feast)
     symbols = issued(context)["symbol"].to_list()
-    daily = reader.read(DAILY_VIEW, symbols).drop("month", strict=False)
-    rows = daily.join(reader.read(TEXT_VIEW, symbols).select("symbol", *SENTIMENT), on="symbol", how="left")
+    daily = online_store.read_view(DAILY_VIEW, symbols).drop("month", strict=False)
+    rows = daily.join(
+        online_store.read_view(TEXT_VIEW, symbols).select("symbol", *SENTIMENT), on="symbol", how="left"
+    )
     opposite = rows.with_columns(pl.col(name) * -1 for name in SENTIMENT if "sentiment" in name)
     async with httpx.AsyncClient(base_url=address, timeout=60) as client:
         await wait_until_ready(client, seconds=120)
@@ -126,8 +128,8 @@ def test_scores_reach_gold(told: Told) -> None:
 
 
 def test_gold_reaches_the_online_store(told: Told) -> None:
-    reader = OnlineReader(told.context.settings.feature_store, told.context.home.feast)
-    online = reader.read(TEXT_VIEW, told.gold["symbol"].to_list())
+    online_store = FeastOnlineStore(told.context.settings.feature_store, told.context.home.feast)
+    online = online_store.read_view(TEXT_VIEW, told.gold["symbol"].to_list())
     keys = ["symbol", "session", *SENTIMENT]
     assert online.select(keys).sort("symbol").equals(told.gold.select(keys).sort("symbol"))
 

@@ -50,7 +50,7 @@ COMMITS = {
         "describe_version",
     ),
     "pipelines.io.feature_store:FeatureStore": ("apply", "publish", "record_publication"),
-    "pipelines.io.bento:BentoShelf": ("build", "point_at"),
+    "pipelines.io.bento:BentoRepository": ("build", "point_at"),
 }
 """Every method that can leave something behind in the lake, MLflow, Feast or the Bento store."""
 

@@ -124,7 +124,7 @@ def test_the_chain_commits_to_every_store(twin: Twin) -> None:
         "Lake",
         "Tracking",
         "FeatureStore",
-        "BentoShelf",
+        "BentoRepository",
     }
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.served_model import Champion, load_champion
+from serving.served_model import ServedModel, load_served_model
 from tests.serving.parts import write_champion
 
 
@@ -17,6 +17,6 @@ def champion_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def champion(champion_folder: Path) -> Champion:
+def champion(champion_folder: Path) -> ServedModel:
     """The same champion, loaded."""
-    return load_champion(champion_folder)
+    return load_served_model(champion_folder)

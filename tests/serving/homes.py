@@ -15,7 +15,8 @@ from pipelines.io.feature_store import FeatureStore
 from pipelines.io.lake import Lake
 from pipelines.tables.contracts import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT, GOLD_FORECASTS
 from serving.online.params import FeatureStoreParams
-from serving.served_model import Manifest, load_champion
+from serving.online.store import ViewFeatures
+from serving.served_model import Manifest, load_served_model
 from tests.serving.parts import CALENDAR, SESSION, manifest_of, write_champion
 
 PARAMS = FeatureStoreParams(ttl_days=5, online="sqlite", connection=SecretStr(""))
@@ -66,9 +67,14 @@ def publish(home: Path, symbols: list[str], *, session: date = SESSION, seed: in
 
 def add_champion(home: Path, version: str, *, names: tuple[str, ...] = DAILY + TEXT) -> tuple[Path, Manifest]:
     """Write a champion below the home's Bento store, without making it current."""
-    manifest = manifest_of(
-        bento=f"bellwether:v{version}", model_version=version, model_key=version * 64, feature_names=names
+    views = tuple(
+        ViewFeatures(name=view, features=tuple(name for name in names if name in held))
+        for view, held in ((DAILY_VIEW, DAILY), (TEXT_VIEW, TEXT))
     )
+    manifest = manifest_of(
+        bento=f"bellwether:v{version}", model_version=version, model_key=version * 64, feature_names=names,
+        views=views,
+    )  # fmt: skip
     folder = home / "bento" / "bentos" / "bellwether" / f"v{version}" / "src" / "champion"
     return write_champion(folder, manifest, seed=int(version)), manifest
 
@@ -77,7 +83,7 @@ def issue(
     home: Path, champion: Path, symbols: list[str], *, session: date = SESSION, seed: int = 0
 ) -> pl.DataFrame:
     """Publish what a champion forecasts for the published session, as the forecast stage does."""
-    model = load_champion(champion)
+    model = load_served_model(champion)
     daily = feature_rows(symbols, DAILY, session=session, seed=seed)
     text = feature_rows(symbols[::2], TEXT, session=session, seed=seed + 1)
     rows = daily.join(text.select("symbol", *TEXT), on="symbol", how="left")

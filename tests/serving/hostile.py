@@ -99,7 +99,7 @@ WRONG_TYPES = (
 
 def good_row(**changes: object) -> dict[str, object]:
     """A row of a batch that the tests' champion takes."""
-    names = ("mom_return_1d", "vol_realised_20d", "rev_return_5d", "text_sentiment_mean_1d")
+    names = ("mom_return_1d", "vol_realised_20d", "mom_return_5d", "text_sentiment_mean_1d")
     return {"symbol": "AAA", "session": "2018-02-07", "features": dict.fromkeys(names, 0.5), **changes}
 
 

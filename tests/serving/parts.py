@@ -10,19 +10,32 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from pydantic import SecretStr
 
 from features.sessions import INSTANT, SessionCalendar
 from models.xgboost_forecaster import XGBoostForecaster
 from models.xgboost_params import XGBoostParams
-from serving.handler import Desk
-from serving.online.store import OnlineRows, Published
+from serving.handler import ForecastHandler
+from serving.online.params import FeatureStoreParams
+from serving.online.store import OnlineRows, Published, ViewFeatures
 from serving.params import ServingParams
 from serving.pointer import Pointer, write_pointer
-from serving.served_model import FORECASTER_FOLDER, Champion, Manifest, load_champion, write_manifest
+from serving.served_model import (
+    FORECASTER_FOLDER,
+    Manifest,
+    ServedModel,
+    load_served_model,
+    write_manifest,
+)
+from serving.settings import ServiceDefaults
 
-DAILY = ("mom_return_1d", "vol_realised_20d", "rev_return_5d")
+DAILY = ("mom_return_1d", "vol_realised_20d", "mom_return_5d")
 TEXT = ("text_sentiment_mean_1d",)
 NAMES = (*DAILY, *TEXT)
+VIEWS = (
+    ViewFeatures(name="features_daily", features=DAILY),
+    ViewFeatures(name="features_text", features=TEXT),
+)
 SESSION = date(2018, 2, 7)
 BEFORE = date(2018, 2, 6)
 CALENDAR = SessionCalendar("XNYS", decision_lead_minutes=60)
@@ -31,6 +44,12 @@ PARAMS = ServingParams(
     max_symbols=500, max_batch_rows=20_000, max_body_bytes=2**20, max_staleness_sessions=0,
     max_lag_sessions=None, min_universe_share=0.95, poll_seconds=0.05, cache=True, token_file="",
 )  # fmt: skip
+DEFAULTS = ServiceDefaults(
+    serving=PARAMS,
+    calendar_name="XNYS",
+    decision_lead_minutes=60,
+    feature_store=FeatureStoreParams(ttl_days=5, online="sqlite", connection=SecretStr("")),
+)
 
 
 def fit_forecaster(names: Sequence[str] = NAMES, *, seed: int = 0) -> XGBoostForecaster:
@@ -56,8 +75,9 @@ def fit_forecaster(names: Sequence[str] = NAMES, *, seed: int = 0) -> XGBoostFor
 def manifest_of(**changes: Any) -> Manifest:
     """A row model's manifest; `changes` replaces single values."""
     known = Manifest(
-        bento="bellwether:aaaa", model_version="1", model_key="a" * 64, family="xgboost", horizon=5,
-        history_sessions=1, feature_names=NAMES, feature_service="forecast",
+        bento="bellwether:aaaa", release="0.1.0", model_version="1", model_key="a" * 64, family="xgboost",
+        horizon=5, history_sessions=1, feature_set="small", feature_names=NAMES, views=VIEWS,
+        settings=DEFAULTS.without_secrets(),
     )  # fmt: skip
     return replace(known, **changes)
 
@@ -116,7 +136,7 @@ _ISSUED = {**_KEYS, "model_key": pl.String} | dict.fromkeys(
 
 
 @dataclass
-class Shelf:
+class InMemoryStore:
     """An online store in memory, with a version that the test raises when it publishes."""
 
     daily: list[Mapping[str, Any]] = field(default_factory=list)
@@ -128,15 +148,22 @@ class Shelf:
     number: int = 0
     reads: list[list[str]] = field(default_factory=list)
 
-    def read(self, symbols: Sequence[str]) -> OnlineRows:
+    def read(self, symbols: Sequence[str], views: Sequence[ViewFeatures] = VIEWS) -> OnlineRows:
         """Return the rows of the symbols."""
         self.reads.append(list(symbols))
-        frames = ((self.daily, _DAILY), (self.text, _TEXT), (self.issued, _ISSUED))
-        daily, text, issued = (
-            pl.DataFrame([row for row in rows if row["symbol"] in symbols], schema=schema)
-            for rows, schema in frames
-        )
-        return OnlineRows(daily=daily, text=text, issued=issued)
+        held = {"features_daily": (self.daily, _DAILY), "features_text": (self.text, _TEXT)}
+
+        def known(rows: list[Mapping[str, Any]], schema: Mapping[str, Any]) -> pl.DataFrame:
+            return pl.DataFrame([row for row in rows if row["symbol"] in symbols], schema=schema)
+
+        frames = {view.name: known(*held[view.name]) for view in views}
+        picked = {
+            view.name: frames[view.name].select(
+                *_VIEW, *(name for name in view.features if name in frames[view.name].columns)
+            )
+            for view in views
+        }
+        return OnlineRows(views=picked, issued=known(self.issued, _ISSUED))
 
     def published(self) -> Published | None:
         """Return the newest publication."""
@@ -147,17 +174,10 @@ class Shelf:
         return self.number
 
 
-@dataclass(frozen=True)
-class Fixed:
-    """Holds one champion, or none."""
-
-    current: Champion | None
-
-
-def make_desk(folder: Path | None, shelf: Shelf, **params: Any) -> Desk:
-    """A desk over a champion's folder and a shelf."""
-    champion = None if folder is None else load_champion(folder)
-    return Desk(
-        params=replace(PARAMS, **params), champions=Fixed(champion), reader=shelf, calendar=CALENDAR,
+def make_handler(folder: Path | None, store: InMemoryStore, **params: Any) -> ForecastHandler:
+    """A handler over a model's folder and a store in memory."""
+    model: ServedModel | None = None if folder is None else load_served_model(folder)
+    return ForecastHandler(
+        params=replace(PARAMS, **params), current_model=lambda: model, store=store, calendar=CALENDAR,
         clock=lambda: NOW,
     )  # fmt: skip

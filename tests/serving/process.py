@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import socket
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from pipelines.app.settings import load_settings
 from pipelines.base.home import Home
 from pipelines.base.project import PROJECT_ROOT
-from pipelines.stack.forecast_service import serve_command, service_environment, write_settings
+from pipelines.stack.forecast_service import (
+    serve_command,
+    service_environment,
+    service_settings,
+    write_settings,
+)
 
 
 def free_port() -> int:
@@ -28,13 +33,19 @@ def serving(home: Path, *, overrides: Sequence[str] = (), log: Path) -> Iterator
     settings = load_settings(overrides=overrides)[0]
     for folder in ("bentos", "models"):
         (place.bento / folder).mkdir(parents=True, exist_ok=True)
-    command = serve_command(settings, place, write_settings(settings, place), port=port)
+    handed_on = write_settings(service_settings(settings, place), place)
+    command = serve_command(settings.services, handed_on, port=port)
+    with process_of(command, cwd=PROJECT_ROOT, env=service_environment(place), log=log):
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def process_of(command: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path) -> Iterator[None]:
+    """Run a command beside the test and end it."""
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, cwd=PROJECT_ROOT, env=service_environment(place), stdout=output, stderr=subprocess.STDOUT
-        )
+        process = subprocess.Popen(command, cwd=cwd, env=env, stdout=output, stderr=subprocess.STDOUT)
         try:
-            yield f"http://127.0.0.1:{port}"
+            yield
         finally:
             process.terminate()
             try:

@@ -9,14 +9,14 @@ import polars as pl
 import pytest
 
 from serving.answers import Clock, answer_symbols, feature_frame, issued_by
+from serving.online.store import ViewFeatures
 from serving.schemas import Quantiles
-from serving.served_model import Champion
+from serving.served_model import ServedModel
 from tests.serving.parts import (
     BEFORE,
     CALENDAR,
-    NAMES,
     SESSION,
-    Shelf,
+    InMemoryStore,
     daily_row,
     issued_row,
     manifest_of,
@@ -26,21 +26,22 @@ from tests.serving.parts import (
 CLOCK = Clock(session=SESSION, count=CALENDAR.count_between, max_staleness=0)
 
 
-def answers_of(shelf: Shelf, champion: Champion, symbols: list[str], clock: Clock = CLOCK):
-    return {answer.symbol: answer for answer in answer_symbols(symbols, shelf.read(symbols), champion, clock)}
+def answers_of(store: InMemoryStore, champion: ServedModel, symbols: list[str], clock: Clock = CLOCK):
+    return {answer.symbol: answer for answer in answer_symbols(symbols, store.read(symbols), champion, clock)}
 
 
-def test_a_good_row_is_computed_live_and_equals_the_model(champion: Champion) -> None:
-    shelf = Shelf([daily_row("AAA", mom_return_1d=0.02)], [text_row("AAA")])
-    answer = answers_of(shelf, champion, ["AAA"])["AAA"]
+def test_a_good_row_is_computed_live_and_equals_the_model(champion: ServedModel) -> None:
+    store = InMemoryStore([daily_row("AAA", mom_return_1d=0.02)], [text_row("AAA")])
+    answer = answers_of(store, champion, ["AAA"])["AAA"]
     by_hand = pl.DataFrame(
         {"symbol": ["AAA"], "session": [SESSION], "mom_return_1d": [0.02], "vol_realised_20d": [0.5]}
-        | {"rev_return_5d": [0.5], "text_sentiment_mean_1d": [0.25]}
+        | {"mom_return_5d": [0.5], "text_sentiment_mean_1d": [0.25]}
     )
     assert (answer.status, answer.served_from, answer.staleness_sessions) == ("ok", "live", 0)
     assert answer.value == champion.predict(by_hand)["value"][0]
-    assert answer.feature_timestamps is not None
-    assert answer.feature_timestamps.features_daily == CALENDAR.close_at(SESSION)
+    assert answer.feature_timestamps == dict.fromkeys(
+        ("features_daily", "features_text"), CALENDAR.close_at(SESSION)
+    )
 
 
 @pytest.mark.parametrize(
@@ -53,25 +54,25 @@ def test_a_good_row_is_computed_live_and_equals_the_model(champion: Champion) ->
     ],
 )
 def test_an_unusable_row_gets_a_reason_and_no_number(
-    champion: Champion, row: dict | None, status: str, reason: str
+    champion: ServedModel, row: dict | None, status: str, reason: str
 ) -> None:
-    shelf = Shelf([row] if row else [], [], [issued_row("AAA", 0.1, 0.5, session=BEFORE)])
-    answer = answers_of(shelf, champion, ["AAA"])["AAA"]
+    store = InMemoryStore([row] if row else [], [], [issued_row("AAA", 0.1, 0.5, session=BEFORE)])
+    answer = answers_of(store, champion, ["AAA"])["AAA"]
     assert answer.status == status
     assert answer.reason is not None
     assert reason in answer.reason
     assert (answer.value, answer.rank, answer.quantiles, answer.served_from) == (None, None, None, None)
 
 
-def test_older_features_pass_where_the_setting_allows_them(champion: Champion) -> None:
+def test_older_features_pass_where_the_setting_allows_them(champion: ServedModel) -> None:
     clock = replace(CLOCK, max_staleness=1)
-    answer = answers_of(Shelf([daily_row("AAA", BEFORE)]), champion, ["AAA"], clock)["AAA"]
+    answer = answers_of(InMemoryStore([daily_row("AAA", BEFORE)]), champion, ["AAA"], clock)["AAA"]
     assert (answer.status, answer.staleness_sessions, answer.session) == ("ok", 1, BEFORE)
 
 
-def test_an_overdue_publication_makes_every_symbol_stale(champion: Champion) -> None:
+def test_an_overdue_publication_makes_every_symbol_stale(champion: ServedModel) -> None:
     clock = replace(CLOCK, overdue="the newest published session is too old")
-    answer = answers_of(Shelf([daily_row("AAA")]), champion, ["AAA"], clock)["AAA"]
+    answer = answers_of(InMemoryStore([daily_row("AAA")]), champion, ["AAA"], clock)["AAA"]
     assert (answer.status, answer.reason, answer.value) == (
         "stale",
         "the newest published session is too old",
@@ -79,30 +80,32 @@ def test_an_overdue_publication_makes_every_symbol_stale(champion: Champion) -> 
     )
 
 
-def test_answers_keep_the_order_of_the_request(champion: Champion) -> None:
-    shelf = Shelf([daily_row("BBB"), daily_row("AAA", mom_return_1d=1.0)])
-    found = answer_symbols(["CCC", "BBB", "AAA"], shelf.read(["AAA", "BBB", "CCC"]), champion, CLOCK)
+def test_answers_keep_the_order_of_the_request(champion: ServedModel) -> None:
+    store = InMemoryStore([daily_row("BBB"), daily_row("AAA", mom_return_1d=1.0)])
+    found = answer_symbols(["CCC", "BBB", "AAA"], store.read(["AAA", "BBB", "CCC"]), champion, CLOCK)
     assert [(answer.symbol, answer.status) for answer in found] == [
         ("CCC", "unknown_symbol"), ("BBB", "ok"), ("AAA", "ok"),
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize("text", [None, text_row("AAA", BEFORE), text_row("AAA", valid=False)])
-def test_texts_of_another_session_or_retracted_are_no_texts(champion: Champion, text: dict | None) -> None:
-    shelf = Shelf([daily_row("AAA")], [text] if text else [])
-    frame = feature_frame(shelf.read(["AAA"]), NAMES)
+def test_texts_of_another_session_or_retracted_are_no_texts(champion: ServedModel, text: dict | None) -> None:
+    store = InMemoryStore([daily_row("AAA")], [text] if text else [])
+    frame = feature_frame(store.read(["AAA"]), manifest_of())
     assert frame.row(0) == ("AAA", SESSION, 0.5, 0.5, 0.5, None)
 
 
 def test_a_feature_that_no_view_holds_is_named() -> None:
-    with pytest.raises(ValueError, match=r"the online store lacks features \['mom_unknown_3d'\]"):
-        feature_frame(Shelf([daily_row("AAA")]).read(["AAA"]), ("mom_return_1d", "mom_unknown_3d"))
+    views = (ViewFeatures(name="features_daily", features=("mom_return_1d", "mom_unknown_3d")),)
+    manifest = manifest_of(views=views, feature_names=views[0].features)
+    with pytest.raises(ValueError, match=r"lacks features \['mom_unknown_3d'\] of features_daily"):
+        feature_frame(InMemoryStore([daily_row("AAA")]).read(["AAA"], views), manifest)
 
 
-def test_the_rank_is_the_issued_one_of_the_same_value_model_and_session(champion: Champion) -> None:
-    shelf = Shelf([daily_row(name) for name in ("AAA", "BBB", "CCC", "DDD")])
-    value = answers_of(shelf, champion, ["AAA"])["AAA"].value
-    shelf.issued = [
+def test_the_rank_is_the_issued_one_of_the_same_value_model_and_session(champion: ServedModel) -> None:
+    store = InMemoryStore([daily_row(name) for name in ("AAA", "BBB", "CCC", "DDD")])
+    value = answers_of(store, champion, ["AAA"])["AAA"].value
+    store.issued = [
         issued_row("AAA", value, 0.75),
         issued_row("BBB", value + 0.01, 0.75),
         issued_row("CCC", value, 0.75, model_key="b" * 64),
@@ -110,16 +113,16 @@ def test_the_rank_is_the_issued_one_of_the_same_value_model_and_session(champion
     ]
     ranks = {
         name: answer.rank
-        for name, answer in answers_of(shelf, champion, ["AAA", "BBB", "CCC", "DDD"]).items()
+        for name, answer in answers_of(store, champion, ["AAA", "BBB", "CCC", "DDD"]).items()
     }
     assert ranks == {"AAA": 0.75, "BBB": None, "CCC": None, "DDD": None}
 
 
 def test_a_sequence_model_is_answered_from_what_it_issued(champion_folder) -> None:
-    sequence = Champion(manifest_of(family="tft", history_sessions=20), champion_folder)
-    shelf = Shelf([daily_row("AAA"), daily_row("BBB")])
-    shelf.issued = [issued_row("AAA", 0.3, 0.9, q10=-1.0, q50=0.2, q90=1.5)]
-    found = answers_of(shelf, sequence, ["AAA", "BBB"])
+    sequence = ServedModel(manifest_of(family="tft", history_sessions=20), champion_folder)
+    store = InMemoryStore([daily_row("AAA"), daily_row("BBB")])
+    store.issued = [issued_row("AAA", 0.3, 0.9, q10=-1.0, q50=0.2, q90=1.5)]
+    found = answers_of(store, sequence, ["AAA", "BBB"])
     assert (found["AAA"].value, found["AAA"].rank, found["AAA"].served_from) == (0.3, 0.9, "issued")
     assert found["AAA"].quantiles == Quantiles(q10=-1.0, q50=0.2, q90=1.5)
     assert (found["BBB"].status, found["BBB"].value) == ("not_issued", None)
@@ -127,5 +130,5 @@ def test_a_sequence_model_is_answered_from_what_it_issued(champion_folder) -> No
 
 
 def test_forecasts_issued_for_another_session_are_not_taken() -> None:
-    shelf = Shelf([daily_row("AAA")], [], [issued_row("AAA", 0.3, 0.9, session=BEFORE)])
-    assert issued_by(manifest_of(), shelf.read(["AAA"])) == {}
+    store = InMemoryStore([daily_row("AAA")], [], [issued_row("AAA", 0.3, 0.9, session=BEFORE)])
+    assert issued_by(manifest_of(), store.read(["AAA"])) == {}

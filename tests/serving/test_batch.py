@@ -10,7 +10,7 @@ import pytest
 from serving.batch import BatchLimits, ParquetRows, answer_batch, batch_frame
 from serving.refusals import Refusal
 from serving.schemas import BatchRequest
-from serving.served_model import Champion
+from serving.served_model import ServedModel
 from tests.serving.hostile import good_frame, good_row, parquet_of
 from tests.serving.parts import NAMES, SESSION, manifest_of
 
@@ -22,9 +22,9 @@ def request_of(*rows: dict) -> BatchRequest:
 
 
 def test_json_and_parquet_give_the_same_frame() -> None:
-    features = {**dict.fromkeys(NAMES, 0.5), "rev_return_5d": None, "not_used": 1.0}
+    features = {**dict.fromkeys(NAMES, 0.5), "mom_return_5d": None, "not_used": 1.0}
     from_json = batch_frame(request_of(good_row(features=features)), NAMES, LIMITS)
-    table = good_frame(rev_return_5d=float("nan"), session=SESSION, not_used="text is ignored here")
+    table = good_frame(mom_return_5d=float("nan"), session=SESSION, not_used="text is ignored here")
     from_parquet = batch_frame(ParquetRows(parquet_of(table)), NAMES, LIMITS)
     assert from_json.equals(from_parquet)
     assert from_json.row(0) == ("AAA", date(2018, 2, 7), 0.5, 0.5, None, 0.5)
@@ -87,7 +87,7 @@ def test_a_parquet_file_is_measured_before_it_is_unpacked() -> None:
     assert refusal.value.status == 413
 
 
-def test_answers_keep_the_order_and_rank_within_the_session(champion: Champion) -> None:
+def test_answers_keep_the_order_and_rank_within_the_session(champion: ServedModel) -> None:
     values = (("B", SESSION, 2.0), ("A", SESSION, -2.0), ("A", date(2018, 2, 6), 0.0), ("C", SESSION, 0.0))
     frame = pl.DataFrame(
         [
@@ -102,7 +102,7 @@ def test_answers_keep_the_order_and_rank_within_the_session(champion: Champion) 
 
 
 def test_rows_without_enough_history_get_a_status(champion_folder) -> None:
-    class Sequence(Champion):
+    class Sequence(ServedModel):
         def predict(self, rows: pl.DataFrame) -> pl.DataFrame:
             return rows.filter(pl.col("symbol") == "AAA").select(
                 "symbol", "session", pl.lit(0.1).alias("value")
@@ -116,7 +116,7 @@ def test_rows_without_enough_history_get_a_status(champion_folder) -> None:
     assert "needs 20 sessions" in (unknown.reason or "")
 
 
-def test_what_the_model_does_not_take_is_the_callers_mistake(champion: Champion) -> None:
+def test_what_the_model_does_not_take_is_the_callers_mistake(champion: ServedModel) -> None:
     frame = batch_frame(request_of(good_row(features=dict.fromkeys(NAMES, 1e300))), NAMES, LIMITS)
     with pytest.raises(Refusal, match=r"the model refuses the rows: features .* hold infinite values"):
         answer_batch(frame, champion)

@@ -1,4 +1,4 @@
-"""The desk states the session, its age and its coverage beside the forecasts."""
+"""The handler states the session, its age and its coverage beside the forecasts."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from serving.online.store import Published
 from serving.refusals import Refusal
 from serving.schemas import BatchRequest, ForecastRequest
 from tests.serving.hostile import good_row
-from tests.serving.parts import NOW, SESSION, Shelf, daily_row, make_desk
+from tests.serving.parts import NOW, SESSION, InMemoryStore, daily_row, make_handler
 
 ASK = ForecastRequest(symbols=["AAA", "ZZZ"])
 
 
 def test_an_answer_says_what_it_rests_on(champion_folder: Path) -> None:
-    answer = make_desk(champion_folder, Shelf([daily_row("AAA")])).forecast(ASK, "id-1")
+    answer = make_handler(champion_folder, InMemoryStore([daily_row("AAA")])).forecast(ASK, "id-1")
     assert (answer.request_id, answer.session, answer.model.bento) == ("id-1", SESSION, "bellwether:aaaa")
     # Thursday 2018-02-08 opens at 14:30 UTC; the decision falls an hour earlier.
     assert answer.decision_at == datetime(2018, 2, 8, 13, 30, tzinfo=UTC)
@@ -29,7 +29,7 @@ def test_an_answer_says_what_it_rests_on(champion_folder: Path) -> None:
 @pytest.mark.parametrize(("symbols", "partial"), [(95, False), (94, True), (0, True)])
 def test_a_partial_universe_is_flagged(champion_folder: Path, symbols: int, partial: bool) -> None:
     newest = Published(session=SESSION, published_at=NOW, symbols=symbols, expected=100)
-    universe = make_desk(champion_folder, Shelf(newest=newest)).forecast(ASK, "id").universe
+    universe = make_handler(champion_folder, InMemoryStore(newest=newest)).forecast(ASK, "id").universe
     assert (universe.symbols, universe.expected, universe.partial) == (symbols, 100, partial)
 
 
@@ -40,28 +40,30 @@ def test_an_old_publication_is_refused_only_where_the_setting_says_so(
     """At noon of 2018-02-08 session 2018-02-06 was the last decided one; 2018-01-29 is six before it."""
     old = date(2018, 1, 29)
     newest = Published(session=old, published_at=NOW, symbols=1, expected=1)
-    desk = make_desk(champion_folder, Shelf([daily_row("AAA", old)], newest=newest), max_lag_sessions=allowed)
-    answer = desk.forecast(ForecastRequest(symbols=["AAA"]), "id")
+    handler = make_handler(
+        champion_folder, InMemoryStore([daily_row("AAA", old)], newest=newest), max_lag_sessions=allowed
+    )
+    answer = handler.forecast(ForecastRequest(symbols=["AAA"]), "id")
     assert (answer.lag_sessions, answer.forecasts[0].status) == (6, status)
 
 
 def test_it_is_not_ready_before_a_champion_and_a_publication(champion_folder: Path) -> None:
-    shelf = Shelf(newest=None)
-    assert "no model is packaged yet" in (make_desk(None, shelf).why_not_ready() or "")
-    desk = make_desk(champion_folder, shelf)
-    assert "no features are published yet" in (desk.why_not_ready() or "")
-    shelf.newest = Published(session=SESSION, published_at=NOW, symbols=1, expected=1)
-    assert desk.why_not_ready() is None
+    store = InMemoryStore(newest=None)
+    assert "no model is packaged yet" in (make_handler(None, store).why_not_ready() or "")
+    handler = make_handler(champion_folder, store)
+    assert "no features are published yet" in (handler.why_not_ready() or "")
+    store.newest = Published(session=SESSION, published_at=NOW, symbols=1, expected=1)
+    assert handler.why_not_ready() is None
 
 
 def test_a_silent_store_makes_it_not_ready(champion_folder: Path) -> None:
-    class Broken(Shelf):
-        def read(self, symbols):
+    class Broken(InMemoryStore):
+        def read(self, symbols, views):
             msg = "disk I/O error"
             raise OSError(msg)
 
     assert (
-        make_desk(champion_folder, Broken()).why_not_ready()
+        make_handler(champion_folder, Broken()).why_not_ready()
         == "the online store does not answer: disk I/O error"
     )
 
@@ -70,11 +72,11 @@ def test_questions_before_it_is_ready_are_refused(champion_folder: Path) -> None
     with pytest.raises(
         Refusal, match="no features are published yet; run `bellwether materialize`"
     ) as refusal:
-        make_desk(champion_folder, Shelf(newest=None)).forecast(ASK, "id")
+        make_handler(champion_folder, InMemoryStore(newest=None)).forecast(ASK, "id")
     assert refusal.value.status == 503
 
 
 def test_a_batch_needs_no_store(champion_folder: Path) -> None:
     message = BatchRequest.model_validate({"rows": [good_row()]})
-    answer = make_desk(champion_folder, Shelf(newest=None)).forecast_batch(message, "id")
+    answer = make_handler(champion_folder, InMemoryStore(newest=None)).forecast_batch(message, "id")
     assert [forecast.status for forecast in answer.forecasts] == ["ok"]

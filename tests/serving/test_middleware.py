@@ -1,4 +1,4 @@
-"""The door: every malformed or hostile body gets a clear 4xx, and every request one line."""
+"""Every malformed or hostile body gets a clear 4xx, and every request one line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 
 from serving.batch import BatchLimits, ParquetRows, batch_frame
-from serving.middleware import VISIT, Door, Gate, Visit
+from serving.middleware import CONTEXT, MiddlewareConfig, RequestContext, RequestMiddleware
 from serving.refusals import Refusal
 from serving.schemas import BatchRequest, ForecastRequest
 from tests.serving.hostile import FORM, JSON, Body, by_hand, form_of, good_frame, mutated, parquet_of
@@ -23,31 +23,31 @@ GOOD = {"symbols": ["AAPL"]}
 
 @dataclass
 class Inside:
-    """A gate with a plain application behind it that answers what the gate has read."""
+    """The middleware with a plain application behind it that answers what the middleware has read."""
 
     token: str = ""
-    visits: list[Visit] = field(default_factory=list)
+    contexts: list[RequestContext] = field(default_factory=list)
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
-        visit = scope.get(VISIT)
-        kind = type(visit.message).__name__ if visit else "page"
+        context = scope.get(CONTEXT)
+        kind = type(context.message).__name__ if context else "page"
         await JSONResponse({"kind": kind})(scope, receive, send)
 
     def client(self, **params: Any) -> TestClient:
-        door = Door(replace(PARAMS, **params), self.token, self.visits.append)
-        return TestClient(Gate(self.app, door=lambda: door))
+        config = MiddlewareConfig(replace(PARAMS, **params), self.token, self.contexts.append)
+        return TestClient(RequestMiddleware(self.app, config=lambda: config))
 
 
 def send(client: TestClient, body: Body) -> Any:
     return client.post(body.route, content=body.content, headers={"Content-Type": body.content_type})
 
 
-def still_refused(visit: Visit) -> bool:
-    """Whether a batch that passed the gate is refused when its rows are read."""
-    if not isinstance(visit.message, BatchRequest | ParquetRows):
+def still_refused(context: RequestContext) -> bool:
+    """Whether a batch that passed the middleware is refused when its rows are read."""
+    if not isinstance(context.message, BatchRequest | ParquetRows):
         return False
     try:
-        batch_frame(visit.message, NAMES, BatchLimits(rows=20_000, bytes=2**20))
+        batch_frame(context.message, NAMES, BatchLimits(rows=20_000, bytes=2**20))
     except Refusal as refusal:
         return 400 <= refusal.status < 500
     return False
@@ -59,7 +59,7 @@ def test_a_hostile_body_gets_a_clear_refusal(body: Body) -> None:
     answer = send(inside.client(), body)
     if answer.status_code == 200:
         overflow = body.name == "batch 32-bit overflow"  # the model itself refuses that one
-        assert overflow or still_refused(inside.visits[0])
+        assert overflow or still_refused(inside.contexts[0])
         return
     problem = answer.json()
     assert 400 <= answer.status_code < 500
@@ -74,9 +74,9 @@ def test_mutated_bodies_never_break_it() -> None:
     codes = [send(client, body).status_code for body in mutated(600, seed=20_261)]
     assert {code for code in codes if code != 200} <= {400, 413, 415, 422}
     assert codes.count(400) > 100
-    for visit in inside.visits:
-        if visit.status == 200:
-            still_refused(visit)
+    for context in inside.contexts:
+        if context.status == 200:
+            still_refused(context)
 
 
 @pytest.mark.parametrize(
@@ -114,8 +114,8 @@ def test_good_messages_are_read_and_handed_on() -> None:
     assert client.post("/forecast_batch", content=form, headers={"Content-Type": FORM}).json() == {
         "kind": "ParquetRows"
     }
-    assert isinstance(inside.visits[0].message, ForecastRequest)
-    assert inside.visits[0].message.symbols == ["AAPL"]
+    assert isinstance(inside.contexts[0].message, ForecastRequest)
+    assert inside.contexts[0].message.symbols == ["AAPL"]
 
 
 def test_a_large_batch_is_read_beside_the_event_loop() -> None:
@@ -157,7 +157,7 @@ def test_each_request_is_told_once_with_its_outcome() -> None:
     client.post("/forecast", json=GOOD)
     client.post("/forecast", content=b"{", headers={"Content-Type": JSON})
     client.get("/livez")
-    assert [(visit.route, visit.status, visit.notes) for visit in inside.visits] == [
+    assert [(context.route, context.status, context.notes) for context in inside.contexts] == [
         ("/forecast", 200, {}),
         ("/forecast", 400, {"error": "malformed_json"}),
     ]
@@ -168,15 +168,16 @@ def test_pages_are_told_to_load_nothing_from_elsewhere() -> None:
     assert policy.startswith("default-src 'self'")
 
 
-def test_a_failure_behind_the_gate_is_told_as_500() -> None:
-    visits: list[Visit] = []
+def test_a_failure_behind_it_is_told_as_500() -> None:
+    contexts: list[RequestContext] = []
 
     async def failing(scope: Scope, receive: Receive, send: Send) -> None:
         del receive, send
         msg = f"no answer to {Request(scope).url.path}"
         raise RuntimeError(msg)
 
-    client = TestClient(Gate(failing, door=lambda: Door(PARAMS, "", visits.append)))
+    config = MiddlewareConfig(PARAMS, "", contexts.append)
+    client = TestClient(RequestMiddleware(failing, config=lambda: config))
     with pytest.raises(RuntimeError, match="no answer to /forecast"):
         client.post("/forecast", json=GOOD)
-    assert [visit.status for visit in visits] == [500]
+    assert [context.status for context in contexts] == [500]

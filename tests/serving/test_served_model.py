@@ -9,9 +9,9 @@ import pytest
 
 from serving.served_model import (
     MANIFEST_FILE,
-    Champion,
+    ServedModel,
     digest_folder,
-    load_champion,
+    load_served_model,
     read_manifest,
     write_manifest,
 )
@@ -32,7 +32,7 @@ def test_a_damaged_manifest_names_the_remedy(tmp_path: Path, text: str) -> None:
         read_manifest(tmp_path)
 
 
-def test_a_row_model_is_loaded_and_warm(champion: Champion) -> None:
+def test_a_row_model_is_loaded_and_warm(champion: ServedModel) -> None:
     assert champion.manifest.is_row_model
     assert champion.forecaster.feature_names == NAMES
 
@@ -43,12 +43,12 @@ def test_features_that_do_not_fit_the_model_are_refused(tmp_path: Path, champion
     (folder / "forecaster").symlink_to(champion_folder / "forecaster")
     write_manifest(folder, replace(manifest_of(), feature_names=NAMES[::-1]))
     with pytest.raises(ValueError, match="manifest names 4 features, the model 4, not the same"):
-        load_champion(folder)
+        load_served_model(folder)
 
 
 def test_a_sequence_model_is_not_loaded_before_it_is_needed(tmp_path: Path) -> None:
     write_manifest(tmp_path, manifest_of(family="tft", history_sessions=20))
-    champion = load_champion(tmp_path)
+    champion = load_served_model(tmp_path)
     with pytest.raises(ValueError, match=r"holds no forecaster\.json"):
         champion.forecaster  # noqa: B018 - reading it loads it
 

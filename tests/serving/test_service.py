@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
 from pipelines.app.settings import load_settings
-from serving.setup import Arguments
+from pipelines.base.home import Home
+from pipelines.stack.forecast_service import serve_command, service_settings, write_settings
+from serving.setup import ServiceArguments, read_token, resolve_settings
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +32,9 @@ def client(home: Path) -> Iterator[TestClient]:
         patch.setenv("PROMETHEUS_MULTIPROC_DIR", str(home))
         from serving import service
 
-        patch.setattr(service, "_arguments", Arguments(home=str(home)))
+        place = Home(home)
+        handed_on = write_settings(service_settings(load_settings()[0], place), place)
+        patch.setattr(service, "_arguments", ServiceArguments(settings=str(handed_on)))
         with TestClient(service.BellwetherService.to_asgi(), raise_server_exceptions=False) as client:
             yield client
 
@@ -63,8 +68,23 @@ def test_the_swagger_page_shows_both_routes_with_their_limits(client: TestClient
     assert page.headers["content-security-policy"].startswith("default-src 'self'")
     specification = client.get("/docs.json").json()
     assert {"/forecast", "/forecast_batch", "/readyz", "/livez", "/metrics"} <= set(specification["paths"])
-    body = specification["paths"]["/forecast"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    operation = specification["paths"]["/forecast"]["post"]
+    body = operation["requestBody"]["content"]["application/json"]["schema"]
     assert body["properties"]["symbols"]["maxItems"] == 5_000
+    refused = operation["responses"]["422"]["content"]["application/json"]["schema"]
+    assert refused == {"$ref": "#/components/schemas/Problem"}
+    assert "request_id" in specification["components"]["schemas"]["Problem"]["properties"]
+
+
+def test_the_page_is_about_this_service_and_nobody_else(client: TestClient) -> None:
+    page, document = client.get("/"), client.get("/docs.json")
+    info = document.json()["info"]
+    assert (info["title"], info["version"]) == ("Bellwether", version("bellwether"))
+    assert info["description"].startswith("Forecasts of the current champion")
+    assert "<title>Bellwether</title>" in page.text
+    for text in (page.text, document.text):
+        assert "BentoML" not in text
+        assert "http" not in text.replace("http://www.w3.org", "")
 
 
 def test_the_page_loads_nothing_that_it_does_not_bring(client: TestClient) -> None:
@@ -85,27 +105,30 @@ def test_each_request_is_one_line_of_json(client: TestClient, caplog: pytest.Log
     assert lines[0]["milliseconds"] > 0
 
 
-def test_settings_can_be_handed_over_in_a_file(tmp_path: Path) -> None:
-    from pipelines.base.home import Home
-    from pipelines.stack.forecast_service import serve_command, write_settings
-    from serving.setup import read_settings
-
-    settings = load_settings(
-        overrides=["serving.max_symbols=7", "feature_store.connection=host:1,password=x"]
-    )[0]
-    path = write_settings(settings, Home(tmp_path))
+def test_it_is_told_its_settings_in_one_file(tmp_path: Path) -> None:
+    overrides = ["serving.max_symbols=7", "feature_store.connection=host:1,password=x"]
+    settings = load_settings(overrides=overrides)[0]
+    path = write_settings(service_settings(settings, Home(tmp_path)), Home(tmp_path))
     assert path.stat().st_mode & 0o077 == 0
-    read = read_settings(Arguments(settings=str(path)))
-    assert read == settings
+    read = resolve_settings(ServiceArguments(settings=str(path)))
+    assert (read.serving, read.calendar_name) == (settings.serving, settings.calendar.name)
+    assert read.decision_lead_minutes == settings.calendar.decision_lead_minutes
+    assert (read.feast_folder, read.bento_folder) == (tmp_path / "feast", tmp_path / "bento")
     assert read.feature_store.connection.get_secret_value() == "host:1,password=x"
-    command = serve_command(settings, Home(tmp_path), path, port=3999)
+    assert set(json.loads(path.read_text())) == {
+        "serving", "calendar_name", "decision_lead_minutes", "feature_store", "feast_folder", "bento_folder",
+    }  # fmt: skip
+    command = serve_command(settings.services, path, port=3999)
     assert command[command.index("--port") + 1] == "3999"
     assert command[command.index("--host") + 1] == "127.0.0.1"
 
 
-def test_an_empty_token_file_lets_nobody_in_by_mistake(tmp_path: Path) -> None:
-    from serving.setup import read_token
+def test_a_checkout_has_no_settings_of_its_own() -> None:
+    with pytest.raises(ValueError, match="outside of a Bento the service needs --arg settings=FILE"):
+        resolve_settings(ServiceArguments(home="var"))
 
+
+def test_an_empty_token_file_lets_nobody_in_by_mistake(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("\n")
     with pytest.raises(ValueError, match=r"serving\.token_file=.* is empty; write the token into it"):
         read_token(str(tmp_path / "token"))

@@ -20,13 +20,13 @@ from pipelines.stages.package.steps import Parity, compare_answers, pick_symbols
 from pipelines.tables.as_of import instant_literal, newest_query
 from pipelines.tables.contracts import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT, GOLD_FORECASTS
 from pipelines.tables.scope import dates_condition
-from serving import served_model as serving_champion
-from serving.handler import Desk
+from serving.handler import ForecastHandler
+from serving.online.feast_store import FeastOnlineStore
 from serving.online.params import FeatureStoreParams
-from serving.online.served_rows import open_served_rows
-from serving.online.store import OnlineReader
+from serving.online.store import OnlineStore
 from serving.params import ServingParams
 from serving.schemas import ForecastRequest, SymbolForecast
+from serving.served_model import load_served_model
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +36,6 @@ class Checked:
     session: date
     compared_with: str
     parity: Parity
-
-
-@dataclass(frozen=True, slots=True)
-class _Held:
-    current: serving_champion.Champion | None
 
 
 def check_parity(context: Context, champion: Champion, staged: Path) -> Checked:
@@ -53,8 +48,8 @@ def check_parity(context: Context, champion: Champion, staged: Path) -> Checked:
     BadDataError
         If there is nothing to compare with, or an answer differs by more than ``package.parity_tolerance``.
     """
-    reader = open_served_rows(context.params(FeatureStoreParams), context.home)
-    published = reader.published()
+    store = FeastOnlineStore(context.params(FeatureStoreParams), context.home.feast)
+    published = store.published()
     if published is None:
         msg = "nothing is published to the online store yet; run `bellwether materialize`, then package again"
         raise UnavailableError(msg)
@@ -67,7 +62,7 @@ def check_parity(context: Context, champion: Champion, staged: Path) -> Checked:
             f"compared with; run `bellwether forecast --as-of {published.session}`, then package again"
         )
         raise BadDataError(msg)
-    served = ask_service(context, reader, staged, symbols)
+    served = ask_service(context, store, staged, symbols)
     parity = compare_answers(served, batch, params.parity_tolerance)
     if parity.mismatches:
         raise BadDataError(_explain(parity, params.parity_tolerance, published.session))
@@ -75,18 +70,19 @@ def check_parity(context: Context, champion: Champion, staged: Path) -> Checked:
 
 
 def ask_service(
-    context: Context, reader: OnlineReader, staged: Path, symbols: Sequence[str]
+    context: Context, store: OnlineStore, staged: Path, symbols: Sequence[str]
 ) -> list[SymbolForecast]:
     """Return what the service would answer if the staged champion were current."""
-    desk = Desk(
+    model = load_served_model(staged)
+    handler = ForecastHandler(
         # History may be packaged: how old the publication is does not matter here.
         params=replace(context.params(ServingParams), max_lag_sessions=None),
-        champions=_Held(serving_champion.load_champion(staged)),
-        reader=reader,
+        current_model=lambda: model,
+        store=store,
         calendar=context.calendar,
         clock=context.clock,
     )
-    return desk.forecast(ForecastRequest(symbols=list(symbols)), "package").forecasts
+    return handler.forecast(ForecastRequest(symbols=list(symbols)), "package").forecasts
 
 
 def read_batch_answers(context: Context, champion: Champion, session: date) -> tuple[str, pl.DataFrame]:

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 
+from benchmarks.serving_load import wait_until_ready
 from pipelines.base.errors import BadDataError
-from pipelines.io.bento import BentoShelf, BuiltBento, bento_tag, code_digest, requirements
+from pipelines.base.project import PROJECT_ROOT
+from pipelines.io.bento import BentoRepository, BuiltBento, bento_tag, code_files, requirements
 from serving.pointer import POINTER_FILE
 from serving.served_model import digest_folder, read_manifest
+from tests.serving.homes import publish
 from tests.serving.parts import manifest_of, write_champion
+from tests.serving.process import free_port, process_of
 
 TAG = "bellwether:v1-aaaaaaaaaaaa-test"
 
@@ -26,76 +35,129 @@ def champion_at_hand(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory: pytest.TempPathFactory, champion_at_hand: Path) -> BentoShelf:
+def repository(tmp_path_factory: pytest.TempPathFactory, champion_at_hand: Path) -> BentoRepository:
     """A store with one Bento, which takes seconds to build."""
-    shelf = BentoShelf(tmp_path_factory.mktemp("home") / "bento")
-    shelf.build(TAG, champion_at_hand)
-    return shelf
+    repository = BentoRepository(tmp_path_factory.mktemp("home") / "bento")
+    repository.build(TAG, champion_at_hand)
+    return repository
 
 
-def found(shelf: BentoShelf) -> BuiltBento:
-    built = shelf.find(TAG)
+def found(repository: BentoRepository) -> BuiltBento:
+    built = repository.find(TAG)
     assert built is not None
     return built
 
 
 def test_it_carries_the_champion_byte_for_byte_and_the_code(
-    shelf: BentoShelf, champion_at_hand: Path
+    repository: BentoRepository, champion_at_hand: Path
 ) -> None:
-    built = found(shelf)
+    built = found(repository)
     assert digest_folder(built.champion) == digest_folder(champion_at_hand)
     source = built.folder / "src"
     assert (source / "serving" / "service.py").is_file()
-    assert (source / "conf" / "base" / "serving.yaml").is_file()
-    assert not list(source.rglob("__pycache__"))
+    assert {path.name for path in source.iterdir()} == {
+        "bentofile.yaml", "champion", "features", "models", "serving",
+    }  # fmt: skip
+    assert {path.name for path in (source / "features").iterdir()} == {"__init__.py", "sessions.py"}
 
 
-def test_its_requirements_are_pinned_and_name_no_registry(shelf: BentoShelf) -> None:
-    lines = (found(shelf).folder / "env" / "python" / "requirements.txt").read_text().splitlines()
+def test_its_requirements_are_pinned_and_name_no_registry(repository: BentoRepository) -> None:
+    lines = (found(repository).folder / "env" / "python" / "requirements.txt").read_text().splitlines()
     assert all("==" in line and "://" not in line for line in lines)
     assert {line.partition("==")[0] for line in lines} >= {"bentoml", "feast", "polars", "xgboost"}
     assert not any(line.startswith("torch") for line in lines)
     assert any(line.startswith("torch==") for line in requirements("tft"))
 
 
-def test_a_second_build_changes_nothing(shelf: BentoShelf, champion_at_hand: Path) -> None:
-    before = (found(shelf).folder / "bento.yaml").stat().st_mtime_ns
-    assert shelf.build(TAG, champion_at_hand) == found(shelf)
-    assert (found(shelf).folder / "bento.yaml").stat().st_mtime_ns == before
+def test_a_second_build_changes_nothing(repository: BentoRepository, champion_at_hand: Path) -> None:
+    before = (found(repository).folder / "bento.yaml").stat().st_mtime_ns
+    assert repository.build(TAG, champion_at_hand) == found(repository)
+    assert (found(repository).folder / "bento.yaml").stat().st_mtime_ns == before
 
 
-def test_another_champion_under_the_same_tag_is_refused(shelf: BentoShelf, tmp_path: Path) -> None:
+def test_another_champion_under_the_same_tag_is_refused(repository: BentoRepository, tmp_path: Path) -> None:
     with pytest.raises(BadDataError, match="holds another champion"):
-        shelf.build(TAG, write_champion(tmp_path / "other", manifest_of(model_version="2"), seed=1))
+        repository.build(TAG, write_champion(tmp_path / "other", manifest_of(model_version="2"), seed=1))
 
 
-def test_an_interrupted_build_is_not_found(shelf: BentoShelf, tmp_path: Path) -> None:
-    half = BentoShelf(tmp_path / "bento")
-    shutil.copytree(found(shelf).folder, half.bentos / "bellwether" / TAG.partition(":")[2])
+def test_an_interrupted_build_is_not_found(repository: BentoRepository, tmp_path: Path) -> None:
+    half = BentoRepository(tmp_path / "bento")
+    shutil.copytree(found(repository).folder, half.bentos / "bellwether" / TAG.partition(":")[2])
     assert half.find(TAG) is not None
     (half.bentos / "bellwether" / TAG.partition(":")[2] / "bento.yaml").unlink()
     assert half.find(TAG) is None
 
 
-def test_the_pointer_moves_once(shelf: BentoShelf) -> None:
-    built = found(shelf)
-    assert (shelf.point_at(built), shelf.point_at(built)) == (True, False)
-    pointer = shelf.current()
+def test_the_pointer_moves_once(repository: BentoRepository) -> None:
+    built = found(repository)
+    assert (repository.point_at(built), repository.point_at(built)) == (True, False)
+    pointer = repository.current()
     assert pointer is not None
-    assert read_manifest(shelf.folder / pointer.champion).bento == pointer.tag == TAG
-    assert json.loads((shelf.folder / POINTER_FILE).read_text())["model_version"] == "1"
+    assert read_manifest(repository.folder / pointer.champion).bento == pointer.tag == TAG
+    assert json.loads((repository.folder / POINTER_FILE).read_text())["model_version"] == "1"
 
 
-def test_an_archive_carries_it_to_another_home(shelf: BentoShelf, tmp_path: Path) -> None:
-    archive = shelf.export_to(TAG, tmp_path / "champion.bento")
-    elsewhere = BentoShelf(tmp_path / "elsewhere")
+def test_an_archive_carries_it_to_another_home(repository: BentoRepository, tmp_path: Path) -> None:
+    archive = repository.export_to(TAG, tmp_path / "champion.bento")
+    elsewhere = BentoRepository(tmp_path / "elsewhere")
     built = elsewhere.import_from(archive)
     assert elsewhere.find(TAG) == built == elsewhere.import_from(archive)
-    assert digest_folder(built.champion) == digest_folder(found(shelf).champion)
+    assert digest_folder(built.champion) == digest_folder(found(repository).champion)
 
 
-def test_the_tag_names_model_and_code() -> None:
-    assert bento_tag("3", "0123456789abcdef") == f"bellwether:v3-0123456789ab-{code_digest()[:8]}"
+def test_the_tag_names_model_code_and_default_settings() -> None:
+    manifest = manifest_of(model_version="3", model_key="0123456789abcdef")
+    tag = bento_tag(manifest)
+    assert re.fullmatch(r"bellwether:v3-0123456789ab-[0-9a-f]{8}", tag)
+    assert bento_tag(replace(manifest, bento=tag)) == tag
+    assert bento_tag(replace(manifest, settings={})) != tag
+
+
+def test_the_code_digest_covers_what_is_carried_and_no_more() -> None:
+    carried = {path.relative_to(PROJECT_ROOT).as_posix() for path in code_files()}
+    assert {"serving/service.py", "models/xgboost_forecaster.py", "features/sessions.py"} <= carried
+    assert not {path for path in carried if path.startswith(("pipelines", "feature_repo", "simulation"))}
+    assert "features/momentum.py" not in carried
+
+
+ALONE = """
+import sys
+sys.meta_path[:] = [finder for finder in sys.meta_path if "editable" not in str(finder).lower()]
+"""
+"""Run at each start of Python: the installed project is not found, as on a machine with the Bento alone."""
+
+
+def test_it_answers_on_a_machine_without_the_project(repository: BentoRepository, tmp_path: Path) -> None:
+    (tmp_path / "path").mkdir()
+    (tmp_path / "path" / "sitecustomize.py").write_text(ALONE)
+    environment = {
+        **os.environ, "PYTHONPATH": str(tmp_path / "path"), "BENTOML_HOME": str(repository.folder),
+        "BENTOML_DO_NOT_TRACK": "True", "BELLWETHER_HOME": str(tmp_path / "home"),
+    }  # fmt: skip
+    probe = [sys.executable, "-c", "import pipelines"]
+    absent = subprocess.run(probe, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment)
+    assert "No module named 'pipelines'" in absent.stderr
+    publish(tmp_path / "home", ["S000", "S001"])
+    port, log = free_port(), tmp_path / "service.log"
+    command = [
+        sys.executable, "-m", "bentoml", "serve", TAG, "--port", str(port), "--host", "127.0.0.1",
+    ]  # fmt: skip
+    with process_of(command, cwd=tmp_path, env=environment, log=log):
+        answer, page = asyncio.run(ask(f"http://127.0.0.1:{port}"))
+    assert [forecast["status"] for forecast in answer["forecasts"]] == ["ok", "unknown_symbol"], (
+        log.read_text()
+    )
+    assert answer["model"]["bento"] == TAG
+    assert set(answer["forecasts"][0]["feature_timestamps"]) == {"features_daily", "features_text"}
+    assert page["info"]["version"] == f"0.1.0 ({TAG})"
+
+
+async def ask(address: str) -> tuple[dict, dict]:
+    """Wait for the service; return its answer for two symbols, and what it says of itself."""
+    async with httpx.AsyncClient(base_url=address, timeout=60) as client:
+        await wait_until_ready(client, seconds=30)
+        answer = await client.post("/forecast", json={"symbols": ["S000", "NONE"]})
+        return answer.json(), (await client.get("/docs.json")).json()
 
 
 def test_the_service_needs_no_pipeline_library() -> None:

@@ -14,6 +14,7 @@ from feature_repo.definitions import DAILY_VIEW, ISSUED_VIEW, TEXT_VIEW
 from features.catalog import daily_features, text_features
 from pipelines.base.context import Context
 from pipelines.base.errors import ContractViolation
+from pipelines.io.feature_config import OFFLINE_STORE
 from pipelines.io.feature_store import FeatureStore, open_feature_store
 from pipelines.tables.contracts import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT, GOLD_FORECASTS
 from serving.online.feast_config import APPLIED_FILE, build_config
@@ -192,7 +193,7 @@ def test_feasts_own_materialisation_is_refused(context: Context, store: FeatureS
     store.apply()
     import feast
 
-    config = build_config(context.settings.feature_store, context.home.feast)
+    config = build_config(context.settings.feature_store, context.home.feast, offline_store=OFFLINE_STORE)
     opened = feast.FeatureStore(config=config)
     start, end = CALENDAR.close_at(day) - timedelta(days=3), CALENDAR.close_at(day)
     with pytest.raises(NotImplementedError, match="bellwether materialize"):

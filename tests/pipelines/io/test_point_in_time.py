@@ -18,7 +18,7 @@ from polars.testing import assert_frame_equal
 from pyspark.sql import SparkSession
 
 from pipelines.base.context import Context
-from serving.online.feast_config import OFFLINE_STORE
+from pipelines.io.feature_config import OFFLINE_STORE
 
 START = datetime(2016, 3, 1, tzinfo=UTC)
 TTL = timedelta(days=2)

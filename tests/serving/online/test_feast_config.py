@@ -1,15 +1,12 @@
-"""The files that Feast's own commands read."""
+"""Where Feast keeps what it serves."""
 
 from __future__ import annotations
 
-import runpy
 from pathlib import Path
 
-import feast
-import yaml
 from pydantic import SecretStr
 
-from serving.online.feast_config import build_config, write_command_files
+from serving.online.feast_config import build_config
 from serving.online.params import FeatureStoreParams
 
 SQLITE = FeatureStoreParams(ttl_days=5, online="sqlite", connection=SecretStr(""))
@@ -17,7 +14,7 @@ REDIS = FeatureStoreParams(ttl_days=5, online="redis", connection=SecretStr("cac
 
 
 def test_config_keeps_everything_in_the_folder(tmp_path: Path) -> None:
-    config = build_config(SQLITE, tmp_path)
+    config = build_config(SQLITE, tmp_path, offline_store="pipelines.io.point_in_time.DeltaOfflineStore")
     assert config.registry.path == str(tmp_path / "registry.db")
     assert config.online_store.path == str(tmp_path / "online.db")
     assert type(config.offline_store).__name__ == "DeltaOfflineStoreConfig"
@@ -25,18 +22,3 @@ def test_config_keeps_everything_in_the_folder(tmp_path: Path) -> None:
 
 def test_config_of_redis_holds_the_connection(tmp_path: Path) -> None:
     assert build_config(REDIS, tmp_path).online_config["connection_string"] == "cache:6379,password=hush"
-
-
-def test_command_files_never_hold_the_secret(tmp_path: Path) -> None:
-    write_command_files(REDIS, tmp_path)
-    text = (tmp_path / "feature_store.yaml").read_text()
-    assert "hush" not in text
-    assert yaml.safe_load(text)["online_store"]["connection_string"] == "${FEAST_REDIS_CONNECTION}"
-
-
-def test_command_files_define_what_the_platform_applies(tmp_path: Path) -> None:
-    write_command_files(SQLITE, tmp_path)
-    defined = runpy.run_path(str(tmp_path / "definitions.py"))
-    views = [value.name for value in defined.values() if isinstance(value, feast.FeatureView)]
-    assert views == ["features_daily", "features_text", "issued_forecasts"]
-    assert feast.FeatureStore(fs_yaml_file=tmp_path / "feature_store.yaml").project == "bellwether"

@@ -1,10 +1,9 @@
-"""The light reader of the online store."""
+"""Reading the online store, without Spark and without the declarations."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,11 +11,12 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from feature_repo.definitions import DAILY_VIEW
-from pipelines.base.context import Context
-from pipelines.io.feature_store import FeatureStore, open_feature_store
-from serving.online.feast_store import OnlineReader
+from feature_repo.definitions import DAILY_VIEW, TEXT_VIEW
+from pipelines.io.feature_store import FeatureStore
+from serving.online.feast_store import FeastOnlineStore
+from serving.online.store import ViewFeatures
 from tests.pipelines.synthetic_gold import Gold, make_gold
+from tests.serving.homes import PARAMS, open_store
 
 AT = datetime(2016, 2, 1, 12, tzinfo=UTC)
 
@@ -27,70 +27,90 @@ def gold() -> Gold:
 
 
 @pytest.fixture
-def context(open_home: Callable[..., Context], tmp_path: Path) -> Context:
-    return open_home(tmp_path / "home")
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
 
 
 @pytest.fixture
-def store(context: Context) -> FeatureStore:
-    return open_feature_store(context)
+def store(home: Path) -> FeatureStore:
+    return open_store(home)
 
 
 @pytest.fixture
-def reader(context: Context) -> OnlineReader:
-    return OnlineReader(context.settings.feature_store, context.home.feast)
+def online_store(home: Path) -> FeastOnlineStore:
+    return FeastOnlineStore(PARAMS, home / "feast")
 
 
 def latest(gold: Gold, place: int = -1) -> pl.DataFrame:
     return gold.daily.filter(pl.col("session") == gold.sessions[place]).sort("symbol")
 
 
-def test_reader_sees_what_was_published_since_it_was_opened(
-    store: FeatureStore, reader: OnlineReader, gold: Gold
+def test_it_sees_what_was_published_since_it_was_opened(
+    store: FeatureStore, online_store: FeastOnlineStore, gold: Gold
 ) -> None:
-    assert (reader.published(), reader.version()) == (None, None)
+    assert (online_store.published(), online_store.version()) == (None, None)
     store.publish(latest(gold, -2), DAILY_VIEW)
-    before = reader.version()
-    assert reader.read(DAILY_VIEW, ["S01"])["session"].to_list() == [gold.sessions[-2]]
-    assert reader.version() == before
+    before = online_store.version()
+    assert online_store.read_view(DAILY_VIEW, ["S01"])["session"].to_list() == [gold.sessions[-2]]
+    assert online_store.version() == before
     store.publish(latest(gold), DAILY_VIEW)
-    assert reader.version() != before
-    rows = reader.read(DAILY_VIEW, ["S03", "S01", "NONE"])
+    assert online_store.version() != before
+    rows = online_store.read_view(DAILY_VIEW, ["S03", "S01", "NONE"])
     assert rows["symbol"].to_list() == ["S03", "S01"]
     expected = latest(gold).filter(pl.col("symbol").is_in(["S01", "S03"])).drop("month")
     assert_frame_equal(rows, expected, check_column_order=False, check_row_order=False, check_exact=True)
 
 
-def test_reader_refuses_an_unknown_view(reader: OnlineReader) -> None:
-    with pytest.raises(ValueError, match="view='features_weekly' must be one of"):
-        reader.read("features_weekly", ["S01"])
+def test_it_refuses_an_unknown_view(store: FeatureStore, online_store: FeastOnlineStore) -> None:
+    with pytest.raises(ValueError, match="has no applied feature views; run `bellwether materialize`"):
+        online_store.read_view("features_weekly", ["S01"])
+    store.apply()
+    with pytest.raises(ValueError, match=r"view='features_weekly' must be one of .*'features_daily'"):
+        online_store.read_view("features_weekly", ["S01"])
 
 
-def test_publication_record_counts_the_session(store: FeatureStore, reader: OnlineReader, gold: Gold) -> None:
+def test_it_reads_what_is_asked_for_and_nothing_else(
+    store: FeatureStore, online_store: FeastOnlineStore, gold: Gold
+) -> None:
+    store.publish(latest(gold), DAILY_VIEW)
+    names = ("vol_realised_20d", "mom_return_1d")
+    views = (ViewFeatures(name=DAILY_VIEW, features=names), ViewFeatures(name=TEXT_VIEW, features=()))
+    rows = online_store.read(["S01"], views)
+    assert rows.views[DAILY_VIEW].columns == [
+        "symbol", "session", "event_timestamp", "known_at", "valid", *names,
+    ]  # fmt: skip
+    assert rows.views[DAILY_VIEW].height == 1
+    assert (rows.views[TEXT_VIEW].height, rows.issued.height) == (0, 0)
+
+
+def test_publication_record_counts_the_session(
+    store: FeatureStore, online_store: FeastOnlineStore, gold: Gold
+) -> None:
     store.apply()
     last, before = gold.sessions[-1], gold.sessions[-2]
     rows = pl.concat([latest(gold).head(2), latest(gold, -2).slice(2, 1), latest(gold, -12).slice(3, 1)])
     store.record_publication(rows, session=last, at=AT)
-    published = reader.published()
+    published = online_store.published()
     assert published is not None
     assert (published.session, published.published_at) == (last, AT)
     assert (published.symbols, published.expected) == (2, 3)  # the fourth symbol left a week ago
     store.record_publication(rows, session=before, at=AT + timedelta(days=1))
-    assert reader.published() == published
+    assert online_store.published() == published
     store.record_publication(rows, session=last, at=AT + timedelta(days=1))
-    assert reader.published() == published
+    assert online_store.published() == published
     store.record_publication(rows, session=last + timedelta(days=1), at=AT + timedelta(days=1))
-    assert reader.published() == published  # no row of that day is known
+    assert online_store.published() == published  # no row of that day is known
 
 
-def test_reading_needs_no_spark(store: FeatureStore, context: Context, gold: Gold) -> None:
+def test_reading_needs_no_spark(store: FeatureStore, home: Path, gold: Gold) -> None:
     store.publish(latest(gold), DAILY_VIEW)
     program = (
         "import sys; from pathlib import Path; from pydantic import SecretStr\n"
         "from serving.online.params import FeatureStoreParams\n"
-        "from serving.online.feast_store import OnlineReader\n"
+        "from serving.online.feast_store import FeastOnlineStore\n"
         "params = FeatureStoreParams(ttl_days=5, online='sqlite', connection=SecretStr(''))\n"
-        f"rows = OnlineReader(params, Path({str(context.home.feast)!r})).read('features_daily', ['S01'])\n"
+        f"store = FeastOnlineStore(params, Path({str(home / 'feast')!r}))\n"
+        "rows = store.read_view('features_daily', ['S01'])\n"
         "print(rows.height, 'pyspark' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

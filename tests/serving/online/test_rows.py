@@ -6,15 +6,21 @@ from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 import pytest
+from feast import FeatureView
 from feast.protos.feast.types.Value_pb2 import Value
 
 from feature_repo.definitions import DAILY_VIEW, ISSUED_VIEW, build_definitions
 from features.sessions import INSTANT
-from serving.online.rows import decode_rows, encode_rows, select_newer
+from serving.online.rows import ISSUED_FORECASTS, decode_rows, encode_rows, select_newer
 
 CLOSE = datetime(2016, 1, 5, 21, tzinfo=UTC)
 US = 1_000_000
 SCHEMA = {"symbol": pl.String, "session": pl.String, "known_at_us": pl.Int64, "value": pl.Float64}
+
+
+def declared(name: str) -> FeatureView:
+    """A view as it is registered with Feast."""
+    return next(view for view in build_definitions(timedelta(days=5)).views if view.name == name)
 
 
 def rows(*values: tuple[str, str, int, float | None]) -> pl.DataFrame:
@@ -35,13 +41,13 @@ def rows(*values: tuple[str, str, int, float | None]) -> pl.DataFrame:
     ],
 )
 def test_select_newer(offered: tuple[str, str, int, float | None], written: bool) -> None:
-    standing = rows(("S1", "2016-01-05", 5, 1.0))
-    assert select_newer(rows(offered), standing).height == int(written)
+    existing = rows(("S1", "2016-01-05", 5, 1.0))
+    assert select_newer(rows(offered), existing).height == int(written)
 
 
 def test_select_newer_replaces_an_unknown_value() -> None:
-    standing = rows(("S1", "2016-01-05", 5, None))
-    assert select_newer(rows(("S1", "2016-01-05", 5, 0.5)), standing).height == 1
+    existing = rows(("S1", "2016-01-05", 5, None))
+    assert select_newer(rows(("S1", "2016-01-05", 5, 0.5)), existing).height == 1
 
 
 def test_encode_rows_gives_iso_dates_and_microseconds() -> None:
@@ -55,7 +61,7 @@ def test_encode_rows_gives_iso_dates_and_microseconds() -> None:
             "decision_at": [CLOSE + timedelta(hours=1)],
         }
     )
-    encoded = encode_rows(gold, ISSUED_VIEW).row(0, named=True)
+    encoded = encode_rows(gold, declared(ISSUED_VIEW)).row(0, named=True)
     assert encoded["session"] == "2016-01-05"
     assert encoded["event_at_us"] == 1452027600 * US
     assert encoded["known_at_us"] == 1452027600 * US + 7
@@ -64,7 +70,6 @@ def test_encode_rows_gives_iso_dates_and_microseconds() -> None:
 
 
 def test_decode_rows_turns_empty_values_into_nulls() -> None:
-    view = next(view for view in build_definitions(timedelta(days=5)).views if view.name == DAILY_VIEW)
     stored = {
         "session": Value(string_val="2016-01-05"),
         "event_at_us": Value(int64_val=1452027600 * US),
@@ -73,10 +78,14 @@ def test_decode_rows_turns_empty_values_into_nulls() -> None:
         "mom_return_1d": Value(double_val=0.0),
         "mom_return_5d": Value(),
     }
-    decoded = decode_rows(view, [("S1", stored)])
+    decoded = decode_rows(declared(DAILY_VIEW), [("S1", stored)])
     row = decoded.row(0, named=True)
     assert decoded.schema["event_timestamp"] == INSTANT
     assert (row["symbol"], row["session"]) == ("S1", date(2016, 1, 5))
     assert (row["event_timestamp"], row["known_at"]) == (CLOSE, CLOSE + timedelta(microseconds=7))
     assert row["valid"] is False
     assert (row["mom_return_1d"], row["mom_return_5d"], row["mom_return_10d"]) == (0.0, None, None)
+
+
+def test_the_issued_forecasts_have_the_name_that_is_declared() -> None:
+    assert ISSUED_FORECASTS == ISSUED_VIEW

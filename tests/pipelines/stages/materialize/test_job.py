@@ -16,7 +16,7 @@ from pipelines.base.report import SessionRange, StageReport
 from pipelines.io.feature_store import open_feature_store
 from pipelines.stages.materialize.job import run
 from pipelines.tables.contracts import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT
-from serving.online.feast_store import OnlineReader
+from serving.online.feast_store import FeastOnlineStore
 from tests.pipelines.synthetic_gold import CALENDAR, Gold, append_rows, correct, make_gold, retract
 
 SYMBOLS = [f"S{index:02d}" for index in range(5)]
@@ -60,7 +60,7 @@ def materialize(context: Context, as_of: date) -> StageReport:
 
 def test_online_equals_gold_and_polars_at_successive_as_ofs(context: Context, gold: Gold) -> None:
     store = open_feature_store(context)
-    reader = OnlineReader(context.settings.feature_store, context.home.feast)
+    online_store = FeastOnlineStore(context.settings.feature_store, context.home.feast)
     for as_of in gold.sessions[6:11]:
         report = materialize(context, as_of)
         assert (report.status, report.outputs) == ("done", {})
@@ -68,7 +68,7 @@ def test_online_equals_gold_and_polars_at_successive_as_ofs(context: Context, go
         for view, rows in ((DAILY_VIEW, gold.daily), (TEXT_VIEW, gold.text)):
             plain = newest(rows, as_of, decision_at)
             from_gold = store.newest_versions(view, as_of=as_of, decision_at=decision_at).drop("month")
-            online = reader.read(view, SYMBOLS)
+            online = online_store.read_view(view, SYMBOLS)
             assert_frame_equal(from_gold, plain, check_column_order=False, check_exact=True)
             assert_frame_equal(
                 online, plain, check_column_order=False, check_row_order=False, check_exact=True
@@ -77,11 +77,11 @@ def test_online_equals_gold_and_polars_at_successive_as_ofs(context: Context, go
 
 def test_an_earlier_as_of_changes_nothing_online(context: Context, gold: Gold) -> None:
     materialize(context, gold.sessions[-1])
-    reader = OnlineReader(context.settings.feature_store, context.home.feast)
-    before = reader.read(DAILY_VIEW, SYMBOLS), reader.published()
+    online_store = FeastOnlineStore(context.settings.feature_store, context.home.feast)
+    before = online_store.read_view(DAILY_VIEW, SYMBOLS), online_store.published()
     report = materialize(context, gold.sessions[4])
     assert (report.rows_in, report.rows_out) == (report.rows_in, 0)
-    after = reader.read(DAILY_VIEW, SYMBOLS), reader.published()
+    after = online_store.read_view(DAILY_VIEW, SYMBOLS), online_store.published()
     assert after[0].equals(before[0])
     assert after[1] == before[1]
     assert after[1] is not None

@@ -12,14 +12,14 @@ import pytest
 from pipelines.base.context import Context
 from pipelines.base.errors import BadDataError, UnavailableError
 from pipelines.base.report import SessionRange
-from pipelines.io.bento import BentoShelf, bento_tag
+from pipelines.io.bento import BentoRepository
 from pipelines.io.model_folder import forecaster_folder, read_forecaster
 from pipelines.registry.ledger import LedgerEntry, append_entry
 from pipelines.registry.lineage import Ancestry, write_ancestry
 from pipelines.stages.materialize.job import run as materialize
 from pipelines.stages.package.job import run
 from pipelines.tables.contracts import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT, GOLD_FORECASTS
-from serving.served_model import load_champion, read_manifest
+from serving.served_model import load_served_model, read_manifest
 from tests.pipelines.synthetic_gold import CALENDAR, Gold, append_rows, make_gold
 from tests.serving.homes import DAILY, TEXT
 from tests.serving.parts import fit_forecaster
@@ -102,22 +102,26 @@ def test_the_story_of_four_champions(context: Context, gold: Gold) -> None:
 
     materialize(context, window)
     report = run(context, window)
-    shelf = BentoShelf(context.home.bento)
-    pointer = shelf.current()
+    repository = BentoRepository(context.home.bento)
+    pointer = repository.current()
     assert pointer is not None
-    assert (report.status, pointer.tag) == ("done", bento_tag("1", key))
+    assert (report.status, report.details["bento"]) == ("done", pointer.tag)
+    assert pointer.tag.startswith(f"bellwether:v1-{key[:12]}-")
     assert report.details["compared_with"] == "gold.features_daily"
     assert report.details["parity_symbols"] == 10
     assert report.details["parity_largest_difference"] <= 1e-6
-    champion = load_champion(shelf.folder / pointer.champion)
+    champion = load_served_model(repository.folder / pointer.champion)
     assert (champion.manifest.model_key, champion.manifest.feature_names) == (key, NAMES)
+    assert [(view.name, view.features) for view in champion.manifest.views] == [
+        ("features_daily", DAILY), ("features_text", TEXT),
+    ]  # fmt: skip
     assert run(context, window).status == "nothing_to_do"
 
     issue(context, install(context, "2", second), gold, second)
     materialize(context, SessionRange(start=second, end=second))
     report = run(context, SessionRange(start=second, end=second))
     assert (report.status, report.details["compared_with"]) == ("done", "gold.forecasts")
-    kept = shelf.current()
+    kept = repository.current()
     assert kept is not None
     assert kept.model_version == "2"
 
@@ -127,7 +131,7 @@ def test_the_story_of_four_champions(context: Context, gold: Gold) -> None:
         BadDataError, match=r"1 of 10 served answers .* \(largest 0\.25\); the former champion stays"
     ):
         run(context, SessionRange(start=third, end=third))
-    assert shelf.current() == kept
+    assert repository.current() == kept
 
     install(context, "4", fourth, history_sessions=20, family="tft")
     materialize(context, SessionRange(start=fourth, end=fourth))
@@ -135,4 +139,4 @@ def test_the_story_of_four_champions(context: Context, gold: Gold) -> None:
         BadDataError, match=f"version 4 has no batch forecasts for {fourth} to be compared with; run"
     ):
         run(context, SessionRange(start=fourth, end=fourth))
-    assert read_manifest(shelf.folder / kept.champion).model_version == "2"
+    assert read_manifest(repository.folder / kept.champion).model_version == "2"

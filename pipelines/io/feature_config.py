@@ -1,0 +1,36 @@
+"""The files that Feast's own commands read: ``feast -c FOLDER …``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from pipelines.base.small_files import replace_text
+from serving.online.feast_config import REGISTRY_FILE, config_fields
+from serving.online.params import CONNECTION_VARIABLE, FeatureStoreParams
+
+OFFLINE_STORE = "pipelines.io.point_in_time.DeltaOfflineStore"
+
+
+def write_command_files(params: FeatureStoreParams, folder: Path) -> None:
+    """Write the configuration, without its secret, and the definitions."""
+    fields = config_fields(
+        params,
+        folder,
+        registry=REGISTRY_FILE,
+        offline_store=OFFLINE_STORE,
+        connection=f"${{{CONNECTION_VARIABLE}}}",
+    )
+    replace_text(folder / "feature_store.yaml", yaml.safe_dump(fields, sort_keys=False))
+    replace_text(folder / "definitions.py", _DEFINITIONS.format(days=params.ttl_days))
+
+
+_DEFINITIONS = '''"""Written by the platform; `feast -c FOLDER apply` reads it."""
+
+from datetime import timedelta
+
+from feature_repo.definitions import build_definitions
+
+globals().update({{each.name: each for each in build_definitions(timedelta(days={days})).objects}})
+'''

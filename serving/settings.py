@@ -1,0 +1,92 @@
+"""The service's settings: one JSON at start, or the defaults that its Bento carries."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, SecretStr
+
+from serving.online.params import CONNECTION_VARIABLE, FeatureStoreParams
+from serving.params import ServingParams
+
+
+class ServiceDefaults(BaseModel):
+    """What a Bento's manifest says: everything but places and secrets.
+
+    Attributes
+    ----------
+    serving : ServingParams
+    calendar_name : str
+        Exchange calendar of the sessions, as `features.sessions.SessionCalendar` takes it.
+    decision_lead_minutes : int
+        Minutes before the next session's open at which a forecast must exist.
+    feature_store : FeatureStoreParams
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    serving: ServingParams
+    calendar_name: str
+    decision_lead_minutes: int
+    feature_store: FeatureStoreParams
+
+    def without_secrets(self) -> dict[str, Any]:
+        """Return them as JSON holds them, Redis's connection left empty."""
+        sections = self.model_dump(mode="json")
+        return sections | {"feature_store": sections["feature_store"] | {"connection": ""}}
+
+
+class ServiceSettings(ServiceDefaults):
+    """Everything that the service is told.
+
+    Attributes
+    ----------
+    feast_folder : Path
+        Where Feast's registry and the record of the last publication lie, and SQLite's online rows.
+    bento_folder : Path
+        The Bento store with the pointer to the current Bento.
+    """
+
+    feast_folder: Path
+    bento_folder: Path
+
+
+def dump_settings(settings: ServiceSettings) -> str:
+    """Return the settings as JSON with their secrets, which the service needs: for the owner's eyes only."""
+    return json.dumps(settings.model_dump(), default=_plain)
+
+
+def _plain(value: Any) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+
+
+def read_settings(path: Path) -> ServiceSettings:
+    """Return the settings that `dump_settings` wrote."""
+    return ServiceSettings.model_validate_json(path.read_text(encoding="utf-8"))
+
+
+def settings_of_home(defaults: Mapping[str, Any], home: Path) -> ServiceSettings:
+    """Return default settings for a home, with Redis's connection from the environment.
+
+    Raises
+    ------
+    ValueError
+        If the defaults name Redis and the environment variable is not set.
+    """
+    feature_store = dict(defaults["feature_store"])
+    if feature_store["online"] == "redis":
+        feature_store["connection"] = os.environ.get(CONNECTION_VARIABLE, "")
+        if not feature_store["connection"]:
+            msg = f"{CONNECTION_VARIABLE} is not set; set it to Redis's connection, such as host:6379"
+            raise ValueError(msg)
+    sections = {**defaults, "feature_store": feature_store, **_folders_of(home)}
+    return ServiceSettings.model_validate_json(json.dumps(sections))
+
+
+def _folders_of(home: Path) -> dict[str, str]:
+    """Return what lies where in a home: the one place of the service that knows."""
+    return {"feast_folder": str(home / "feast"), "bento_folder": str(home / "bento")}

@@ -1,0 +1,31 @@
+"""The files that Feast's own commands read."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import feast
+import yaml
+from pydantic import SecretStr
+
+from pipelines.io.feature_config import write_command_files
+from serving.online.params import FeatureStoreParams
+
+SQLITE = FeatureStoreParams(ttl_days=5, online="sqlite", connection=SecretStr(""))
+REDIS = FeatureStoreParams(ttl_days=5, online="redis", connection=SecretStr("cache:6379,password=hush"))
+
+
+def test_command_files_never_hold_the_secret(tmp_path: Path) -> None:
+    write_command_files(REDIS, tmp_path)
+    text = (tmp_path / "feature_store.yaml").read_text()
+    assert "hush" not in text
+    assert yaml.safe_load(text)["online_store"]["connection_string"] == "${FEAST_REDIS_CONNECTION}"
+
+
+def test_command_files_define_what_the_platform_applies(tmp_path: Path) -> None:
+    write_command_files(SQLITE, tmp_path)
+    defined = runpy.run_path(str(tmp_path / "definitions.py"))
+    views = [value.name for value in defined.values() if isinstance(value, feast.FeatureView)]
+    assert views == ["features_daily", "features_text", "issued_forecasts"]
+    assert feast.FeatureStore(fs_yaml_file=tmp_path / "feature_store.yaml").project == "bellwether"
