@@ -53,7 +53,7 @@ check: setup ## lint, format, types and the direction of imports
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-cache
 
 format: setup ## let ruff put the code into its form
 	@$(BIN)/ruff check --fix-only --quiet .

@@ -11,6 +11,7 @@ from features.params import CalendarParams
 from pipelines.base.context import Sections
 from pipelines.base.home import Home
 from pipelines.base.project import PROJECT_ROOT
+from pipelines.base.quiet_telemetry import QUIET_TELEMETRY
 from pipelines.stack.params import ServicesParams
 from serving.online.params import FeatureStoreParams
 from serving.params import ServingParams
@@ -18,7 +19,6 @@ from serving.settings import ServiceSettings, dump_settings
 
 SERVICE = "serving.service:BellwetherService"
 SETTINGS_FILE = "serving.json"
-_QUIET = {"BENTOML_DO_NOT_TRACK": "True", "DO_NOT_TRACK": "1", "FEAST_USAGE": "False"}
 
 
 def serve(settings: Sections, home: Path, *, port: int | None = None) -> NoReturn:
@@ -81,4 +81,4 @@ def serve_command(services: ServicesParams, handed_on: Path, *, port: int | None
 
 def service_environment(home: Home) -> dict[str, str]:
     """Return the environment of the service: this one, BentoML's home within ours, nobody phoning home."""
-    return {**os.environ, **_QUIET, "BENTOML_HOME": str(home.bento), "PYTHONPATH": str(PROJECT_ROOT)}
+    return {**os.environ, **QUIET_TELEMETRY, "BENTOML_HOME": str(home.bento), "PYTHONPATH": str(PROJECT_ROOT)}
