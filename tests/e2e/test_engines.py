@@ -61,7 +61,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Context:
 def spark_alone(folder: Context) -> Context:
     """The same home on a lake that asks Spark for everything, as one on an object store does."""
     lake = Lake(str(folder.home.lake), lambda: folder.lake.spark, local_rows=0)
-    return replace(folder, lake=lake, journal=RunLog(lake))
+    return replace(folder, lake=lake, run_log=RunLog(lake))
 
 
 def show_everything(context: Context) -> list[pl.DataFrame]:
