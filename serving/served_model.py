@@ -84,11 +84,11 @@ def read_manifest(folder: Path) -> Manifest:
     Raises
     ------
     ValueError
-        If there is none, or it lacks a key, as one of an earlier version does.
+        If there is none, it lacks a key, or its views do not hold its features.
     """
     path = folder / MANIFEST_FILE
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = _as_of_today(json.loads(path.read_text(encoding="utf-8")))
         content["feature_names"] = tuple(content["feature_names"])
         content["views"] = tuple(
             ViewFeatures(name=view["name"], features=tuple(view["features"])) for view in content["views"]
@@ -99,6 +99,19 @@ def read_manifest(folder: Path) -> Manifest:
         raise ValueError(msg) from error
     _check_views(manifest, path)
     return manifest
+
+
+def _as_of_today(content: dict[str, Any]) -> dict[str, Any]:
+    """Complete a manifest of the first version: it names no views, of which there were two, nor settings."""
+    if "feature_service" not in content:
+        return content
+    by_view: dict[str, list[str]] = {"features_daily": [], "features_text": []}
+    for name in content["feature_names"]:
+        by_view["features_text" if name.startswith("text_") else "features_daily"].append(name)
+    kept = {key: value for key, value in content.items() if key != "feature_service"}
+    views = [{"name": view, "features": names} for view, names in by_view.items()]
+    added = {"release": "", "feature_set": content["feature_service"], "views": views, "settings": {}}
+    return {**kept, **added}
 
 
 def _check_views(manifest: Manifest, path: Path) -> None:

@@ -11,8 +11,12 @@ from typing import Any
 import polars as pl
 import pytest
 from click.testing import CliRunner
+from pydantic import SecretStr
 
 from pipelines.cli.main import main
+from serving.online.feast_store import FeastOnlineStore
+from serving.online.params import FeatureStoreParams
+from serving.online.store import ViewFeatures
 
 ARCHIVE = Path(__file__).parent / "home-d76d8ce.tar.gz"
 SESSION = "2022-10-03"
@@ -39,6 +43,17 @@ def show(home: Path, *words: str) -> pl.DataFrame:
     """Return the rows that `show` shows."""
     printed = bellwether(home, "show", *words, "--limit", "0", "--format", "csv")
     return pl.read_csv(io.StringIO(printed.strip()))
+
+
+def test_its_online_rows_are_read_by_its_own_registry(home: Path) -> None:
+    params = FeatureStoreParams(ttl_days=5, online="sqlite", connection=SecretStr(""))
+    store = FeastOnlineStore(params, home / "feast")
+    symbols = show(home, "gold.features_daily", "--session", SESSION)["symbol"].unique().to_list()
+    rows = store.read(symbols, [ViewFeatures(name="features_daily", features=("mom_return_1d",))])
+    published = store.published()
+    assert published is not None
+    assert rows.views["features_daily"].filter(pl.col("session") == published.session).height > 0
+    assert rows.issued["model_key"].unique().to_list() == [MODEL_KEY]
 
 
 def test_status_tells_tables_stages_champion_and_drift(home: Path) -> None:

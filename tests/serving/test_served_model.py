@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,12 +16,29 @@ from serving.served_model import (
     read_manifest,
     write_manifest,
 )
-from tests.serving.parts import NAMES, manifest_of
+from tests.serving.parts import NAMES, VIEWS, manifest_of
 
 
 def test_the_manifest_reads_back(tmp_path: Path) -> None:
     write_manifest(tmp_path, manifest_of())
     assert read_manifest(tmp_path) == manifest_of()
+
+
+def test_a_manifest_of_the_first_version_is_read(tmp_path: Path) -> None:
+    """It is what a home holds between an upgrade and the next packaging."""
+    known = {
+        "bento": "bellwether:aaaa", "model_version": "1", "model_key": "a" * 64, "family": "xgboost",
+        "horizon": 5, "history_sessions": 1, "feature_names": list(NAMES), "feature_service": "daily_model",
+    }  # fmt: skip
+    (tmp_path / MANIFEST_FILE).write_text(json.dumps(known))
+    expected = manifest_of(release="", feature_set="daily_model", settings={})
+    assert read_manifest(tmp_path) == expected
+
+
+def test_views_that_do_not_hold_the_features_are_refused(tmp_path: Path) -> None:
+    write_manifest(tmp_path, manifest_of(views=VIEWS[:1]))
+    with pytest.raises(ValueError, match=r"views and feature_names differ in \['text_sentiment_mean_1d'\]"):
+        read_manifest(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"feature_names": 3}'])
