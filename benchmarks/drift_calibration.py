@@ -102,7 +102,8 @@ def measure(market: SimulatedParams, first: date, last: date, params: MonitorPar
     known = bars.drop("received_at").with_columns(price_basis=pl.lit("raw"), valid=pl.lit(value=True))
     panel = dense_panel(known, sessions)
     features = compute_features(panel, calendar, [find_feature(name) for name in SCALE_FEATURES])
-    valid = features.join(panel.select("symbol", "session", "valid"), on=["symbol", "session"])
+    there = panel.filter(pl.col("valid")).select("symbol", "session")
+    valid = features.join(there, on=["symbol", "session"], how="semi")
     return measure_sessions(valid, min_symbols=params.min_symbols).slice(WARM_UP)
 
 

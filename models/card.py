@@ -27,7 +27,7 @@ class ModelCard:
         Of the fitted rows, validation included.
     rows, symbols : int
         Fitted rows and the symbols among them.
-    ancestry : mapping
+    lineage : mapping
         Table versions, feature service, code revision, settings hash, universe rule, seed.
     settings : mapping
         The family's parameters.
@@ -50,7 +50,7 @@ class ModelCard:
     last_session: date
     rows: int
     symbols: int
-    ancestry: Mapping[str, Any]
+    lineage: Mapping[str, Any]
     settings: Mapping[str, Any]
     splits: Mapping[str, Any]
     table: pl.DataFrame
@@ -67,7 +67,7 @@ def render_card(card: ModelCard) -> str:
         "## Warnings\n\n" + _bullets(card.warnings or ("none",)),
         f"## Results\n\nOn {card.judged_on}; intervals are 95 %, Newey–West. `lead` is the reference's "
         "mean rank IC less the row's own.\n\n" + render_table(card.table),
-        "## Made from\n\n" + _pairs(card.ancestry),
+        "## Made from\n\n" + _pairs(card.lineage),
         "## Splits\n\n" + _splits(card.splits),
         "## Settings\n\n" + _pairs(card.settings),
         "## Importance\n\n" + _importance(card.importance),

@@ -46,7 +46,7 @@ class Fold:
     test: Part
 
     def as_record(self) -> dict[str, Any]:
-        """Return the boundaries as JSON-ready text, for a run's ancestry."""
+        """Return the boundaries as JSON-ready text, for a run's lineage."""
         return {
             name: {key: value and value.isoformat() for key, value in part.items()}
             for name, part in asdict(self).items()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import fields
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -20,23 +20,15 @@ from pipelines.app.settings import Settings
 from pipelines.base.context import Clock, Context
 from pipelines.base.errors import TransientError
 from pipelines.base.home import Home
-from pipelines.base.report import SessionRange, StageReport
+from pipelines.base.report import Outcome, SessionRange, StageReport, existing
 from pipelines.io.lake import Lake
 from pipelines.io.lake_params import LakeParams
 from pipelines.io.run_log import RunLog
 from pipelines.io.spark import build_session
+from pipelines.stages import STAGES
+from pipelines.tables.contracts import select_tables
 
 log = logging.getLogger(__name__)
-
-STAGES = (
-    "ingest", "curate", "score_text", "build_features", "materialize",
-    "train", "evaluate", "promote", "forecast", "monitor", "package", "maintain",
-)  # fmt: skip
-DAILY_STAGES = (
-    "ingest", "curate", "score_text", "build_features", "materialize", "forecast", "monitor",
-)  # fmt: skip
-
-Job = Callable[[Context, SessionRange], StageReport]
 
 
 def system_clock() -> datetime:
@@ -96,23 +88,35 @@ def load_ahead(stages: Sequence[str]) -> None:
     importer.shutdown(wait=False)
 
 
-def load_job(stage: str) -> Job:
-    """Return the `run` of a stage; its module is imported only now, unless it was loaded ahead."""
+def load_job(stage: str) -> ModuleType:
+    """Return a stage's module; it is imported only now, unless it was loaded ahead."""
     loading = _ahead.pop(stage, None)
-    module = loading.result() if loading else import_module(f"pipelines.stages.{stage}.job")
-    job: Job = module.run
-    return job
+    return loading.result() if loading else import_module(f"pipelines.stages.{stage}.job")
 
 
-def run_stage(context: Context, stage: str, window: SessionRange) -> StageReport:
-    """Run one stage and record it; the caller holds the home's lock."""
-    log.info("%s: sessions %s to %s", stage, window.start, window.end)
+def run_stage(context: Context, name: str, sessions: SessionRange) -> StageReport:
+    """Run one stage, frame what came of it and record it; the caller holds the home's lock.
+
+    Inputs are named by their versions before the run: with one writer, these are what the stage reads.
+    """
+    log.info("%s: sessions %s to %s", name, sessions.start, sessions.end)
     started_at, began = context.clock(), time.perf_counter()
     context.lake.start()
-    report = load_job(stage)(context, window)
-    report = replace(report, seconds=round(time.perf_counter() - began, 3))
-    context.run_log.record(report, window, started_at=started_at, finished_at=context.clock())
-    log.info("%s: %s, %d rows out in %.1f s", stage, report.status, report.rows_out, report.seconds)
+    stage, job = STAGES[name], load_job(name)
+    reads, writes = select_tables(stage.reads), select_tables(stage.writes)
+    inputs, before = existing(context.lake.versions(reads)), context.lake.versions(writes)
+    outcome: Outcome = job.run(context, sessions)
+    report = StageReport(
+        stage=name,
+        **{part.name: getattr(outcome, part.name) for part in fields(Outcome)},
+        inputs=inputs,
+        versions_before=before,
+        outputs=existing(context.lake.versions(writes)),
+        definition=job.define(context, sessions) if hasattr(job, "define") else "",
+        seconds=round(time.perf_counter() - began, 3),
+    )
+    context.run_log.record(report, sessions, started_at=started_at, finished_at=context.clock())
+    log.info("%s: %s, %d rows out in %.1f s", name, report.status, report.rows_out, report.seconds)
     if "why" in report.details:
-        log.info("%s: %s", stage, report.details["why"])
+        log.info("%s: %s", name, report.details["why"])
     return report

@@ -22,6 +22,7 @@ from pipelines.io.sources.params import FeedsParams, SourceParams, SourcesParams
 from pipelines.io.spark_params import SparkParams
 from pipelines.io.text_params import TextParams
 from pipelines.io.tracking_params import TrackingParams
+from pipelines.registry.training_params import TrainingParams
 from pipelines.stack.params import ServicesParams
 from pipelines.stages.build_features.params import BuildFeaturesParams
 from pipelines.stages.curate.params import CurateParams
@@ -30,7 +31,6 @@ from pipelines.stages.ingest.params import IngestParams
 from pipelines.stages.maintain.params import MaintainParams
 from pipelines.stages.monitor.params import MonitorParams
 from pipelines.stages.package.params import PackageParams
-from pipelines.stages.train.params import TrainingParams
 from serving.online.params import FeatureStoreParams
 from serving.params import ServingParams
 

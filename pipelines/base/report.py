@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal
 
@@ -28,39 +27,55 @@ class SessionRange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StageReport:
-    """The outcome of one stage run.
+class Outcome:
+    """What a stage's `run` hands back; the runner frames it as a `StageReport`.
 
     Attributes
     ----------
+    status : {"done", "nothing_to_do"}
     rows_in, rows_out, rows_refused, sessions_touched : int
         Rows read, rows inserted or changed, rows sent to quarantine, sessions written.
-    inputs, outputs : mapping of table to Delta version
-        Versions consumed, and versions after the run, of the tables concerned.
-    definition : str
-        Digest of what the stage computes; another digest makes the next run compare in full.
     details : mapping
         Whatever else a reader wants to know; JSON values only.
     """
 
-    stage: str
     status: Status = "done"
     rows_in: int = 0
     rows_out: int = 0
     rows_refused: int = 0
     sessions_touched: int = 0
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+def nothing_to_do(why: str, **counts: int) -> Outcome:
+    """Return the outcome of a run that found nothing to do, with the reason that its report gives."""
+    return Outcome(status="nothing_to_do", details={"why": why}, **counts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageReport(Outcome):
+    """The outcome of one stage run, framed.
+
+    Attributes
+    ----------
+    inputs, outputs : mapping of table to Delta version
+        Versions before the run of the tables read, and after it of the tables written.
+    versions_before : mapping of table to Delta version
+        Versions of the tables written before the run; None where there was no table yet.
+    definition : str
+        Digest of what the stage computes; another digest makes the next run compare in full.
+    seconds : float
+        Wall-clock time of the run.
+    """
+
+    stage: str
     inputs: Mapping[str, int] = field(default_factory=dict)
     versions_before: Mapping[str, int | None] = field(default_factory=dict)
     outputs: Mapping[str, int] = field(default_factory=dict)
     definition: str = ""
     seconds: float = 0.0
-    details: Mapping[str, Any] = field(default_factory=dict)
-
-    def to_json(self) -> str:
-        """Return the report as one line of JSON."""
-        return json.dumps(asdict(self), default=str, sort_keys=True)
 
 
-def standing(versions: Mapping[str, int | None]) -> dict[str, int]:
+def existing(versions: Mapping[str, int | None]) -> dict[str, int]:
     """Return the versions of the tables that exist."""
     return {name: version for name, version in versions.items() if version is not None}

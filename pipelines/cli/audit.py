@@ -13,15 +13,16 @@ from pipelines.base.context import Context
 from pipelines.io.lake import decode_versions
 from pipelines.registry.champion import tracking_of
 from pipelines.registry.ledger import LedgerEntry, read_ledger
-from pipelines.registry.lineage import Ancestry, read_ancestry
-from pipelines.tables.as_of import instant_literal
+from pipelines.registry.lineage import Lineage, read_lineage
+from pipelines.tables import queries
 from pipelines.tables.contracts import GOLD_FORECASTS, OPS_STAGE_RUNS
 from pipelines.tables.scope import dates_condition
 
 SHOWN = ("symbol", "value", "rank", "q10", "q50", "q90")
 MADE_FROM = (
-    "as_of", "decision_at", "fitted_until", "rows", "frame_digest", "table_versions", "feature_service",
-    "feature_digest", "code_revision", "git_commit", "settings_hash", "universe_rule", "seed",
+    "as_of", "decision_at", "fitted_until", "rows", "frame_digest", "table_versions", "feature_set",
+    "feature_digests", "definitions",
+    "code_revision", "git_commit", "settings_hash", "universe_rule", "seed",
 )  # fmt: skip
 
 
@@ -40,7 +41,7 @@ def audit(context: Context, session: date) -> dict[str, Any]:
         its forecasts, the decision that had made it champion, what it was trained from and the
         table versions that were scored. Bounded by one session's universe.
     """
-    issued = f"select * from gold_forecasts where {dates_condition([session])}"
+    issued = queries.rows_of(GOLD_FORECASTS, GOLD_FORECASTS.columns, dates_condition([session]))
     forecasts = context.lake.collect_query(issued, GOLD_FORECASTS)
     ledger = read_ledger(context.lake)
     issues = [
@@ -60,25 +61,20 @@ def _describe_issue(context: Context, forecasts: pl.DataFrame, ledger: list[Ledg
         **{name: first[name] for name in said},
         "rows": forecasts.height,
         "decisions": [entry.headline() for entry in ledger if entry.model_key == first["model_key"]],
-        "trained_from": _made_from(read_ancestry(folder)),
+        "trained_from": _made_from(read_lineage(folder)),
         "scored_from": _scored_from(context, first["session"], first["issued_at"]),
         "forecasts": forecasts.select(SHOWN).to_dicts(),
     }
 
 
-def _made_from(ancestry: Ancestry) -> Mapping[str, Any]:
-    return {name: getattr(ancestry, name) for name in MADE_FROM}
+def _made_from(lineage: Lineage) -> Mapping[str, Any]:
+    return {name: getattr(lineage, name) for name in MADE_FROM}
 
 
 def _scored_from(context: Context, session: date, issued_at: datetime) -> dict[str, int]:
     """Table versions that the forecast run which issued at an instant had read."""
-    issued = instant_literal(issued_at)
-    runs = (
-        "select inputs from ops_stage_runs where stage = 'forecast' "
-        f"and date'{session}' between window_start and as_of "
-        f"and {issued} between started_at and finished_at order by started_at limit 1"
-    )
-    found = context.lake.collect_query(runs, OPS_STAGE_RUNS)
+    query = queries.inputs_of_issue(OPS_STAGE_RUNS, session, issued_at)
+    found = context.lake.collect_query(query, OPS_STAGE_RUNS)
     return decode_versions(found.item()) if found.height else {}
 
 

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from feature_repo.definitions import DAILY_VIEW
-from features.catalog import daily_features
+from features.views import primary_view
 from pipelines.base.context import Context
 from pipelines.base.text_table import text_table
 from pipelines.cli.row_display import as_text
@@ -19,15 +18,11 @@ from pipelines.stack.airflow_api import AirflowApi
 from pipelines.stack.forecast_api import ask_forecasts
 from pipelines.stack.mlflow_api import read_champion
 from pipelines.stack.params import ServicesParams
-from pipelines.tables.contracts import GOLD_FEATURES_DAILY, OPS_QUARANTINE
+from pipelines.tables.contracts import OPS_QUARANTINE, feature_table
+from pipelines.tables.queries import limited, refusals_by_rule, valid_symbols
 
 Say = Callable[[str], None]
 
-REFUSED = "select rule, count(*) as records from ops_quarantine group by rule order by records desc, rule"
-SYMBOLS = (
-    "select distinct symbol from gold_features_daily where session = date'{session}' and valid "
-    "order by symbol limit {limit}"
-)
 SHOWN_SYMBOLS = 3
 SHOWN_FEATURES = 8
 
@@ -39,11 +34,10 @@ def show_results(context: Context, api: AirflowApi, session: date, say: Say) -> 
     say(_title("Tables and champion (bellwether status)"))
     say(render_status(describe(context), as_json=False))
     say(_title("Refused records by rule (ops.quarantine)"))
-    say(as_text(context.lake.collect_query(REFUSED, OPS_QUARANTINE)))
+    say(as_text(context.lake.collect_query(refusals_by_rule(OPS_QUARANTINE), OPS_QUARANTINE)))
     say(_title("Champion beside the baselines, on unseen rows (MLflow)"))
     say(render_champion(context))
-    shown = SYMBOLS.format(session=session, limit=SHOWN_SYMBOLS)
-    symbols = context.lake.collect_query(shown, GOLD_FEATURES_DAILY)["symbol"].to_list()
+    symbols = choose_symbols(context, session)
     say(_title(f"Online features of {', '.join(symbols)} (Feast)"))
     say(render_online(context, symbols))
     say(_title(f"The forecast service's answer for {', '.join(symbols)}"))
@@ -52,6 +46,13 @@ def show_results(context: Context, api: AirflowApi, session: date, say: Say) -> 
     say(json.dumps(answer, indent=2))
     say(_title("Drift (monitor_daily's report)"))
     say(render_drift(api, session))
+
+
+def choose_symbols(context: Context, session: date) -> list[str]:
+    """Return a few symbols that have a valid vector of the session."""
+    vectors = feature_table(primary_view())
+    shown = limited(valid_symbols(vectors, session), SHOWN_SYMBOLS, order_by=["symbol"])
+    return context.lake.collect_query(shown, vectors)["symbol"].to_list()
 
 
 def render_runs(api: AirflowApi) -> str:
@@ -80,16 +81,17 @@ def render_champion(context: Context) -> str:
 
 def render_online(context: Context, symbols: Sequence[str]) -> str:
     """Return a few online features of each symbol, one column a symbol."""
-    rows = open_feature_store(context).online(symbols, DAILY_VIEW)
-    shown = ["session", "event_timestamp", "known_at", "valid", *daily_names()[:SHOWN_FEATURES]]
+    rows = open_feature_store(context).online(symbols, primary_view().name)
+    shown = [
+        "session",
+        "event_timestamp",
+        "known_at",
+        "valid",
+        *primary_view().feature_names[:SHOWN_FEATURES],
+    ]
     by_symbol = {row["symbol"]: row for row in rows.to_dicts()}
     lines = [(name, *(str(by_symbol[symbol][name]) for symbol in symbols)) for name in shown]
     return text_table(("", *symbols), lines)
-
-
-def daily_names() -> list[str]:
-    """Return the names of the daily features."""
-    return [feature.name for feature in daily_features()]
 
 
 def render_drift(api: AirflowApi, session: date) -> str:

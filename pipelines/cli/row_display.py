@@ -14,8 +14,8 @@ from pipelines.base.context import Context
 from pipelines.base.errors import QueryError
 from pipelines.base.table import TableContract
 from pipelines.io.ad_hoc_query import run_ad_hoc
-from pipelines.tables.as_of import instant_literal, newest_query
-from pipelines.tables.contracts import TABLES
+from pipelines.tables import queries
+from pipelines.tables.contracts import all_tables
 from pipelines.tables.scope import dates_condition
 
 MOST_ROWS = 5_000_000
@@ -30,7 +30,7 @@ def find_table(name: str) -> TableContract:
     click.BadParameter
         Naming the tables there are, the nearest first.
     """
-    names = {contract.name: contract for contract in TABLES}
+    names = {contract.name: contract for contract in all_tables()}
     if name in names:
         return names[name]
     near = difflib.get_close_matches(name, list(names), n=3, cutoff=0.4)
@@ -61,39 +61,38 @@ def select_rows(
     wanted = ["true"]
     if session is not None:
         wanted.append(_of_session(contract, session))
-    if symbol is not None and "symbol" not in contract.schema:
-        msg = f"{contract.name} has no symbol; leave --symbol out"
-        raise click.BadParameter(msg, param_hint="--symbol")
     if symbol is not None:
-        wanted.append(f"symbol = '{_checked(symbol)}'")
-    columns, source = ", ".join(contract.columns), f"{contract.alias} where {' and '.join(wanted)}"
-    query = f"select {columns} from {source}" if known_at is None else _known(contract, source, known_at)
-    order = ", ".join(contract.key)
-    return context.lake.collect_query(
-        f"select * from ({query}) as shown order by {order} limit {limit or MOST_ROWS}", contract
-    )
+        wanted.append(_of_symbol(contract, symbol))
+    where = " and ".join(wanted)
+    if known_at is None:
+        query = queries.rows_of(contract, contract.columns, where)
+    else:
+        _check_column(contract, "known_at")
+        query = queries.newest_known(contract, known_at, contract.columns, where=where)
+    shown = queries.limited(query, limit or MOST_ROWS, order_by=contract.key)
+    return context.lake.collect_query(shown, contract)
 
 
-def _checked(symbol: str) -> str:
-    if "'" in symbol or "\\" in symbol:
-        msg = f"{symbol!r} holds a quote or a backslash; no symbol does"
-        raise click.BadParameter(msg, param_hint="--symbol")
-    return symbol
+def _check_column(contract: TableContract, name: str) -> None:
+    if name not in contract.schema:
+        option = f"--{name.replace('_', '-')}"
+        msg = f"{contract.name} has no {name}; leave {option} out"
+        raise click.BadParameter(msg, param_hint=option)
+
+
+def _of_symbol(contract: TableContract, symbol: str) -> str:
+    _check_column(contract, "symbol")
+    try:
+        return queries.equals("symbol", symbol)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--symbol") from error
 
 
 def _of_session(contract: TableContract, session: date) -> str:
-    if "session" not in contract.schema:
-        msg = f"{contract.name} has no session; leave --session out"
-        raise click.BadParameter(msg, param_hint="--session")
-    return dates_condition([session]) if contract.partition_by == "month" else f"session = '{session}'"
-
-
-def _known(contract: TableContract, source: str, known_at: datetime) -> str:
-    if "known_at" not in contract.schema:
-        msg = f"{contract.name} has no known_at; leave --known-at out"
-        raise click.BadParameter(msg, param_hint="--known-at")
-    keys = [name for name in contract.key if name != "known_at"]
-    return newest_query(f"{source} and known_at <= {instant_literal(known_at)}", list(contract.columns), keys)
+    _check_column(contract, "session")
+    # In quarantine a session stands as it was sent, as text.
+    text = contract.schema["session"] == pl.String
+    return queries.equals("session", str(session)) if text else dates_condition([session])
 
 
 def query_rows(context: Context, query: str, *, limit: int = 200) -> pl.DataFrame:
@@ -104,11 +103,11 @@ def query_rows(context: Context, query: str, *, limit: int = 200) -> pl.DataFram
     click.BadParameter
         If it cannot be run, or does more than read, with the first line of the reason.
     """
-    named = [contract for contract in TABLES if contract.alias in query.lower()]
+    named = [contract for contract in all_tables() if contract.alias in query.lower()]
     try:
         return run_ad_hoc(context.lake, query, named, limit=limit)
     except QueryError as error:
-        tables = ", ".join(contract.alias for contract in TABLES)
+        tables = ", ".join(contract.alias for contract in all_tables())
         msg = f"{error} Give one query that reads; tables: {tables}"
         raise click.BadParameter(msg, param_hint="QUERY") from error
 

@@ -15,28 +15,13 @@ import click
 from models.families import trainable_families
 from pipelines.base.errors import EXIT_NOTHING_TO_DO
 from pipelines.base.report import SessionRange, StageReport
+from pipelines.base.stage import Stage
 from pipelines.cli.options import Request, common, open_request, parse_session, resolve_sessions
 from pipelines.cli.source_options import sourced, with_source
+from pipelines.stages import STAGES
 
 if TYPE_CHECKING:
     from pipelines.base.context import Context
-
-CHAIN_BEFORE = ("ingest", "curate", "score_text", "build_features", "materialize")
-CHAIN_TRAIN = ("train", "evaluate", "promote")
-STAGE_HELP = {
-    "ingest": "Land the source's records of the window in bronze, as sent.",
-    "curate": "Turn bronze records into clean bitemporal tables.",
-    "score_text": "Score the sentiment of texts not scored yet.",
-    "build_features": "Build features and labels of the sessions whose inputs changed.",
-    "materialize": "Publish the newest known features to the online store.",
-    "train": "Train and register a challenger.",
-    "evaluate": "Judge the challenger beside the baselines.",
-    "promote": "Make the challenger champion if it has earned it.",
-    "forecast": "Issue the champion's forecasts.",
-    "monitor": "Report drift and give a verdict.",
-    "package": "Build the champion's Bento and switch the service to it.",
-    "maintain": "Join small files, remove what has outlived its retention.",
-}
 
 
 def runs_stages(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -75,11 +60,11 @@ def runs_stages(command: Callable[..., Any]) -> Callable[..., Any]:
     return decorated
 
 
-def _stage_command(stage: str) -> click.Command:
-    @click.command(name=stage, help=STAGE_HELP[stage])
+def _stage_command(stage: Stage) -> click.Command:
+    @click.command(name=stage.name, help=stage.help)
     @runs_stages
     def command(context: Context, sessions: SessionRange) -> None:
-        report = _run_stages(context, [stage], sessions)[0]
+        report = _run_stages(context, [stage.name], sessions)[0]
         click.echo(_line(asdict(report), sessions))
         if report.status == "nothing_to_do":
             sys.exit(EXIT_NOTHING_TO_DO)
@@ -104,14 +89,14 @@ def run(context: Context, sessions: SessionRange, *, train: bool | None, stages:
         sys.exit(EXIT_NOTHING_TO_DO)
 
 
-COMMANDS = (*map(_stage_command, STAGE_HELP), run)
+COMMANDS = (*map(_stage_command, STAGES.values()), run)
 
 
 def _named(stages: str) -> list[str]:
     names = [name.strip() for name in stages.split(",")]
-    unknown = [name for name in names if name not in STAGE_HELP]
+    unknown = [name for name in names if name not in STAGES]
     if unknown:
-        msg = f"--stages names {', '.join(unknown)}; allowed: {', '.join(STAGE_HELP)}"
+        msg = f"--stages names {', '.join(unknown)}; allowed: {', '.join(STAGES)}"
         raise click.BadParameter(msg)
     return names
 
@@ -131,16 +116,19 @@ def _run_chain(context: Context, sessions: SessionRange, *, train: bool | None) 
     from pipelines.registry.champion import champion_at
 
     with one_writer(context):
-        load_ahead([*CHAIN_BEFORE, "forecast", "monitor"])
-        reports = [run_stage(context, stage, sessions) for stage in CHAIN_BEFORE]
+        load_ahead(_of_chain("data", "issue", "report"))
+        reports = [run_stage(context, stage, sessions) for stage in _of_chain("data")]
         wanted = train if train is not None else champion_at(context, sessions.end) is None
         if wanted:
-            reports += [run_stage(context, stage, sessions) for stage in CHAIN_TRAIN]
-        reports.append(run_stage(context, "forecast", sessions))
-        if wanted or BentoRepository(context.home.bento).current() is None:
-            reports.append(run_stage(context, "package", sessions))
-        reports.append(run_stage(context, "monitor", sessions))
-    return reports
+            reports += [run_stage(context, stage, sessions) for stage in _of_chain("training")]
+        release = wanted or BentoRepository(context.home.bento).current() is None
+        rest = _of_chain("issue", *(["release"] if release else []), "report")
+        return [*reports, *(run_stage(context, stage, sessions) for stage in rest)]
+
+
+def _of_chain(*chains: str) -> list[str]:
+    """Return the stages that belong to parts of the chain, in order."""
+    return [stage.name for stage in STAGES.values() if stage.chain in chains]
 
 
 def _summary(reports: Sequence[StageReport]) -> dict[str, Any]:

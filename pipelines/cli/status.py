@@ -13,14 +13,17 @@ from pipelines.base.context import Context
 from pipelines.base.table import TableContract
 from pipelines.cli.row_display import as_text
 from pipelines.registry.champion import champion_at
-from pipelines.tables.contracts import OPS_STAGE_RUNS, TABLES
+from pipelines.tables import queries
+from pipelines.tables.contracts import OPS_STAGE_RUNS, all_tables
+
+RUN_COLUMNS = ("stage", "status", "as_of", "finished_at", "seconds", "rows_out", "rows_refused", "details")
 
 
 def describe(context: Context) -> dict[str, Any]:
     """Return tables with their rows, the last run of each stage, the champion and the drift verdict."""
     return {
         "home": str(context.home.root),
-        "tables": [_describe_table(context, contract) for contract in TABLES],
+        "tables": [_describe_table(context, contract) for contract in all_tables()],
         "stages": _last_runs(context),
         "champion": _describe_champion(context),
         "drift": _last_verdict(context),
@@ -31,18 +34,14 @@ def _describe_table(context: Context, contract: TableContract) -> dict[str, Any]
     version = context.lake.version(contract)
     if version is None:
         return {"table": contract.name, "rows": None, "version": None, "first": None, "last": None}
-    day = "session_date" if "session_date" in contract.schema else "session"
-    span = f", min({day}) as first, max({day}) as last" if day in contract.schema else ""
-    counted = context.lake.collect_query(f"select count(*) as height{span} from {contract.alias}", contract)
-    rows, first, last = (*counted.row(0), None, None)[:3]
+    day = next((name for name in ("session_date", "session") if name in contract.schema), None)
+    query = queries.size_and_extent(contract, day) if day else queries.count_rows(contract)
+    rows, first, last = (*context.lake.collect_query(query, contract).row(0), None, None)[:3]
     return {"table": contract.name, "rows": rows, "version": version, "first": first, "last": last}
 
 
 def _last_runs(context: Context) -> list[dict[str, Any]]:
-    columns = "stage, status, as_of, finished_at, seconds, rows_out, rows_refused, details"
-    place = "row_number() over (partition by stage order by finished_at desc, run_id desc) as place"
-    ranked = f"select {columns}, {place} from ops_stage_runs"
-    last = f"select {columns} from ({ranked}) as ranked where place = 1 order by finished_at"
+    last = queries.last_runs(OPS_STAGE_RUNS, RUN_COLUMNS)
     return context.lake.collect_query(last, OPS_STAGE_RUNS).to_dicts()
 
 

@@ -10,6 +10,7 @@ from pyspark.errors import PySparkException
 from pipelines.base.errors import QueryError
 from pipelines.base.lake import Lake
 from pipelines.base.table import TableContract
+from pipelines.tables import queries
 
 
 def run_ad_hoc(lake: Lake, query: str, contracts: Sequence[TableContract], *, limit: int) -> pl.DataFrame:
@@ -25,6 +26,6 @@ def run_ad_hoc(lake: Lake, query: str, contracts: Sequence[TableContract], *, li
     """
     inner = query.strip().rstrip(";")
     try:
-        return lake.collect(lake.scan_query(f"select * from (\n{inner}\n) limit {limit}", *contracts))
+        return lake.collect(lake.scan_query(queries.limited(inner, limit), *contracts))
     except PySparkException as error:
         raise QueryError(str(error).strip().splitlines()[0]) from error

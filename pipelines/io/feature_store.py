@@ -16,26 +16,15 @@ import feast
 import polars as pl
 from pyspark.sql import DataFrame
 
-from feature_repo.definitions import (
-    DAILY_VIEW,
-    MODEL_SERVICE,
-    Definitions,
-    build_definitions,
-)
+from feature_repo.definitions import Definitions, build_definitions
+from features.views import find_view, names_by_view
 from pipelines.base.context import Context
 from pipelines.base.errors import ContractViolation, UnavailableError
 from pipelines.base.lake import Lake
 from pipelines.base.small_files import read_record, replace_text
 from pipelines.io.feature_config import OFFLINE_STORE, write_command_files
-from pipelines.io.retrieval import (
-    CONTRACTS,
-    check_spine,
-    read_newest,
-    refusal,
-    register_versions,
-    views_of,
-    with_features,
-)
+from pipelines.io.historical_retrieval import from_spine, refusal, register_versions, to_spine, with_features
+from pipelines.tables.contracts import feature_table
 from serving.online.feast_config import (
     APPLIED_FILE,
     ONLINE_FILE,
@@ -48,8 +37,6 @@ from serving.online.rows import created_column, encode_rows, read_rows, select_n
 
 log = logging.getLogger(__name__)
 
-FEATURE_SERVICE = MODEL_SERVICE
-"""Feast's name for what a model may read."""
 _REFUSAL = "refusal"
 
 
@@ -119,72 +106,67 @@ class FeatureStore:
         return all((self._folder / name).is_file() for name in needed)
 
     def point_in_time_frame(
-        self, spine: DataFrame, features: Sequence[str], *, at_versions: Mapping[str, int] | None = None
+        self,
+        rows: DataFrame,
+        features: Sequence[str],
+        *,
+        at: str,
+        at_versions: Mapping[str, int] | None = None,
     ) -> DataFrame:
-        """Return the spine with the features that were known at each row's decision instant.
+        """Return distributed rows with the features known at each row's instant.
 
-        A row stays only if the vector that Feast finds is that of its own session and valid: neither
-        yesterday's vector nor the one before a retraction is ever used. `count_refusals` says how many
-        rows go, and why.
+        The distributed planner of `pipelines.io.feature_retrieval.read_features`, which says what comes back.
 
         Parameters
         ----------
-        spine : pyspark.sql.DataFrame
-            `symbol`, `session` (date), `decision_at` (timestamp), unique by them, and any further columns
-            but `event_timestamp`.
+        rows : pyspark.sql.DataFrame
+            `symbol`, `session` (date), the instant (timestamp), unique by them, and any further columns.
         features : sequence of str
-            Names from the catalog, of either view.
+            Names of features of any view.
+        at : str
+            Column that holds the instant.
         at_versions : mapping of table to Delta version, optional
             Tables named here are read as of that version, the others as they are.
-
-        Returns
-        -------
-        pyspark.sql.DataFrame, shape (n_accepted_rows, n_spine_columns + n_features)
-            In any order, not computed yet; unknown values are null. Text features are null, and no
-            ground for refusal, where the session has no valid text row.
 
         Raises
         ------
         ContractViolation
-            If the spine lacks a column.
+            If the rows lack a column.
         ValueError
-            If a feature is unknown or the spine holds no row.
+            If there is no row.
         """
-        joined = self._retrieve(spine, views_of(features), at_versions or {})
-        return with_features(joined, spine.columns, views_of(features)).select(*spine.columns, *features)
+        views = names_by_view(features)
+        joined = self._retrieve(rows, views, at, at_versions or {})
+        return with_features(joined, rows.columns, views).select(*rows.columns, *features)
 
     def count_refusals(
-        self, spine: DataFrame, *, at_versions: Mapping[str, int] | None = None
+        self, rows: DataFrame, *, at: str, at_versions: Mapping[str, int] | None = None
     ) -> dict[str, int]:
-        """Return how many rows of a spine `point_in_time_frame` drops, by reason.
+        """Return how many rows `point_in_time_frame` drops, by reason.
 
-        The reasons are ``absent`` (nothing known within the ttl), ``other_session`` (the newest vector is
-        an earlier session's) and ``retracted``.
+        The reasons are ``absent`` (no vector of the session was known yet) and ``retracted``.
         """
-        joined = self._retrieve(spine, {DAILY_VIEW: []}, at_versions or {})
+        joined = self._retrieve(rows, names_by_view(()), at, at_versions or {})
         counts = joined.where(refusal().isNotNull()).groupBy(refusal().alias(_REFUSAL)).count()
         return {row[_REFUSAL]: row["count"] for row in counts.collect()}
 
     def _retrieve(
-        self, spine: DataFrame, views: Mapping[str, Sequence[str]], at_versions: Mapping[str, int]
+        self, rows: DataFrame, views: Mapping[str, Sequence[str]], at: str, at_versions: Mapping[str, int]
     ) -> DataFrame:
         """Return Feast's point-in-time join, columns named ``view__field``."""
-        check_spine(spine)
-        for view in views:
-            register_versions(self._lake, view, at_versions.get(CONTRACTS[view].name))
+        spine = to_spine(rows, at)
+        for name in views:
+            view = find_view(name)
+            register_versions(self._lake, view, at_versions.get(feature_table(view).name))
         names = {view: ["session", "valid", *chosen] for view, chosen in views.items()}
         with _quiet():
             job = self._store.get_historical_features(
-                entity_df=spine.withColumnRenamed("decision_at", "event_timestamp"),
+                entity_df=spine,
                 features=[f"{view}:{name}" for view, columns in names.items() for name in columns],
                 full_feature_names=True,
                 filter_by_created_timestamp=True,
             )
-        return job.to_spark_df().withColumnRenamed("event_timestamp", "decision_at")
-
-    def newest_versions(self, view: str, *, as_of: date, decision_at: datetime) -> pl.DataFrame:
-        """Return what is to be published as of a session; see `pipelines.io.retrieval.read_newest`."""
-        return read_newest(self._lake, CONTRACTS[view], as_of=as_of, decision_at=decision_at)
+        return from_spine(job.to_spark_df(), at)
 
     def publish(self, rows: pl.DataFrame, view: str) -> int:
         """Put rows into the online store, never an older one over a newer; return how many were written.

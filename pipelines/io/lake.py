@@ -27,6 +27,7 @@ from pipelines.io.frames import (
     spark_type,
     to_arrow,
 )
+from pipelines.tables import queries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -150,7 +151,7 @@ class Lake:
         """Return the rows of a query: in this process if they are few, as a Spark frame otherwise."""
         if not self.local_rows:
             return self.scan_query(query, *contracts)
-        few = self.collect_query(f"select * from ({query}) as picked limit {self.local_rows + 1}", *contracts)
+        few = self.collect_query(queries.limited(query, self.local_rows + 1), *contracts)
         return few if few.height <= self.local_rows else self.scan_query(query, *contracts)
 
     def collect_if_small(self, frame: DataFrame) -> Frame:
@@ -165,7 +166,7 @@ class Lake:
         version = self.version(contract)
         kept = self._small.get(contract.name)
         if kept is None or kept[0] != version:
-            rows = self.collect_query(f"select * from {contract.alias}", contract)
+            rows = self.collect_query(queries.whole_table(contract), contract)
             kept = self._small[contract.name] = (version, rows)
         return kept[1]
 
@@ -247,9 +248,7 @@ class Lake:
         return self._apply_difference(contract, wanted, standing)
 
     def _standing(self, contract: TableContract, columns: Sequence[str], scope: str) -> Frame:
-        return self.collect_query_if_small(
-            f"select {', '.join(columns)} from {contract.alias} where {scope}", contract
-        )
+        return self.collect_query_if_small(queries.rows_of(contract, columns, scope), contract)
 
     def _append_some(self, contract: TableContract, rows: DataFrame) -> int:
         """Append rows in one commit, if there are any, and return how many."""

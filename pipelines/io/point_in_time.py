@@ -23,6 +23,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 SPINE_TIMESTAMP = "event_timestamp"
+SESSION = "session"
 _MATERIALIZE = (
     "Feast's materialize would publish versions that were not known yet; "
     "run `bellwether materialize --as-of SESSION` instead"
@@ -67,8 +68,9 @@ class DeltaOfflineStore(SparkOfflineStore):  # type: ignore[misc]
             If the spine is no Spark frame, holds no row or lacks a column.
         """
         earliest, latest = _time_range(entity_df)
+        reached = _first_session(entity_df) if SESSION in entity_df.columns else earliest
         contexts = offline_utils.get_feature_view_query_context(
-            feature_refs, feature_views, registry, project, (earliest, latest)
+            feature_refs, feature_views, registry, project, (min(earliest, reached), latest)
         )
         joined = join_versions(
             entity_df, contexts, prefixed=full_feature_names, known_only=filter_by_created_timestamp
@@ -121,13 +123,16 @@ def join_versions(
 ) -> DataFrame:
     """Join to each spine row, for every view, the latest version that its instant admits.
 
-    The latest `event_timestamp` within the view's ttl wins, then the latest created timestamp. Rows without
-    one get nulls. Narrow joins come first and wide tables last, so no feature is moved more than once.
+    The latest `event_timestamp` within the view's ttl wins, then the latest created timestamp. A spine that
+    names a session gets that session's versions and no other's, however long ago it was. Rows without one
+    get nulls. Narrow joins come first and wide tables last, so no feature is moved more than once.
     """
+    named = [SESSION] if SESSION in spine.columns else []
+    choose = _choose_of_session if named else _choose_within_ttl
     narrow = spine
     for context in contexts:
-        keys = [*context.entities, SPINE_TIMESTAMP]
-        narrow = narrow.join(_choose_versions(spine, context, known_only=known_only), on=keys, how="left")
+        keys = [*context.entities, SPINE_TIMESTAMP, *named]
+        narrow = narrow.join(choose(spine, context, known_only=known_only), on=keys, how="left")
     wide = narrow
     for context in sorted(contexts, key=lambda view: len(view.features)):
         keys = [*context.entities, *_version_columns(context)]
@@ -136,31 +141,55 @@ def join_versions(
     return wide.drop(*(name for context in contexts for name in _version_columns(context)))
 
 
-def _choose_versions(spine: DataFrame, context: FeatureViewQueryContext, *, known_only: bool) -> DataFrame:
-    """Return for each distinct (entity, instant) of the spine the identity of its version."""
-    created = context.created_timestamp_column
-    event_at, created_at = F.col("_event_at"), F.col("_created_at")
+def _choose_within_ttl(spine: DataFrame, context: FeatureViewQueryContext, *, known_only: bool) -> DataFrame:
+    """Return for each distinct (entity, instant) of the spine the identity of its version.
+
+    Instants and versions meet in buckets as long as the ttl: a version within reach lies in the instant's own
+    bucket or the one before, so the join is an equality and grows with the rows, not with their product.
+    """
     bucket = _bucket(F.col(SPINE_TIMESTAMP), context.ttl)
     probes = spine.select(*context.entities, SPINE_TIMESTAMP).distinct()
     probes = probes.withColumn("_bucket", F.explode(F.array(bucket, bucket - 1)))
-    versions = _table(spine.sparkSession, context).select(
-        *context.entities,
-        F.col(context.timestamp_field).alias("_event_at"),
-        F.col(created).alias("_created_at"),
-        _bucket(F.col(context.timestamp_field), context.ttl).alias("_bucket"),
+    versions = _identities(
+        spine, context, _bucket(F.col(context.timestamp_field), context.ttl).alias("_bucket")
     )
     oldest = F.col(SPINE_TIMESTAMP) - F.expr(f"INTERVAL {context.ttl} SECONDS")
-    admitted = event_at.between(oldest, F.col(SPINE_TIMESTAMP))
+    met = probes.join(versions, on=[*context.entities, "_bucket"], how="inner")
+    return _latest(met.where(F.col("_event_at") >= oldest), context, [], known_only=known_only)
+
+
+def _choose_of_session(spine: DataFrame, context: FeatureViewQueryContext, *, known_only: bool) -> DataFrame:
+    """Return for each distinct (entity, instant, session) of the spine the identity of its version."""
+    probes = spine.select(*context.entities, SPINE_TIMESTAMP, SESSION).distinct()
+    versions = _identities(spine, context, F.to_date(SESSION).alias(SESSION))
+    met = probes.join(versions, on=[*context.entities, SESSION], how="inner")
+    return _latest(met, context, [SESSION], known_only=known_only)
+
+
+def _identities(spine: DataFrame, context: FeatureViewQueryContext, met_by: Column) -> DataFrame:
+    """Return of each version when it happened and became known, and what the spine meets it by."""
+    return _table(spine.sparkSession, context).select(
+        *context.entities,
+        F.col(context.timestamp_field).alias("_event_at"),
+        F.col(context.created_timestamp_column).alias("_created_at"),
+        met_by,
+    )
+
+
+def _latest(
+    met: DataFrame, context: FeatureViewQueryContext, named: list[str], *, known_only: bool
+) -> DataFrame:
+    """Return the latest version that each instant admits, by event and then by created timestamp."""
+    admitted = F.col("_event_at") <= F.col(SPINE_TIMESTAMP)
     if known_only:
-        admitted &= created_at <= F.col(SPINE_TIMESTAMP)
-    candidates = probes.join(versions, on=[*context.entities, "_bucket"], how="inner").where(admitted)
-    chosen = candidates.groupBy(*context.entities, SPINE_TIMESTAMP).agg(
-        F.max(F.struct("_event_at", "_created_at")).alias("_version")
+        admitted &= F.col("_created_at") <= F.col(SPINE_TIMESTAMP)
+    keys = [*context.entities, SPINE_TIMESTAMP, *named]
+    chosen = (
+        met.where(admitted).groupBy(*keys).agg(F.max(F.struct("_event_at", "_created_at")).alias("_version"))
     )
     event_name, created_name = _version_columns(context)
     return chosen.select(
-        *context.entities,
-        SPINE_TIMESTAMP,
+        *keys,
         F.col("_version._event_at").alias(event_name),
         F.col("_version._created_at").alias(created_name),
     )
@@ -217,6 +246,12 @@ def _time_range(spine: DataFrame) -> tuple[datetime, datetime]:
         msg = "the spine holds no row; there is nothing to retrieve"
         raise ValueError(msg)
     return _from_micros(first), _from_micros(last)
+
+
+def _first_session(spine: DataFrame) -> datetime:
+    """Return the first instant of the earliest session that a spine names."""
+    first = spine.agg(F.min(SESSION)).collect()[0][0]
+    return datetime(first.year, first.month, first.day, tzinfo=UTC)
 
 
 def _from_micros(micros: int) -> datetime:

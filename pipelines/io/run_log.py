@@ -12,6 +12,7 @@ from pipelines.base.lake import Lake
 from pipelines.base.report import SessionRange, StageReport
 from pipelines.base.run_log import LastRun
 from pipelines.io.lake import decode_versions
+from pipelines.tables import queries
 from pipelines.tables.contracts import OPS_STAGE_RUNS
 
 REMEMBERED = ("run_id", "stage", "as_of", "finished_at", "inputs", "definition")
@@ -43,7 +44,7 @@ class RunLog:
         """Return all runs in the order in which they finished: a dozen short rows a day."""
         if self._runs is None:
             self._runs = self._lake.collect_query(
-                f"select {', '.join(REMEMBERED)} from ops_stage_runs", OPS_STAGE_RUNS
+                queries.rows_of(OPS_STAGE_RUNS, REMEMBERED, "true"), OPS_STAGE_RUNS
             )
         return self._runs.sort("finished_at", "run_id")
 

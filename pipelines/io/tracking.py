@@ -114,7 +114,7 @@ class Tracking:
         return str(self.client.create_experiment(self.params.experiment, artifact_location=place))
 
     def begin_run(self, model_key: str, *, name: str, tags: Mapping[str, str], started_at: datetime) -> str:
-        """Create a run that names its ancestry, in one commit, and return its id."""
+        """Create a run that names its lineage, in one commit, and return its id."""
         run = self.client.create_run(
             self.experiment_id,
             start_time=int(started_at.timestamp() * 1000),

@@ -1,4 +1,4 @@
-"""The candidate: the version that training was last asked for, with what its run kept."""
+"""The challenger: the version that training was last asked for, with what its run kept."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ import polars as pl
 from pipelines.base.context import Context
 from pipelines.io.tracking import MODEL_FOLDER, ModelVersion, Tracking
 from pipelines.registry.champion import tracking_of
-from pipelines.registry.lineage import Ancestry, read_ancestry
+from pipelines.registry.lineage import Lineage, read_lineage
 
 REQUEST = "request"
 FRAME_FILE = "frame/frame.parquet"
 OUT_OF_FOLD_FILE = "forecasts/out_of_fold.parquet"
 HOLDOUT_FILE = "forecasts/holdout.parquet"
-RIVALS_OUT_OF_FOLD_FILE = "evaluation/rivals_out_of_fold.parquet"
-RIVALS_HOLDOUT_FILE = "evaluation/rivals_holdout.parquet"
+BASELINES_OUT_OF_FOLD_FILE = "evaluation/baselines_out_of_fold.parquet"
+BASELINES_HOLDOUT_FILE = "evaluation/baselines_holdout.parquet"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
+class Challenger:
     """A registered version under judgement, and where its run's files are."""
 
     version: ModelVersion
-    ancestry: Ancestry
+    lineage: Lineage
     tracking: Tracking
 
     @property
@@ -50,7 +50,7 @@ def ask_for(tracking: Tracking, version: ModelVersion) -> None:
         tracking.tag_version(version.version, REQUEST, str(newest + 1))
 
 
-def find_candidate(context: Context, as_of: date) -> Candidate | None:
+def find_challenger(context: Context, as_of: date) -> Challenger | None:
     """Return the version that training was last asked for at or before an as-of, None without any."""
     tracking = tracking_of(context)
     asked = [entry for entry in tracking.versions() if entry.as_of <= as_of]
@@ -58,7 +58,7 @@ def find_candidate(context: Context, as_of: date) -> Candidate | None:
         return None
     version = max(asked, key=lambda entry: (_request(entry), int(entry.version)))
     folder = tracking.fetch(version.run_id, MODEL_FOLDER)
-    return Candidate(version=version, ancestry=read_ancestry(folder), tracking=tracking)
+    return Challenger(version=version, lineage=read_lineage(folder), tracking=tracking)
 
 
 def _request(version: ModelVersion) -> int:

@@ -19,7 +19,8 @@ from pipelines.registry.ledger import (
     read_ledger,
     select_champion,
 )
-from pipelines.registry.lineage import Ancestry, read_ancestry
+from pipelines.registry.lineage import Lineage, read_lineage
+from pipelines.tables import queries
 from pipelines.tables.contracts import OPS_STAGE_RUNS
 
 log = logging.getLogger(__name__)
@@ -33,14 +34,14 @@ class Champion:
     ----------
     entry : LedgerEntry
         The decision that installed it; `entry.lost` names the comparisons it lost.
-    ancestry : Ancestry
+    lineage : Lineage
         What it was made from.
     folder : Path
         Local model folder for `read_forecaster`.
     """
 
     entry: LedgerEntry
-    ancestry: Ancestry
+    lineage: Lineage
     folder: Path
 
 
@@ -55,9 +56,9 @@ def champion_at(context: Context, as_of: date) -> LedgerEntry | None:
 
 
 def load_champion(context: Context, entry: LedgerEntry) -> Champion:
-    """Fetch a champion's folder (once a home) and read its ancestry."""
+    """Fetch a champion's folder (once a home) and read its lineage."""
     folder = tracking_of(context).model_folder(entry.model_version, entry.model_key)
-    return Champion(entry=entry, ancestry=read_ancestry(folder), folder=folder)
+    return Champion(entry=entry, lineage=read_lineage(folder), folder=folder)
 
 
 def point_alias(context: Context) -> str | None:
@@ -153,6 +154,6 @@ def _check_not_overridden(entries: list[LedgerEntry], since: date) -> None:
 
 def _latest_as_of(context: Context, entries: list[LedgerEntry]) -> date:
     """Latest session that a stage ran for or a decision was taken for."""
-    last = context.lake.collect_query("select max(as_of) as last from ops_stage_runs", OPS_STAGE_RUNS).item()
+    last = context.lake.collect_query(queries.extent(OPS_STAGE_RUNS, "as_of"), OPS_STAGE_RUNS)["last"].item()
     known = [day for day in (last, *(entry.as_of for entry in entries)) if day is not None]
     return max(known) if known else context.calendar.last_decided(context.clock())

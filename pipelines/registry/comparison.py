@@ -1,4 +1,4 @@
-"""The reigning champion on a candidate's held-out rows."""
+"""The reigning champion on a challenger's held-out rows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from models.splits import Part
 from models.training import forecast_part
 from pipelines.base.context import Context
 from pipelines.io.model_folder import read_forecaster
-from pipelines.registry.challenger import Candidate
+from pipelines.registry.challenger import Challenger
 from pipelines.registry.champion import load_champion
 from pipelines.registry.ledger import LedgerEntry
 
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChampionForecasts:
-    """What the champion says of the candidate's hold-out.
+    """What the champion says of the challenger's hold-out.
 
     Attributes
     ----------
@@ -43,21 +43,21 @@ class ChampionForecasts:
 
 
 def forecast_champion(
-    context: Context, reigning: LedgerEntry, candidate: Candidate, frame: pl.DataFrame
+    context: Context, reigning: LedgerEntry, challenger: Challenger, frame: pl.DataFrame
 ) -> ChampionForecasts:
-    """Let the champion forecast the candidate's held-out rows.
+    """Let the champion forecast the challenger's held-out rows.
 
     Parameters
     ----------
     frame : polars.DataFrame
-        The candidate's training frame.
+        The challenger's training frame.
     """
     champion = load_champion(context, reigning)
-    name = f"champion {champion.ancestry.family} v{reigning.model_version}"
+    name = f"champion {champion.lineage.family} v{reigning.model_version}"
     unseen = comparable_sessions(
         frame,
-        [candidate.ancestry.fitted_until, champion.ancestry.fitted_until],
-        embargo_sessions=max(candidate.ancestry.embargo_sessions, champion.ancestry.embargo_sessions),
+        [challenger.lineage.fitted_until, champion.lineage.fitted_until],
+        embargo_sessions=max(challenger.lineage.embargo_sessions, champion.lineage.embargo_sessions),
     )
     forecaster = read_forecaster(champion.folder)
     missing = sorted(set(forecaster.feature_names) - set(frame.columns))
@@ -67,11 +67,11 @@ def forecast_champion(
         )
         log.warning(why_not)
         return ChampionForecasts(name=name, forecasts=None, unseen=tuple(unseen), why_not=why_not)
-    forecasts = forecast_part(forecaster, frame, holdout_of(candidate))
+    forecasts = forecast_part(forecaster, frame, holdout_of(challenger))
     return ChampionForecasts(name=name, forecasts=forecasts, unseen=tuple(unseen))
 
 
-def holdout_of(candidate: Candidate) -> Part:
-    """Return the candidate's held-out sessions."""
-    test = candidate.ancestry.splits["final"]["test"]
+def holdout_of(challenger: Challenger) -> Part:
+    """Return the challenger's held-out sessions."""
+    test = challenger.lineage.splits["final"]["test"]
     return Part(first=date.fromisoformat(test["first"]), last=date.fromisoformat(test["last"]))

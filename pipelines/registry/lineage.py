@@ -12,7 +12,12 @@ from typing import Any
 from models.families import find_family
 from models.params import ModelsParams, SplitParams
 
-ANCESTRY_FILE = "ancestry.json"
+LINEAGE_FILE = "lineage.json"
+FORMER_FILE = "ancestry.json"
+"""Where releases before the feature sets kept it."""
+RENAMED = {"horizon": "horizon_sessions", "feature_service": "feature_set"}
+ADDED: Mapping[str, Any] = {"feature_digests": {}, "definitions": {}}
+"""Fields that older records lack, with what they then say: nothing is known of it."""
 UNIVERSE_RULE = (
     "every symbol with a valid feature row of the session known at its decision instant; "
     "to train, with a valid label known at the as-of's"
@@ -20,7 +25,7 @@ UNIVERSE_RULE = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ancestry:
+class Lineage:
     """Everything needed to make a model again, and to know which sessions it has seen.
 
     Attributes
@@ -32,7 +37,7 @@ class Ancestry:
         Session at whose decision instant the tables were read.
     decision_at : datetime
         That instant, in UTC.
-    horizon : int
+    horizon_sessions : int
         Sessions over which the label's return runs.
     feature_names : tuple of str
         Columns the model reads, in its order.
@@ -43,10 +48,14 @@ class Ancestry:
     frame_digest : str
         Digest of the sorted training frame.
     table_versions : mapping of table to Delta version
-    feature_service, feature_digest : str
-        Feast's name of the feature set, and the digest of its definitions.
+    feature_set : str
+        Name of the feature set, which is also that of Feast's feature service.
+    feature_digests : mapping of feature to str
+        Digest of each feature's entry and of the code that it reaches.
+    definitions : mapping of str to str
+        What lies behind the features: how bars were judged, their price basis, calendar, labels, scorer.
     code_revision, git_commit : str
-        Digest of the source that makes the model; the commit, where there is a repository.
+        Digest of the code that the fit rests on; the commit, where there is a repository.
     settings_hash : str
         Digest of `model_settings`.
     model_settings : mapping
@@ -65,14 +74,15 @@ class Ancestry:
     family: str
     as_of: date
     decision_at: datetime
-    horizon: int
+    horizon_sessions: int
     feature_names: tuple[str, ...]
     history_sessions: int
     rows: int
     frame_digest: str
     table_versions: Mapping[str, int | None]
-    feature_service: str
-    feature_digest: str
+    feature_set: str
+    feature_digests: Mapping[str, str]
+    definitions: Mapping[str, str]
     code_revision: str
     git_commit: str
     settings_hash: str
@@ -92,7 +102,7 @@ class Ancestry:
         short = {
             field.name: getattr(self, field.name)
             for field in fields(self)
-            if field.name not in {"feature_names", "model_settings", "splits"}
+            if field.name not in {"feature_names", "feature_digests", "model_settings", "splits"}
         }
         return {
             name: json.dumps(value, sort_keys=True) if isinstance(value, Mapping) else _text(value)
@@ -104,33 +114,36 @@ def _text(value: Any) -> str:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
-def parse_ancestry(text: str) -> Ancestry:
-    """Return the record that `Ancestry.to_json` wrote.
+def parse_lineage(text: str) -> Lineage:
+    """Return the record that `Lineage.to_json` wrote, in this release or an earlier one.
+
+    What an older release called otherwise is renamed, what it did not know is empty, and what only it knew
+    is left out: an auditor reads old models too.
 
     Raises
     ------
     ValueError
-        If a field is missing or unknown: the model was written by another release.
+        If a field is missing that every release has written.
     """
-    found: dict[str, Any] = json.loads(text)
-    expected = {field.name for field in fields(Ancestry)}
-    if set(found) != expected:
-        msg = (
-            f"ancestry lacks {sorted(expected - set(found))}, unknown are {sorted(set(found) - expected)}; "
-            "another release wrote it: train the model again"
-        )
+    written: dict[str, Any] = json.loads(text)
+    renamed = {**ADDED, **{RENAMED.get(name, name): value for name, value in written.items()}}
+    names = [field.name for field in fields(Lineage)]
+    missing = sorted(set(names) - set(renamed))
+    if missing:
+        msg = f"the lineage record lacks {missing}; no release wrote it so: train the model again"
         raise ValueError(msg)
+    found = {name: renamed[name] for name in names}
     for name in ("decision_at", "fitted_until"):
         found[name] = datetime.fromisoformat(found[name])
     found["as_of"] = date.fromisoformat(found["as_of"])
     found["feature_names"] = tuple(found["feature_names"])
-    return Ancestry(**found)
+    return Lineage(**found)
 
 
-def restore_params(ancestry: Ancestry, current: ModelsParams) -> ModelsParams:
+def restore_params(lineage: Lineage, current: ModelsParams) -> ModelsParams:
     """Return the settings the model was fitted with; what did not shape its fit stays as it is now."""
-    kept = ancestry.model_settings
-    family = ancestry.family
+    kept = lineage.model_settings
+    family = lineage.family
     restored: dict[str, Any] = {"split": SplitParams(**kept["split"])}
     own = find_family(family).params
     if own is not None:
@@ -141,12 +154,14 @@ def restore_params(ancestry: Ancestry, current: ModelsParams) -> ModelsParams:
     return replace(current, family=kept["family"], seed=kept["seed"], **restored)
 
 
-def read_ancestry(model_folder: Path) -> Ancestry:
+def read_lineage(model_folder: Path) -> Lineage:
     """Return the record that stands in a registered model's folder."""
-    return parse_ancestry((model_folder / ANCESTRY_FILE).read_text(encoding="utf-8"))
+    path = model_folder / LINEAGE_FILE
+    former = model_folder / FORMER_FILE
+    return parse_lineage((path if path.is_file() else former).read_text(encoding="utf-8"))
 
 
-def write_ancestry(ancestry: Ancestry, folder: Path) -> None:
+def write_lineage(lineage: Lineage, folder: Path) -> None:
     """Write the record into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / ANCESTRY_FILE).write_text(ancestry.to_json(), encoding="utf-8")
+    (folder / LINEAGE_FILE).write_text(lineage.to_json(), encoding="utf-8")

@@ -13,12 +13,12 @@ import polars as pl
 from models.identity import digest_frame
 from models.params import ModelsParams
 from pipelines.base.context import Context
-from pipelines.registry.challenger import FRAME_FILE, HOLDOUT_FILE, OUT_OF_FOLD_FILE, Candidate
+from pipelines.registry.challenger import FRAME_FILE, HOLDOUT_FILE, OUT_OF_FOLD_FILE, Challenger
 from pipelines.registry.champion import tracking_of
-from pipelines.registry.lineage import read_ancestry, restore_params
-from pipelines.registry.revision import compute_source_digest
+from pipelines.registry.fitting import Fitted, fit_model
+from pipelines.registry.lineage import read_lineage, restore_params
+from pipelines.registry.revision import digest_family_code
 from pipelines.registry.training_frame import read_frame
-from pipelines.stages.train.steps import Fitted, fit_model
 
 log = logging.getLogger(__name__)
 
@@ -76,33 +76,33 @@ def reproduce(context: Context, version: str) -> Reproduction:
     tracking = tracking_of(context)
     registered = tracking.version(version)
     folder = tracking.model_folder(version, registered.model_key)
-    ancestry = read_ancestry(folder)
-    candidate = Candidate(version=registered, ancestry=ancestry, tracking=tracking)
-    frame = read_frame(context, ancestry.as_of, ancestry.horizon, ancestry.feature_names)
+    lineage = read_lineage(folder)
+    challenger = Challenger(version=registered, lineage=lineage, tracking=tracking)
+    frame = read_frame(context, lineage.as_of, lineage.horizon_sessions, lineage.feature_names)
     rebuilt = digest_frame(frame)
-    if rebuilt != ancestry.frame_digest:
-        log.warning("the rebuilt frame differs: %s", explain_difference(candidate.read(FRAME_FILE), frame))
-    params = restore_params(ancestry, context.params(ModelsParams))
+    if rebuilt != lineage.frame_digest:
+        log.warning("the rebuilt frame differs: %s", explain_difference(challenger.read(FRAME_FILE), frame))
+    params = restore_params(lineage, context.params(ModelsParams))
     with tempfile.TemporaryDirectory() as scratch:
-        fitted = fit_model(frame, params, ancestry.feature_names, workspace=Path(scratch))
-    return compare(candidate, fitted, rebuilt)
+        fitted = fit_model(frame, params, lineage.feature_names, workspace=Path(scratch))
+    return compare(challenger, fitted, rebuilt)
 
 
-def compare(candidate: Candidate, fitted: Fitted, rebuilt_digest: str) -> Reproduction:
+def compare(challenger: Challenger, fitted: Fitted, rebuilt_digest: str) -> Reproduction:
     """Return what came out again beside what the run kept."""
-    ancestry, tags = candidate.ancestry, candidate.version.tags
+    lineage, tags = challenger.lineage, challenger.version.tags
     pairs = (
-        (candidate.read(OUT_OF_FOLD_FILE), fitted.walk.forecasts),
-        (candidate.read(HOLDOUT_FILE), fitted.holdout),
+        (challenger.read(OUT_OF_FOLD_FILE), fitted.walk.forecasts),
+        (challenger.read(HOLDOUT_FILE), fitted.holdout),
     )
     now = {"out_of_fold": fitted.walk.scores.rank_ic, "holdout": fitted.holdout_scores.rank_ic}
     return Reproduction(
-        version=candidate.version.version,
-        model_key=ancestry.model_key,
-        same_frame=rebuilt_digest == ancestry.frame_digest,
-        frame_digest=ancestry.frame_digest,
+        version=challenger.version.version,
+        model_key=lineage.model_key,
+        same_frame=rebuilt_digest == lineage.frame_digest,
+        frame_digest=lineage.frame_digest,
         rebuilt_digest=rebuilt_digest,
-        same_code=ancestry.code_revision == compute_source_digest(),
+        same_code=lineage.code_revision == digest_family_code(lineage.family),
         rank_ic={part: {"then": float(tags[f"rank_ic_{part}"]), "now": round(now[part], 6)} for part in now},
         largest_difference=max(_largest_difference(then, again) for then, again in pairs),
     )

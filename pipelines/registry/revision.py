@@ -1,27 +1,71 @@
-"""Which code made something: a digest of the source, and the commit where there is one."""
+"""Which code made a model: a digest of what its fit rests on, and the commit where there is one."""
 
 from __future__ import annotations
 
+import ast
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
+from models.families import find_family
 from pipelines.base.project import PROJECT_ROOT
 
-MODEL_SOURCE = ("features", "models", "pipelines/stages/train")
+FIT_MODULES = (
+    "models.training", "models.splits", "models.targets", "pipelines.registry.fitting",
+    "pipelines.registry.training_frame",
+)  # fmt: skip
+"""What every fit rests on, whatever its family."""
+FAMILY_LIST = "models.families"
+"""Names every family: another entry in it changes no model of this one."""
 
 
-def compute_source_digest(folders: Sequence[str] = MODEL_SOURCE, *, root: Path = PROJECT_ROOT) -> str:
-    """Return the SHA-256 over the paths and bytes of all Python files below `folders`.
+def digest_family_code(family: str, *, root: Path = PROJECT_ROOT) -> str:
+    """Return the SHA-256 over the code that a fit of `family` rests on.
 
-    It is the same in a repository, in an unpacked archive and in an installed package, and changes
-    with any edit, committed or not.
+    Counted are the family's own module, `FIT_MODULES` and all that these import of `models`: as syntax trees
+    without docstrings, so that words and layout change nothing. It is the same in a repository, an unpacked
+    archive and an installed package.
     """
+    module = find_family(family).forecaster.partition(":")[0]
     digest = hashlib.sha256()
-    for path in sorted(file for folder in folders for file in (root / folder).rglob("*.py")):
-        digest.update(path.relative_to(root).as_posix().encode())
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    for name in sorted(_reached((*FIT_MODULES, module), root)):
+        digest.update(f"{name}\n{_syntax(_path(name, root))}\n".encode())
     return digest.hexdigest()
+
+
+def _path(module: str, root: Path) -> Path:
+    return root / f"{module.replace('.', '/')}.py"
+
+
+def _reached(modules: Iterable[str], root: Path) -> set[str]:
+    found: set[str] = set()
+    waiting = list(modules)
+    while waiting:
+        name = waiting.pop()
+        if name in found or name == FAMILY_LIST:
+            continue
+        found.add(name)
+        tree = ast.parse(_path(name, root).read_text(encoding="utf-8"))
+        imports = (node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom))
+        waiting += [module for module in imports if module and module.startswith("models.")]
+    return found
+
+
+def _syntax(path: Path) -> str:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and _is_text(body[0]):
+            node.body = body[1:]  # type: ignore[attr-defined]
+    return ast.dump(tree)
+
+
+def _is_text(line: ast.stmt) -> bool:
+    return (
+        isinstance(line, ast.Expr)
+        and isinstance(line.value, ast.Constant)
+        and isinstance(line.value.value, str)
+    )
 
 
 def read_git_commit(root: Path = PROJECT_ROOT) -> str:

@@ -1,1 +1,36 @@
-"""The stages: one folder each, read by contract, steps, check, write."""
+"""The stages: one folder each, read by contract, steps, check, write. Who knows one knows all."""
+
+from pipelines.base.stage import Stage
+from pipelines.stages import (
+    build_features,
+    curate,
+    evaluate,
+    forecast,
+    ingest,
+    maintain,
+    materialize,
+    monitor,
+    package,
+    promote,
+    score_text,
+    train,
+)
+
+STAGES: dict[str, Stage] = {
+    module.STAGE.name: module.STAGE
+    for module in (
+        ingest,
+        curate,
+        score_text,
+        build_features,
+        materialize,
+        train,
+        evaluate,
+        promote,
+        forecast,
+        package,
+        monitor,
+        maintain,
+    )
+}
+"""All stages, in the order in which `bellwether run` takes them; a stage is added here and nowhere else."""

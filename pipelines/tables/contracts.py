@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from fnmatch import fnmatch
+
 import polars as pl
 
-from features.catalog import daily_features, text_features
 from features.sessions import INSTANT
+from features.views import FeatureView, feature_views
 from pipelines.base.table import Dtype, TableContract
 
 TEXT: Dtype = pl.String
@@ -74,24 +77,6 @@ SILVER_TEXT_SCORES = TableContract(
     key=("text_id", "model_version"),
     partition_by="month",
 )
-GOLD_FEATURES_DAILY = TableContract(
-    name="gold.features_daily",
-    schema=_VERSION
-    | {"valid": FLAG}
-    | {feature.name: NUMBER for feature in daily_features()}
-    | {"month": TEXT},
-    key=("symbol", "session", "known_at"),
-    partition_by="month",
-)
-GOLD_FEATURES_TEXT = TableContract(
-    name="gold.features_text",
-    schema=_VERSION
-    | {"valid": FLAG}
-    | {feature.name: NUMBER for feature in text_features()}
-    | {"month": TEXT},
-    key=("symbol", "session", "known_at"),
-    partition_by="month",
-)
 GOLD_LABELS = TableContract(
     name="gold.labels",
     schema={"symbol": TEXT, "session": DAY, "horizon": COUNT}
@@ -131,9 +116,32 @@ OPS_MODEL_LEDGER = TableContract(
     key=("entry_id",),
 )
 
-TABLES: tuple[TableContract, ...] = (
+_FIXED = (
     BRONZE_BARS, BRONZE_TEXTS,
     SILVER_BARS, SILVER_ACTIONS, SILVER_TEXT, SILVER_TEXT_SCORES,
-    GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT, GOLD_LABELS, GOLD_FORECASTS,
+    GOLD_LABELS, GOLD_FORECASTS,
     OPS_QUARANTINE, OPS_STAGE_RUNS, OPS_MODEL_LEDGER,
 )  # fmt: skip
+_LAYERS = ("bronze", "silver", "gold", "ops")
+
+
+def feature_table(view: FeatureView) -> TableContract:
+    """Return the contract of a feature view's gold table: one version of one vector a row."""
+    return TableContract(
+        name=f"gold.{view.name}",
+        schema=_VERSION | {"valid": FLAG} | dict.fromkeys(view.feature_names, NUMBER) | {"month": TEXT},
+        key=("symbol", "session", "known_at"),
+        partition_by="month",
+    )
+
+
+def all_tables() -> tuple[TableContract, ...]:
+    """Return every table of the lake, those of the feature views included, by layer."""
+    tables = (*map(feature_table, feature_views()), *_FIXED)
+    return tuple(sorted(tables, key=lambda table: _LAYERS.index(table.name.partition(".")[0])))
+
+
+def select_tables(patterns: Iterable[str]) -> tuple[TableContract, ...]:
+    """Return the tables that names, or patterns such as ``gold.features_*``, stand for."""
+    chosen = tuple(patterns)
+    return tuple(table for table in all_tables() if any(fnmatch(table.name, name) for name in chosen))

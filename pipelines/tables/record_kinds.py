@@ -21,9 +21,6 @@ NUMBERS = (*PRICES, "volume", "adjusted_close", "dividend", "split")
 SENT_AS = {"day": "session", "published": "published_at"}
 """Parsed columns by the name they were sent under."""
 
-CANONICAL_TEXT = "lower(regexp_replace(trim(text), '[ \\t\\n\\r]+', ' '))"
-"""The form, in SQL, by which texts are told apart and in which they are scored."""
-
 REFUSALS = {
     "record_hash": pl.String,
     "rule": pl.String,

@@ -34,11 +34,18 @@ def dates_condition(sessions: Sequence[date] | None) -> str:
     return f"month in ({months}) and session in ({days})"
 
 
-def months_between(first: date, last: date) -> str:
+def range_condition(first: date, last: date) -> str:
     """Return the SQL condition that a row's session lies in ``first..last``, months named for pruning."""
     return (
         f"month between '{first:%Y-%m}' and '{last:%Y-%m}' and session between date'{first}' and date'{last}'"
     )
+
+
+def sessions_condition(sessions: Sequence[date]) -> str:
+    """Return the condition that a row's session is one of `sessions`, or for many lies in their range."""
+    if len(sessions) <= MOST_TOUCHED:
+        return dates_condition(sessions)
+    return range_condition(min(sessions), max(sessions))
 
 
 def around(
@@ -51,13 +58,6 @@ def around(
     real = [day for day in sessions if calendar.is_session(day)]
     near = {calendar.shift(day, step) for day in real for step in range(-before, after + 1)}
     return sorted(near) if len(near) <= MOST_TOUCHED else None
-
-
-def positions(calendar: SessionCalendar, first: date, last: date) -> pl.DataFrame:
-    """Return `session`, `event_timestamp` and `position` (index in the calendar) of a range."""
-    frame = calendar.frame(first, last).drop("decision_at")
-    start = calendar.position(frame["session"][0]) if frame.height else 0
-    return frame.with_columns(pl.int_range(start, start + pl.len(), dtype=pl.Int64).alias("position"))
 
 
 def bucketed(frame: Frame, *, by: str = "symbol") -> Frame:

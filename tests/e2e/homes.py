@@ -16,8 +16,6 @@ from pipelines.base.report import SessionRange, StageReport
 from pipelines.base.table import TableContract
 from pipelines.io.feature_store import open_feature_store
 from pipelines.tables.contracts import (
-    GOLD_FEATURES_DAILY,
-    GOLD_FEATURES_TEXT,
     GOLD_LABELS,
     OPS_QUARANTINE,
     SILVER_ACTIONS,
@@ -25,6 +23,7 @@ from pipelines.tables.contracts import (
     SILVER_TEXT,
     SILVER_TEXT_SCORES,
 )
+from tests.gold_tables import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT
 
 BUILD = ("ingest", "curate", "score_text", "build_features")
 MARKET = (

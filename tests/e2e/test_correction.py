@@ -15,7 +15,8 @@ from pipelines.app.runner import open_context, run_stage
 from pipelines.app.settings import load_settings
 from pipelines.base.context import Context
 from pipelines.base.report import SessionRange
-from pipelines.tables.contracts import GOLD_FEATURES_DAILY, GOLD_LABELS, SILVER_BARS
+from pipelines.tables.contracts import GOLD_LABELS, SILVER_BARS
+from tests.gold_tables import GOLD_FEATURES_DAILY
 
 pytestmark = pytest.mark.replay
 CALENDAR = SessionCalendar()

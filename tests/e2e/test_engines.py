@@ -10,23 +10,23 @@ from typing import Any
 import polars as pl
 import pytest
 
-from feature_repo.definitions import DAILY_VIEW, TEXT_VIEW
+from features.views import feature_views
 from pipelines.app.runner import run_stage
 from pipelines.base.context import Context
 from pipelines.base.report import SessionRange
 from pipelines.cli.audit import audit_session
 from pipelines.cli.row_display import select_rows
 from pipelines.cli.status import describe
-from pipelines.io.feature_store import open_feature_store
+from pipelines.io.feature_retrieval import read_features
 from pipelines.io.lake import Lake
 from pipelines.io.run_log import RunLog
 from pipelines.registry.champion import champion_at, load_champion
 from pipelines.registry.ledger import read_ledger
-from pipelines.stages.forecast import universe
 from pipelines.stages.forecast.steps import plan_history
+from pipelines.stages.materialize.job import read_newest
 from pipelines.stages.monitor import read as monitored
 from pipelines.stages.package.parity import read_batch_answers
-from pipelines.tables.contracts import SILVER_BARS, TABLES
+from pipelines.tables.contracts import SILVER_BARS, all_tables
 from tests.e2e.homes import open_market
 
 pytestmark = pytest.mark.chain
@@ -65,12 +65,14 @@ def spark_alone(folder: Context) -> Context:
 
 
 def show_everything(context: Context) -> list[pl.DataFrame]:
-    return [select_rows(context, contract.name, limit=0) for contract in TABLES]
+    return [select_rows(context, contract.name, limit=0) for contract in all_tables()]
 
 
 def show_as_known(context: Context) -> list[pl.DataFrame]:
     known_at = context.calendar.decision_at(TRAINED)
-    bitemporal = [contract.name for contract in TABLES if {"known_at", "session"} <= set(contract.schema)]
+    bitemporal = [
+        contract.name for contract in all_tables() if {"known_at", "session"} <= set(contract.schema)
+    ]
     return [select_rows(context, name, session=TRAINED, known_at=known_at, limit=0) for name in bitemporal]
 
 
@@ -79,15 +81,14 @@ def status(context: Context) -> dict[str, Any]:
 
 
 def newest(context: Context) -> list[pl.DataFrame]:
-    store, decision_at = open_feature_store(context), context.calendar.decision_at(FORECAST)
-    views = (DAILY_VIEW, TEXT_VIEW)
-    return [store.newest_versions(view, as_of=FORECAST, decision_at=decision_at) for view in views]
+    day = SessionRange(start=FORECAST, end=FORECAST)
+    return [read_newest(context, view, day) for view in feature_views()]
 
 
 def monitor(context: Context) -> list[pl.DataFrame]:
     names = monitored.choose_features(context, FORECAST)
     return [
-        monitored.read_features(context, FORECAST, names),
+        monitored.read_vectors(context, FORECAST, names),
         monitored.read_forecasts(context, FORECAST),
         monitored.read_labels(context, FORECAST),
     ]
@@ -96,10 +97,10 @@ def monitor(context: Context) -> list[pl.DataFrame]:
 def scored_universe(context: Context) -> pl.DataFrame:
     entry = champion_at(context, FORECAST)
     assert entry is not None
-    names = load_champion(context, entry).ancestry.feature_names
+    names = load_champion(context, entry).lineage.feature_names
     calendar = context.calendar.frame(TRAINED, FORECAST)
     plan = plan_history(calendar["session"].to_list(), calendar, 1)
-    rows = universe.read_universe(context.lake, plan, names)
+    rows = read_features(context, plan, names, at="decision_at")
     return rows if isinstance(rows, pl.DataFrame) else context.lake.collect(rows)
 
 
@@ -137,14 +138,6 @@ def test_both_engines_answer_alike(
     here = question(folder)
     assert here is not None
     assert in_order(here) == in_order(question(spark_alone))
-
-
-def test_a_long_plan_is_joined_as_a_table(
-    folder: Context, spark_alone: Context, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    here = in_order(scored_universe(folder))
-    monkeypatch.setattr(universe, "MOST_TOUCHED", 0)
-    assert in_order(scored_universe(spark_alone)) == here
 
 
 def test_an_audit_reads_the_same(folder: Context, spark_alone: Context) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from feature_repo.definitions import DAILY_VIEW
 from pipelines.base.context import Context
-from pipelines.tables.contracts import GOLD_FEATURES_DAILY, GOLD_LABELS, SILVER_BARS
+from pipelines.tables.contracts import GOLD_LABELS, SILVER_BARS
 from tests.e2e.homes import (
     BUILD,
     FIRST,
@@ -20,6 +20,7 @@ from tests.e2e.homes import (
     open_market,
     run_days,
 )  # fmt: skip
+from tests.gold_tables import GOLD_FEATURES_DAILY
 
 pytestmark = pytest.mark.replay
 HISTORY, REPLAYED = 60, 4

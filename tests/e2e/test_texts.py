@@ -20,9 +20,10 @@ from pipelines.base.context import Context
 from pipelines.base.report import SessionRange
 from pipelines.io.text_models import scorer_version
 from pipelines.registry.champion import champion_at, load_champion
-from pipelines.tables.contracts import GOLD_FEATURES_TEXT, GOLD_FORECASTS, SILVER_TEXT_SCORES
+from pipelines.tables.contracts import GOLD_FORECASTS, SILVER_TEXT_SCORES
 from serving.online.feast_store import FeastOnlineStore
 from tests.e2e.homes import open_market
+from tests.gold_tables import GOLD_FEATURES_TEXT
 from tests.pipelines.io.tiny_bert import save_tiny_bert
 from tests.serving.process import serving
 
@@ -138,7 +139,7 @@ def test_the_model_was_trained_on_them(told: Told) -> None:
     entry = champion_at(told.context, FORECAST)
     assert entry is not None
     champion = load_champion(told.context, entry)
-    assert set(SENTIMENT) <= set(champion.ancestry.feature_names)
+    assert set(SENTIMENT) <= set(champion.lineage.feature_names)
 
 
 def test_the_service_answers_with_what_was_issued_from_them(told: Told) -> None:

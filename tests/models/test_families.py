@@ -24,7 +24,7 @@ from pipelines.app.settings_page import print_settings
 from pipelines.base.errors import SettingsError
 from pipelines.io.bento import requirements
 from pipelines.io.model_folder import read_forecaster, write_model_folder
-from pipelines.stages.train.steps import model_settings
+from pipelines.registry.model_identity import model_settings
 from tests.contracts import test_forecasters as suite
 from tests.models.market import feature_names, make_market
 from tests.models.settings import MODELS

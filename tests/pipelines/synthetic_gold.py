@@ -16,7 +16,8 @@ from features.catalog import daily_features, text_features
 from features.sessions import SessionCalendar
 from pipelines.base.table import TableContract
 from pipelines.io.lake import Lake
-from pipelines.tables.contracts import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT, GOLD_LABELS
+from pipelines.tables.contracts import GOLD_LABELS
+from tests.gold_tables import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT
 
 CALENDAR = SessionCalendar("XNYS", decision_lead_minutes=60)
 FIRST = date(2016, 1, 4)

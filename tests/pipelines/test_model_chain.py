@@ -25,7 +25,8 @@ from pipelines.registry.champion import champion_at, load_champion, point_alias,
 from pipelines.registry.ledger import read_ledger
 from pipelines.registry.reproduction import reproduce
 from pipelines.registry.training_frame import read_frame
-from pipelines.tables.contracts import GOLD_FEATURES_DAILY, GOLD_FORECASTS, GOLD_LABELS
+from pipelines.tables.contracts import GOLD_FORECASTS, GOLD_LABELS
+from tests.gold_tables import GOLD_FEATURES_DAILY
 from tests.pipelines.synthetic_gold import (
     CALENDAR,
     Gold,

@@ -13,10 +13,11 @@ from feature_repo.definitions import DAILY_VIEW, ISSUED_VIEW, TEXT_VIEW
 from features.catalog import daily_features, text_features
 from pipelines.io.feature_store import FeatureStore
 from pipelines.io.lake import Lake
-from pipelines.tables.contracts import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT, GOLD_FORECASTS
+from pipelines.tables.contracts import GOLD_FORECASTS
 from serving.online.params import FeatureStoreParams
 from serving.online.store import ViewFeatures
 from serving.served_model import Manifest, load_served_model
+from tests.gold_tables import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT
 from tests.serving.parts import CALENDAR, SESSION, manifest_of, write_champion
 
 PARAMS = FeatureStoreParams(ttl_days=5, online="sqlite", connection=SecretStr(""))

@@ -6,6 +6,7 @@ from pipelines.base.context import Context
 from pipelines.base.errors import SettingsError
 from pipelines.io.sources import Source, build_source
 from pipelines.io.sources.params import PriceBasis, SourcesParams
+from pipelines.tables import queries
 from pipelines.tables.contracts import BRONZE_BARS
 
 
@@ -53,7 +54,8 @@ def price_basis_of(context: Context) -> PriceBasis:
 
 
 def _check_origin(context: Context, name: str) -> None:
-    landed = context.lake.collect_query(f"select source from {BRONZE_BARS.alias} limit 1", BRONZE_BARS)
+    first = queries.rows_of(BRONZE_BARS, ["source"], "true")
+    landed = context.lake.collect_query(queries.limited(first, 1), BRONZE_BARS)
     if landed.height and landed.item() != name:
         msg = (
             f"feeds.bars={name!r}, but {context.home.root} holds bars of {landed.item()!r}; one home "

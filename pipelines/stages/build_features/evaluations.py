@@ -9,37 +9,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 import polars as pl
 
+from pipelines.tables.session_grid import SessionGrid
+
 Evaluate = Callable[[pl.DataFrame, int, int], pl.DataFrame]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Days:
-    """The exchange's sessions.
-
-    Attributes
-    ----------
-    frame : polars.DataFrame
-        `session`, `event_timestamp`, `decision_at` and `position`, ascending, up to a session whose
-        decision follows everything known.
-    """
-
-    frame: pl.DataFrame
-
-    def placed(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Return `rows` with `position`, `event_timestamp` and `decision_at` of their session."""
-        return rows.join(self.frame, on="session", how="inner")
-
-    def between(self, first: int, last: int) -> pl.DataFrame:
-        """Return the sessions of positions `first` to `last`."""
-        return self.frame.filter(pl.col("position").is_between(first, last))
-
-
-def late_events(rows: pl.DataFrame, days: Days) -> list[tuple[int, datetime]]:
+def late_events(rows: pl.DataFrame, grid: SessionGrid) -> list[tuple[int, datetime]]:
     """Return (position, decision) of everything that came after its own session's decision.
 
     Parameters
@@ -51,7 +30,7 @@ def late_events(rows: pl.DataFrame, days: Days) -> list[tuple[int, datetime]]:
     -------
     list of (position of the session, first decision instant at which it was known)
     """
-    decisions = days.frame.select(pl.col("decision_at").alias("decided_at")).sort("decided_at")
+    decisions = grid.frame.select(pl.col("decision_at").alias("decided_at")).sort("decided_at")
     late = (
         rows.filter(pl.col("known_at") > pl.col("decision_at"))
         .select("position", "known_at")
@@ -103,7 +82,7 @@ def evaluate_chains(
     *,
     key: Sequence[str],
     touched: Mapping[int, datetime],
-    days: Days,
+    grid: SessionGrid,
     lookback: int,
     evaluate: Evaluate,
 ) -> pl.DataFrame | None:
@@ -124,22 +103,24 @@ def evaluate_chains(
     """
     ordered = rows.sort(*key, "known_at")
     results = []
-    for instant, members in plan_evaluations(touched, late_events(ordered, days), lookback=lookback):
+    for instant, members in plan_evaluations(touched, late_events(ordered, grid), lookback=lookback):
         first, last = min(members), max(members)
         near = ordered.filter(pl.col("position").is_between(first - lookback + 1, last))
         values = evaluate(as_of(near, key, instant), first, last)
         stands_for = pl.DataFrame(
             {"position": list(members), "decided_at": list(members.values())},
-            schema={"position": pl.Int64, "decided_at": days.frame.schema["decision_at"]},
+            schema={"position": pl.Int64, "decided_at": grid.frame.schema["decision_at"]},
         )
         results.append(values.join(stands_for, on="position", how="inner"))
     return pl.concat(results) if results else None
 
 
-def latest_known(view: pl.DataFrame, days: Days, first: int, last: int, *, lookback: int) -> pl.DataFrame:
+def latest_known(
+    view: pl.DataFrame, grid: SessionGrid, first: int, last: int, *, lookback: int
+) -> pl.DataFrame:
     """Return `position` and `inputs_known_at`: when the last input of each session's values was known."""
     newest = view.group_by("position").agg(pl.col("known_at").max())
-    span = days.between(first - lookback + 1, last).select("position")
+    span = grid.between(first - lookback + 1, last).select("position")
     filled = span.join(newest, on="position", how="left").sort("position")
     rolled = pl.col("known_at").to_physical().rolling_max(lookback, min_samples=1)
     return filled.select("position", rolled.cast(view.schema["known_at"]).alias("inputs_known_at")).filter(

@@ -1,87 +1,82 @@
-"""Rebuild features and labels of every session that depends on a change in silver."""
+"""Rebuild the vectors and labels of every session that depends on a change in silver."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from features.catalog import catalog_digest, max_lookback
+from features.catalog import catalog_digest
 from features.params import CalendarParams, LabelParams
+from features.views import FeatureView, feature_views, primary_view
 from pipelines.base.context import Context
 from pipelines.base.digest import digest_of
-from pipelines.base.report import SessionRange, StageReport, standing
-from pipelines.base.table import TableContract
+from pipelines.base.frames import Frame
+from pipelines.base.report import Outcome, SessionRange
 from pipelines.io.frames import persisted, reshape
 from pipelines.io.lake import run_concurrently
 from pipelines.io.text_models import scorer_version
 from pipelines.io.text_params import TextParams
-from pipelines.stages.build_features import contract, steps
-from pipelines.stages.build_features.evaluations import Days
+from pipelines.stages.build_features import steps
 from pipelines.stages.build_features.params import BuildFeaturesParams
-from pipelines.tables.contracts import (
-    GOLD_FEATURES_DAILY,
-    GOLD_FEATURES_TEXT,
-    GOLD_LABELS,
-    SILVER_BARS,
-    SILVER_TEXT,
-    SILVER_TEXT_SCORES,
-)
-from pipelines.tables.scope import MOST_TOUCHED, dates_condition, positions
+from pipelines.tables import queries
+from pipelines.tables.changes import changed_sessions
+from pipelines.tables.contracts import GOLD_LABELS, SILVER_BARS, feature_table
+from pipelines.tables.scope import MOST_TOUCHED, dates_condition
+from pipelines.tables.session_grid import SessionGrid
+from pipelines.tables.view_sources import source_query, tables_of
 
-if TYPE_CHECKING:
-    from pipelines.base.frames import Frame
-
-SCORES = ("negative", "neutral", "positive")
 NOTHING = {"rows_in": 0, "rows_out": 0, "sessions_touched": 0}
+LABELS = "labels"
+Counts = dict[str, int]
 
 
-def run(context: Context, window: SessionRange) -> StageReport:
+def define(context: Context, sessions: SessionRange) -> str:
+    """Return a digest of what is built: features, labels, calendar and scorer."""
+    del sessions
+    scorer = scorer_version(context.params(TextParams))
+    return digest_of(catalog_digest(), context.params(LabelParams), context.params(CalendarParams), scorer)
+
+
+def run(context: Context, sessions: SessionRange) -> Outcome:
     """Bring gold up to what silver holds. The as-of bounds what later stages see, never the build."""
-    del window
-    lake = context.lake
-    definition = digest_of(
-        catalog_digest(),
-        context.params(LabelParams),
-        context.params(CalendarParams),
-        scorer_version(context.params(TextParams)),
-    )
-    before, inputs = lake.versions(contract.WRITES), standing(lake.versions(contract.READS))
-    parts = {"labels": NOTHING, "daily": NOTHING, "text": NOTHING}
-    if lake.exists(SILVER_BARS):
-        changed = changed_sessions(context, (SILVER_BARS,), definition)
-        parts |= build_daily(context, changed)
-        parts["text"] = build_text(context, changed, definition)
+    parts: dict[str, Counts] = {LABELS: NOTHING} | {view.name: NOTHING for view in feature_views()}
+    if context.lake.exists(SILVER_BARS):
+        definition = define(context, sessions)
+        bars = changed_sessions(context, "build_features", [SILVER_BARS], definition)
+        for view in feature_views():
+            parts |= build_view(context, view, find_touched(context, view, bars, definition))
     rows_out = sum(part["rows_out"] for part in parts.values())
-    return StageReport(
-        stage="build_features",
+    return Outcome(
         status="done" if rows_out else "nothing_to_do",
-        rows_in=parts["daily"]["rows_in"],
+        rows_in=sum(part["rows_in"] for part in parts.values()),
         rows_out=rows_out,
         sessions_touched=max(part["sessions_touched"] for part in parts.values()) if rows_out else 0,
-        inputs=inputs,
-        versions_before=before,
-        outputs=standing(lake.versions(contract.WRITES)),
-        definition=definition,
         details=parts,
     )
 
 
-def changed_sessions(context: Context, tables: Iterable[TableContract], definition: str) -> list[date] | None:
-    """Return the sessions of which rows changed since the last run, None for all."""
-    last = context.run_log.last("build_features")
-    found: set[date] = set()
-    for table in tables:
-        if not context.lake.exists(table):
-            continue
-        changed = context.lake.changed(table, "session", since=last.version_of(table.name, definition))
-        if changed is None:
-            return None
-        found |= changed
-    return sorted(found)
+def find_touched(
+    context: Context, view: FeatureView, bars: list[date] | None, definition: str
+) -> list[date] | None:
+    """Return the sessions of a view that depend on what changed, None for all.
+
+    A session that got its first bars is touched in every view: before it, nothing was built for it.
+
+    Parameters
+    ----------
+    bars : list of date or None
+        Sessions whose bars changed.
+    """
+    tables = tables_of(view)
+    if not all(context.lake.exists(table) for table in tables):
+        return []
+    own = tables != (SILVER_BARS,)
+    changed = changed_sessions(context, "build_features", tables, definition) if own else bars
+    depending = following(context, changed, last_session(context), lookback=view.lookback_sessions)
+    return None if depending is None or bars is None else sorted({*depending, *(bars if own else ())})
 
 
 def following(
@@ -90,55 +85,68 @@ def following(
     """Return the sessions up to `last` whose look-back holds a changed one, None for all."""
     if changed is None:
         return None
-    frame = positions(context.calendar, changed[0] - timedelta(days=7), last) if changed else None
-    if frame is None:
+    if not changed:
         return []
-    place = dict(frame.select("session", "position").rows())
+    grid = SessionGrid.spanning(context.calendar, changed[0] - timedelta(days=7), last).frame
+    place = dict(grid.select("session", "position").rows())
     touched = {place[day] + step for day in changed if day in place for step in range(lookback)}
-    wanted = frame.filter(pl.col("position").is_in(sorted(touched)))["session"].to_list()
+    wanted = grid.filter(pl.col("position").is_in(sorted(touched)))["session"].to_list()
     return wanted if len(wanted) <= MOST_TOUCHED else None
 
 
 def last_session(context: Context) -> date:
     """Return the newest session that silver has bars of."""
-    newest: date = context.lake.collect_query(
-        "select max(session) as last from silver_bars", SILVER_BARS
-    ).item()
+    newest: date = context.lake.collect_query(queries.extent(SILVER_BARS, "session"), SILVER_BARS)[
+        "last"
+    ].item()
     return newest
 
 
-def build_daily(context: Context, changed: list[date] | None) -> dict[str, dict[str, Any]]:
-    """Rebuild `gold.features_daily` and `gold.labels` of the sessions that depend on the changes."""
-    touched = following(context, changed, last_session(context), lookback=max_lookback())
+def build_view(context: Context, view: FeatureView, touched: list[date] | None) -> dict[str, Counts]:
+    """Rebuild a view's touched sessions, and labels with the primary one; return the counts of each."""
     if touched == []:
-        return {"daily": NOTHING, "labels": NOTHING}
-    labelled = context.params(LabelParams)
+        return {}
+    lake = context.lake
+    labels = label_plan(context) if view is primary_view() else None
     step = partial(
         steps.build_block,
-        days=all_days(context),
-        touched=touched,
+        view_name=view.name,
+        grid=all_sessions(context, touched),
+        last=last_session(context),
         block_sessions=context.params(BuildFeaturesParams).block_sessions,
         calendar=context.calendar,
-        horizons=tuple(sorted(labelled.horizon_sessions)),
-        label_lag=timedelta(minutes=labelled.lag_minutes),
+        labels=labels,
     )
-    bars = f"select {', '.join(steps.BAR_INPUTS)} from silver_bars"
-    rows = in_blocks(context, bars, (SILVER_BARS,), touched, lookback=max_lookback())
-    with persisted(context.lake.map_groups(rows, ["block"], step, steps.BLOCK_OUTPUT)) as built:
-        kinds = [reshape(built, f"select * from {{rows}} where kind = '{kind}'") for kind in steps.KINDS]
-        scopes = dates_condition(touched), labels_condition(context, touched)
+    read, rows = in_blocks(context, view, touched)
+    with persisted(lake.map_groups(rows, ["block"], step, steps.block_schema(view, labels))) as built:
+        targets = [(steps.FEATURES, feature_table(view), dates_condition(touched))]
+        if labels:
+            targets.append((steps.LABELS, GOLD_LABELS, labels_condition(context, touched)))
         writes = [
-            partial(context.lake.replace, contract, frame, scope=scope)
-            for contract, frame, scope in zip((GOLD_FEATURES_DAILY, GOLD_LABELS), kinds, scopes, strict=True)
+            partial(lake.replace, table, reshape(built, queries.of_kind(kind)), scope=scope)
+            for kind, table, scope in targets
         ]
-        features, labels = run_concurrently(*writes) if touched is not None else [write() for write in writes]
-    counted = "select count(distinct session) as days from silver_bars"
-    size = context.lake.collect_query(counted, SILVER_BARS).item() if touched is None else len(touched)
-    daily = {"rows_in": features.total, "rows_out": features.total, "sessions_touched": size}
-    return {
-        "daily": daily,
-        "labels": {"rows_in": labels.total, "rows_out": labels.total, "sessions_touched": 0},
-    }
+        # A few sessions wait for planning and not for cores; whole tables would fight for memory.
+        changes = run_concurrently(*writes) if touched is not None else [write() for write in writes]
+    size = count_sessions(context) if touched is None else len(touched)
+    counts = {view.name: {"rows_in": read, "rows_out": changes[0].total, "sessions_touched": size}}
+    if labels:
+        counts[LABELS] = {"rows_in": 0, "rows_out": changes[1].total, "sessions_touched": 0}
+    return counts
+
+
+def label_plan(context: Context) -> steps.LabelPlan:
+    """Return which outcomes are built."""
+    params = context.params(LabelParams)
+    return steps.LabelPlan(
+        horizons=tuple(sorted(params.horizon_sessions)), lag=timedelta(minutes=params.lag_minutes)
+    )
+
+
+def count_sessions(context: Context) -> int:
+    """Return how many sessions silver has bars of."""
+    sessions = queries.counted(queries.distinct_values(SILVER_BARS, "session"))
+    return int(context.lake.collect_query(sessions, SILVER_BARS).item())
 
 
 def labels_condition(context: Context, touched: list[date] | None) -> str:
@@ -152,75 +160,38 @@ def labels_condition(context: Context, touched: list[date] | None) -> str:
     return " or ".join(parts)
 
 
-def build_text(context: Context, changed_bars: list[date] | None, definition: str) -> dict[str, Any]:
-    """Rebuild `gold.features_text` of the sessions that depend on new texts, scores or sessions."""
-    lake = context.lake
-    if not lake.exists(SILVER_TEXT_SCORES):
-        return NOTHING
-    changed = changed_sessions(context, (SILVER_TEXT, SILVER_TEXT_SCORES), definition)
-    last = last_session(context)
-    heard = following(context, changed, last, lookback=steps.TEXT_LOOKBACK)
-    touched = None if heard is None or changed_bars is None else sorted({*heard, *changed_bars})
-    if touched == []:
-        return NOTHING
-    step = partial(
-        steps.build_text_block,
-        days=all_days(context),
-        touched=touched,
-        last=last,
-        block_sessions=context.params(BuildFeaturesParams).block_sessions,
-    )
-    tables = (SILVER_TEXT, SILVER_TEXT_SCORES)
-    rows = in_blocks(context, scored_texts(context), tables, touched, lookback=steps.TEXT_LOOKBACK)
-    built = lake.map_groups(rows, ["block"], step, GOLD_FEATURES_TEXT.schema)
-    changes = lake.replace(GOLD_FEATURES_TEXT, built, scope=dates_condition(touched))
-    return {"rows_in": changes.total, "rows_out": changes.total, "sessions_touched": len(touched or [])}
-
-
-def scored_texts(context: Context) -> str:
-    """Return the query for texts with their probabilities by the scorer in use, unscored ones left out."""
-    version = scorer_version(context.params(TextParams))
-    columns = ", ".join(f"s.{name}" if name in SCORES else f"t.{name}" for name in steps.TEXT_INPUTS)
-    return (
-        f"select {columns} from silver_text as t join silver_text_scores as s on t.text_id = s.text_id "
-        f"where s.model_version = '{version}'"
-    )
-
-
-def all_days(context: Context) -> Days:
+def all_sessions(context: Context, touched: Sequence[date] | None = None) -> SessionGrid:
     """Return every session of the calendar that has a decision instant."""
-    first, last = date(1990, 1, 1), context.calendar.last_on_or_before(date.max)
-    full = context.calendar.frame(first, context.calendar.shift(last, -1))
-    start = context.calendar.position(full["session"][0])
-    return Days(
-        frame=full.with_columns(pl.int_range(start, start + pl.len(), dtype=pl.Int64).alias("position"))
-    )
+    last = context.calendar.last_on_or_before(date.max)
+    before_last = context.calendar.shift(last, -1)
+    return SessionGrid.spanning(context.calendar, date(1990, 1, 1), before_last, touched=touched)
 
 
-def in_blocks(
-    context: Context,
-    query: str,
-    tables: Sequence[TableContract],
-    touched: list[date] | None,
-    *,
-    lookback: int,
-) -> Frame:
-    """Return the rows of a query once for every block that needs them, marked in ``block``.
+def in_blocks(context: Context, view: FeatureView, touched: list[date] | None) -> tuple[int, Frame]:
+    """Return how many source rows are read, and each of them once for every block that needs it.
 
-    A block is `block_sessions` consecutive sessions of the calendar; it needs its own rows and
-    those of `lookback` - 1 sessions before.
+    A block is `block_sessions` consecutive sessions of the calendar, named in ``block``; it needs its own
+    rows and those of the look-back before. Values do not depend on how sessions are cut into blocks: each is
+    a function of its own look-back alone.
     """
     lake, size = context.lake, context.params(BuildFeaturesParams).block_sessions
-    days, wanted = all_days(context).frame.select("session", "position"), None
+    query = source_query(view, scorer=scorer_version(context.params(TextParams)))
+    tables, grid, wanted = tables_of(view), all_sessions(context), None
     if touched is None:
         rows: Frame = lake.scan_query(query, *tables)
     else:
-        first = context.calendar.position(min(touched)) - lookback + 1
-        days = days.filter(pl.col("position").is_between(first, context.calendar.position(max(touched))))
-        wanted = {context.calendar.position(day) // size for day in touched}
-        span = days["session"].to_list()
-        near = f"session between date'{span[0]}' and date'{span[-1]}'"
-        rows = lake.collect_query_if_small(f"select * from ({query}) as asked where {near}", *tables)
-    step = partial(steps.mark_blocks, days=Days(frame=days), size=size, lookback=lookback, wanted=wanted)
+        position, lookback = context.calendar.position, view.lookback_sessions
+        first, last = position(min(touched)) - lookback + 1, position(max(touched))
+        grid = SessionGrid(frame=grid.between(first, last))
+        wanted = {position(day) // size for day in touched}
+        query = queries.restricted(query, queries.session_span(grid.frame["session"]))
+        rows = lake.collect_query_if_small(query, *tables)
+    read = (
+        rows.height
+        if isinstance(rows, pl.DataFrame)
+        else lake.collect_query(queries.counted(query), *tables).item()
+    )
+    mark = partial(steps.mark_blocks, grid=grid, size=size, lookback=view.lookback_sessions, wanted=wanted)
     columns = {name: dtype for table in tables for name, dtype in table.schema.items()}
-    return lake.map_batches(rows, step, {name: columns[name] for name in rows.columns} | {"block": pl.Int64})
+    schema = {name: columns[name] for name in view.source_columns} | {"block": pl.Int64}
+    return read, lake.map_batches(rows, mark, schema)

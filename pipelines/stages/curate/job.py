@@ -10,13 +10,15 @@ import polars as pl
 
 from pipelines.base.context import Context
 from pipelines.base.digest import digest_of
-from pipelines.base.report import SessionRange, StageReport, standing
+from pipelines.base.report import Outcome, SessionRange
 from pipelines.base.table import TableContract
 from pipelines.io.frames import collect_rows, persisted, reshape
 from pipelines.io.lake import run_concurrently
 from pipelines.io.sources.feeds import price_basis_of
-from pipelines.stages.curate import contract, steps
+from pipelines.stages.curate import steps
 from pipelines.stages.curate.params import CurateParams
+from pipelines.tables import queries
+from pipelines.tables.changes import changed_sessions
 from pipelines.tables.contracts import (
     BRONZE_BARS,
     BRONZE_TEXTS,
@@ -24,135 +26,121 @@ from pipelines.tables.contracts import (
     SILVER_BARS,
     SILVER_TEXT,
 )
-from pipelines.tables.record_kinds import CANONICAL_TEXT
-from pipelines.tables.scope import around, bucketed, dates_condition, positions
+from pipelines.tables.scope import around, bucketed, dates_condition
+from pipelines.tables.session_grid import SessionGrid
 
 if TYPE_CHECKING:
     from pipelines.base.frames import Frame
 
-TEXT_ID = f"sha2(concat_ws('|', session_date, {CANONICAL_TEXT}), 256) as text_id"
 FINDINGS = {"symbol": pl.String, "finding": pl.String, "session": pl.Date, "missing": pl.Int64}
 NOTHING = {"rows_in": 0, "rows_out": 0, "sessions_touched": 0}
 MOST_EXAMPLES = 20
+MARGIN_DAYS = 15
+"""Calendar days around a touched session that surely hold its neighbours, whose closes judge its ticks."""
 
 
-def run(context: Context, window: SessionRange) -> StageReport:
+def define(context: Context, sessions: SessionRange) -> str:
+    """Return a digest of how records are judged, and of what has been done to their prices."""
+    del sessions
+    return digest_of(context.params(CurateParams), price_basis_of(context))
+
+
+def run(context: Context, sessions: SessionRange) -> Outcome:
     """Bring silver up to what bronze holds. The as-of bounds what later stages see, never curate."""
-    del window
-    lake = context.lake
-    price_basis = price_basis_of(context)
-    definition = digest_of(context.params(CurateParams), price_basis)
-    before, inputs = lake.versions(contract.WRITES), standing(lake.versions(contract.READS))
-    bars, texts = curate_bars(context, definition, price_basis), curate_texts(context, definition)
+    definition = define(context, sessions)
+    bars, texts = curate_bars(context, definition), curate_texts(context, definition)
     rows_out = bars["rows_out"] + texts["rows_out"]
-    return StageReport(
-        stage="curate",
+    return Outcome(
         status="done" if rows_out else "nothing_to_do",
         rows_in=bars["rows_in"] + texts["rows_in"],
         rows_out=rows_out,
         sessions_touched=bars["sessions_touched"],
-        inputs=inputs,
-        versions_before=before,
-        outputs=standing(lake.versions(contract.WRITES)),
-        definition=definition,
         details={"bars": bars, "texts": texts},
     )
 
 
-def changed_sessions(context: Context, bronze: TableContract, definition: str) -> list[date] | None:
-    """Return the sessions that new bronze records speak of, None for all of them."""
-    since = context.run_log.last("curate").version_of(bronze.name, definition)
-    changed = context.lake.changed(bronze, "session_date", since=since)
-    return None if changed is None else sorted(changed - {None})
-
-
-def curate_bars(context: Context, definition: str, price_basis: str) -> dict[str, Any]:
+def curate_bars(context: Context, definition: str) -> dict[str, Any]:
     """Recompute the touched chains of `silver.bars` and `silver.actions`."""
-    changed = changed_sessions(context, BRONZE_BARS, definition)
+    changed = changed_sessions(context, "curate", [BRONZE_BARS], definition, column="session_date")
     if changed == [] or not context.lake.exists(BRONZE_BARS):
         return NOTHING
     touched = None if changed is None else around(context.calendar, changed, before=1, after=2)
-    sessions = known_sessions(context, BRONZE_BARS, touched)
+    grid = known_sessions(context, BRONZE_BARS, touched)
     step = partial(
         steps.bar_versions,
-        sessions=sessions,
+        grid=grid,
         params=context.params(CurateParams),
-        price_basis=price_basis,
+        price_basis=price_basis_of(context),
     )
-    records = bucketed(read_bars(context, touched))
-    with persisted(context.lake.map_groups(records, ["bucket"], step, SILVER_BARS.schema)) as versions:
-        announced = "select distinct symbol from {rows} where dividend <> 0 or split <> 1"
-        chains = bucketed(reshape(versions, f"select * from {{rows}} where symbol in ({announced})"))
+    read, records = read_bars(context, touched)
+    versions_of = partial(context.lake.map_groups, by=["bucket"], step=step, schema=SILVER_BARS.schema)
+    with persisted(versions_of(bucketed(records))) as versions:
+        chains = bucketed(reshape(versions, queries.ANNOUNCING_CHAINS))
         actions = context.lake.map_groups(chains, ["bucket"], steps.action_versions, SILVER_ACTIONS.schema)
         replace = partial(context.lake.replace, scope=dates_condition(touched))
         writes = partial(replace, SILVER_BARS, versions), partial(replace, SILVER_ACTIONS, actions)
         changes, _ = run_concurrently(*writes) if touched is not None else [write() for write in writes]
-        size = reshape(versions, "select count(*) as rows_in, count(distinct session) as days from {rows}")
-        counted = collect_rows(size)[0]
+        rebuilt = collect_rows(reshape(versions, queries.SESSIONS_OF_ROWS))[0]
         return {
-            "rows_in": counted["rows_in"],
+            "rows_in": read,
             "rows_out": changes.total,
-            "sessions_touched": counted["days"] if changes.total else 0,
-            "findings": report_findings(context, versions, sessions),
+            "sessions_touched": rebuilt["sessions"] if changes.total else 0,
+            "findings": report_findings(context, versions, grid),
         }
 
 
 def curate_texts(context: Context, definition: str) -> dict[str, Any]:
     """Recompute the texts of the touched sessions."""
-    changed = changed_sessions(context, BRONZE_TEXTS, definition)
+    changed = changed_sessions(context, "curate", [BRONZE_TEXTS], definition, column="session_date")
     if changed == [] or not context.lake.exists(BRONZE_TEXTS):
         return NOTHING
-    sessions = known_sessions(context, BRONZE_TEXTS, changed)
-    named = (
-        context.lake.scan_table(BRONZE_TEXTS).where(arrived(changed, timedelta())).selectExpr("*", TEXT_ID)
-    )
-    records = named if changed is None else context.lake.collect_if_small(named)
-    step = partial(steps.text_rows, sessions=sessions)
-    texts = context.lake.map_groups(bucketed(records), ["bucket"], step, SILVER_TEXT.schema)
-    changes = context.lake.replace(SILVER_TEXT, texts, scope=dates_condition(changed))
-    return {"rows_in": changes.total, "rows_out": changes.total, "sessions_touched": len(changed or [])}
+    lake, scope = context.lake, queries.dated_near(changed, 0)
+    texts = lake.scan_table(BRONZE_TEXTS).where(scope).selectExpr("*", queries.TEXT_ID)
+    records = texts if changed is None else lake.collect_if_small(texts)
+    step = partial(steps.text_rows, grid=known_sessions(context, BRONZE_TEXTS, changed))
+    rows = lake.map_groups(bucketed(records), ["bucket"], step, SILVER_TEXT.schema)
+    changes = lake.replace(SILVER_TEXT, rows, scope=dates_condition(changed))
+    return {
+        "rows_in": count_records(context, BRONZE_TEXTS, scope),
+        "rows_out": changes.total,
+        "sessions_touched": len(changed or []),
+    }
 
 
-def read_bars(context: Context, touched: list[date] | None) -> Frame:
-    """Return the bronze bars of the touched sessions, and of the days around them."""
+def read_bars(context: Context, touched: list[date] | None) -> tuple[int, Frame]:
+    """Return how many bronze bars are read, and them: of the touched sessions and the days around them."""
+    scope = queries.dated_near(touched, MARGIN_DAYS)
+    read = count_records(context, BRONZE_BARS, scope)
     if touched is None:
-        return context.lake.scan_table(BRONZE_BARS)
-    condition = arrived(touched, timedelta(days=15))
-    return context.lake.collect_query_if_small(
-        f"select * from {BRONZE_BARS.alias} where {condition}", BRONZE_BARS
-    )
+        return read, context.lake.scan_table(BRONZE_BARS)
+    near = queries.rows_of(BRONZE_BARS, BRONZE_BARS.columns, scope)
+    return read, context.lake.collect_query_if_small(near, BRONZE_BARS)
 
 
-def arrived(touched: list[date] | None, margin: timedelta) -> str:
-    """Return the SQL condition that a record is dated within `margin` of a touched session."""
-    if touched is None:
-        return "true"
-    steps_away = range(-margin.days, margin.days + 1)
-    near = sorted({day + timedelta(days=step) for day in touched for step in steps_away})
-    days = ", ".join(f"date'{day}'" for day in near)
-    return f"session_date in ({days})"
+def count_records(context: Context, bronze: TableContract, scope: str) -> int:
+    """Return how many bronze records a scope holds."""
+    return int(context.lake.collect_query(queries.count_rows(bronze, scope), bronze).item())
 
 
-def known_sessions(context: Context, bronze: TableContract, touched: list[date] | None) -> steps.Sessions:
+def known_sessions(context: Context, bronze: TableContract, touched: list[date] | None) -> SessionGrid:
     """Return the calendar's sessions around the touched ones (around all of bronze for None)."""
     if touched:
         first, last = min(touched), max(touched)
     else:
-        span = f"select min(session_date) as first, max(session_date) as last from {bronze.alias}"
-        first, last = (day or date(1990, 1, 2) for day in context.lake.collect_query(span, bronze).row(0))
+        span = context.lake.collect_query(queries.extent(bronze, "session_date"), bronze)
+        first, last = (day or date(1990, 1, 2) for day in span.row(0))
     margin = timedelta(days=20)
-    return steps.Sessions(frame=positions(context.calendar, first - margin, last + margin), touched=touched)
+    return SessionGrid.spanning(context.calendar, first - margin, last + margin, touched=touched)
 
 
-def report_findings(context: Context, versions: Frame, sessions: steps.Sessions) -> dict[str, Any]:
+def report_findings(context: Context, versions: Frame, grid: SessionGrid) -> dict[str, Any]:
     """Return counts and examples of gaps and stale prices among the touched bars."""
     step = partial(
-        steps.quality_findings, sessions=sessions, stale_sessions=context.params(CurateParams).stale_sessions
+        steps.quality_findings, grid=grid, stale_sessions=context.params(CurateParams).stale_sessions
     )
     with persisted(context.lake.map_groups(bucketed(versions), ["bucket"], step, FINDINGS)) as found:
-        total = reshape(found, "select finding, sum(missing) as missing from {rows} group by finding")
-        first = f"select * from {{rows}} order by session, symbol, finding limit {MOST_EXAMPLES}"
-        counts, examples = collect_rows(total), collect_rows(reshape(found, first))
+        counts = collect_rows(reshape(found, queries.MISSING_BY_FINDING))
+        examples = collect_rows(reshape(found, queries.first_findings(MOST_EXAMPLES)))
     return {
         "counts": {row["finding"]: row["missing"] for row in counts},
         "examples": [f"{row['finding']} {row['symbol']} {row['session']}" for row in examples],

@@ -74,7 +74,7 @@ class TickJudge:
         return sorted({*own, *(moment for moments in near for moment in moments if moment >= own[0])})
 
 
-def candidates(records: pl.DataFrame, params: CurateParams) -> pl.DataFrame:
+def suspect_bars(records: pl.DataFrame, params: CurateParams) -> pl.DataFrame:
     """Return the (symbol, position) whose move may be suspect under some pair of records.
 
     Parameters
@@ -96,8 +96,8 @@ def candidates(records: pl.DataFrame, params: CurateParams) -> pl.DataFrame:
     return pairs.filter(largest >= params.suspect_move).select("symbol", "position")
 
 
-def judge_candidates(records: pl.DataFrame, doubtful: pl.DataFrame, params: CurateParams) -> pl.DataFrame:
-    """Return the judged versions of the doubtful bars.
+def judge_suspects(records: pl.DataFrame, suspects: pl.DataFrame, params: CurateParams) -> pl.DataFrame:
+    """Return the judged versions of the suspects bars.
 
     Returns
     -------
@@ -105,7 +105,7 @@ def judge_candidates(records: pl.DataFrame, doubtful: pl.DataFrame, params: Cura
         The records' columns with `known_at` of each judgement, `suspect` and `valid`.
     """
     rows: list[Record] = []
-    for (symbol,), keys in doubtful.group_by("symbol", maintain_order=True):
+    for (symbol,), keys in suspects.group_by("symbol", maintain_order=True):
         near = sorted({p + step for p in keys["position"] for step in (-2, -1, 0, 1)})
         own = records.filter((pl.col("symbol") == symbol) & pl.col("position").is_in(near))
         judge = TickJudge(_chains(own), params)

@@ -1,4 +1,4 @@
-"""Judge the candidate beside its baselines and the champion, on the very same rows."""
+"""Judge the challenger beside its baselines and the champion, on the very same rows."""
 
 from __future__ import annotations
 
@@ -13,72 +13,71 @@ from models.card import render_card, render_table
 from models.forecast_frames import KEY
 from models.params import ModelsParams
 from pipelines.base.context import Context
-from pipelines.base.report import SessionRange, StageReport, standing
+from pipelines.base.report import Outcome, SessionRange, nothing_to_do
 from pipelines.registry.challenger import (
+    BASELINES_HOLDOUT_FILE,
+    BASELINES_OUT_OF_FOLD_FILE,
     FRAME_FILE,
     HOLDOUT_FILE,
     OUT_OF_FOLD_FILE,
-    RIVALS_HOLDOUT_FILE,
-    RIVALS_OUT_OF_FOLD_FILE,
-    Candidate,
-    find_candidate,
+    Challenger,
+    find_challenger,
 )
 from pipelines.registry.champion import champion_at
 from pipelines.registry.comparison import forecast_champion
 from pipelines.registry.lineage import restore_params
-from pipelines.registry.model_page import CARD_FILE, IMPORTANCE_FILE, describe_model
-from pipelines.stages.evaluate.contract import READS
-from pipelines.stages.evaluate.steps import Rivals, as_metrics, as_rows, forecast_rivals, judge
+from pipelines.registry.model_description import CARD_FILE, IMPORTANCE_FILE, describe_model
+from pipelines.stages.evaluate.steps import (
+    BaselineForecasts,
+    as_metrics,
+    as_rows,
+    forecast_baselines,
+    judge,
+)
 
 
-def run(context: Context, window: SessionRange) -> StageReport:
+def run(context: Context, sessions: SessionRange) -> Outcome:
     """Evaluate the version that training was last asked for; repeating it writes the same tables."""
-    candidate = find_candidate(context, window.end)
-    if candidate is None:
-        why = f"no model is registered as of {window.end}: run train first"
-        return StageReport(stage="evaluate", status="nothing_to_do", details={"why": why})
-    inputs = standing(context.lake.versions(READS))
-    frame = candidate.read(FRAME_FILE)
-    params = restore_params(candidate.ancestry, context.params(ModelsParams))
-    rivals = forecast_rivals(frame, params, candidate.ancestry.feature_names)
+    challenger = find_challenger(context, sessions.end)
+    if challenger is None:
+        return nothing_to_do(f"no model is registered as of {sessions.end}: run train first")
+    frame = challenger.read(FRAME_FILE)
+    params = restore_params(challenger.lineage, context.params(ModelsParams))
+    baselines = forecast_baselines(frame, params, challenger.lineage.feature_names)
+    others = pl.concat([baselines.holdout, *ask_champion(context, sessions, challenger, frame)])
     tables = {
-        "out_of_fold": judge(candidate.name, candidate.read(OUT_OF_FOLD_FILE), rivals.out_of_fold, params),
-        "holdout": judge(
-            candidate.name,
-            candidate.read(HOLDOUT_FILE),
-            pl.concat([rivals.holdout, *ask_champion(context, window, candidate, frame)]),
-            params,
+        "out_of_fold": judge(
+            challenger.name, challenger.read(OUT_OF_FOLD_FILE), baselines.out_of_fold, params
         ),
+        "holdout": judge(challenger.name, challenger.read(HOLDOUT_FILE), others, params),
     }
-    keep(context, candidate, rivals, tables, card=draw_card(candidate, frame, tables["out_of_fold"]))
-    return StageReport(
-        stage="evaluate",
+    keep(context, challenger, baselines, tables, card=draw_card(challenger, frame, tables["out_of_fold"]))
+    return Outcome(
         rows_in=frame.height,
         rows_out=sum(table.height for table in tables.values()),
-        inputs=inputs,
-        details={"candidate": candidate.name, **{part: as_rows(table) for part, table in tables.items()}},
+        details={"challenger": challenger.name, **{part: as_rows(table) for part, table in tables.items()}},
     )
 
 
 def ask_champion(
-    context: Context, window: SessionRange, candidate: Candidate, frame: pl.DataFrame
+    context: Context, sessions: SessionRange, challenger: Challenger, frame: pl.DataFrame
 ) -> list[pl.DataFrame]:
-    """Return the champion's forecasts of the hold-out; none without one, or if it is the candidate."""
-    reigning = champion_at(context, window.end)
-    if reigning is None or reigning.model_key == candidate.version.model_key:
+    """Return the champion's forecasts of the hold-out; none without one, or if it is the challenger."""
+    reigning = champion_at(context, sessions.end)
+    if reigning is None or reigning.model_key == challenger.version.model_key:
         return []
-    asked = forecast_champion(context, reigning, candidate, frame)
+    asked = forecast_champion(context, reigning, challenger, frame)
     if asked.forecasts is None:
         return []
     return [asked.forecasts.select(pl.lit(asked.name).alias("forecaster"), *KEY, "value")]
 
 
-def draw_card(candidate: Candidate, frame: pl.DataFrame, table: pl.DataFrame) -> str:
-    """Return the model card with the rivals in it."""
-    importance = candidate.tracking.fetch(candidate.version.run_id, IMPORTANCE_FILE)
-    warnings = [text for text in candidate.version.tags.get("warnings", "").split("; ") if text]
+def draw_card(challenger: Challenger, frame: pl.DataFrame, table: pl.DataFrame) -> str:
+    """Return the model card with the baselines in it."""
+    importance = challenger.tracking.fetch(challenger.version.run_id, IMPORTANCE_FILE)
+    warnings = [text for text in challenger.version.tags.get("warnings", "").split("; ") if text]
     card = describe_model(
-        candidate.ancestry,
+        challenger.lineage,
         frame,
         table,
         importance=json.loads(importance.read_text(encoding="utf-8")),
@@ -88,20 +87,25 @@ def draw_card(candidate: Candidate, frame: pl.DataFrame, table: pl.DataFrame) ->
 
 
 def keep(
-    context: Context, candidate: Candidate, rivals: Rivals, tables: Mapping[str, pl.DataFrame], *, card: str
+    context: Context,
+    challenger: Challenger,
+    baselines: BaselineForecasts,
+    tables: Mapping[str, pl.DataFrame],
+    *,
+    card: str,
 ) -> None:
-    """Put the tables, the rivals' forecasts and the card beside the candidate's run."""
-    run_id = candidate.version.run_id
+    """Put the tables, the baselines' forecasts and the card beside the challenger's run."""
+    run_id = challenger.version.run_id
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         (folder / "evaluation").mkdir()
-        rivals.out_of_fold.write_parquet(folder / RIVALS_OUT_OF_FOLD_FILE)
-        rivals.holdout.write_parquet(folder / RIVALS_HOLDOUT_FILE)
+        baselines.out_of_fold.write_parquet(folder / BASELINES_OUT_OF_FOLD_FILE)
+        baselines.holdout.write_parquet(folder / BASELINES_HOLDOUT_FILE)
         for part, table in tables.items():
             table.write_csv(folder / "evaluation" / f"{part}.csv")
             (folder / "evaluation" / f"{part}.md").write_text(render_table(table) + "\n", encoding="utf-8")
         (folder / CARD_FILE).write_text(card, encoding="utf-8")
-        candidate.tracking.log_folder(run_id, folder)
+        challenger.tracking.log_folder(run_id, folder)
     for part, table in tables.items():
-        metrics = as_metrics(table, prefix=part, reference=candidate.name)
-        candidate.tracking.log_metrics(run_id, metrics, at=context.clock())
+        metrics = as_metrics(table, prefix=part, reference=challenger.name)
+        challenger.tracking.log_metrics(run_id, metrics, at=context.clock())

@@ -1,4 +1,4 @@
-"""The baselines through the very same folds, and the tables that stand them beside a candidate; pure."""
+"""The baselines through the very same folds, and the tables that stand them beside a challenger; pure."""
 
 from __future__ import annotations
 
@@ -22,22 +22,24 @@ SHOWN = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rivals:
+class BaselineForecasts:
     """Forecasts of all baselines, one under another: `forecaster`, `symbol`, `session`, `value`."""
 
     out_of_fold: pl.DataFrame
     holdout: pl.DataFrame
 
 
-def forecast_rivals(frame: pl.DataFrame, params: ModelsParams, features: Sequence[str]) -> Rivals:
-    """Fit each baseline on the candidate's own folds and forecast the same rows.
+def forecast_baselines(
+    frame: pl.DataFrame, params: ModelsParams, features: Sequence[str]
+) -> BaselineForecasts:
+    """Fit each baseline on the challenger's own folds and forecast the same rows.
 
     Parameters
     ----------
     frame : polars.DataFrame
-        The candidate's training frame.
+        The challenger's training frame.
     params : ModelsParams
-        With the candidate's splits and seed.
+        With the challenger's splits and seed.
     """
     out_of_fold, holdout = [], []
     for family in baseline_families():
@@ -48,28 +50,28 @@ def forecast_rivals(frame: pl.DataFrame, params: ModelsParams, features: Sequenc
         name = pl.lit(family).alias("forecaster")
         walked = walk_forward(frame, params.split, build).forecasts
         final = fit_final(frame, params.split, build)
-        held = forecast_part(final.forecaster, frame, final.fold.test)
+        tested = forecast_part(final.forecaster, frame, final.fold.test)
         out_of_fold.append(walked.select(name, *KEY, "value"))
-        holdout.append(held.select(name, *KEY, "value"))
-    return Rivals(out_of_fold=pl.concat(out_of_fold), holdout=pl.concat(holdout))
+        holdout.append(tested.select(name, *KEY, "value"))
+    return BaselineForecasts(out_of_fold=pl.concat(out_of_fold), holdout=pl.concat(holdout))
 
 
-def judge(name: str, forecasts: pl.DataFrame, rivals: pl.DataFrame, params: ModelsParams) -> pl.DataFrame:
-    """Return one table of the candidate and all rivals on the rows that all of them forecast.
+def judge(name: str, forecasts: pl.DataFrame, others: pl.DataFrame, params: ModelsParams) -> pl.DataFrame:
+    """Return one table of the challenger and all others on the rows that all of them forecast.
 
     Parameters
     ----------
     name : str
-        The candidate's name in the table.
+        The challenger's name in the table.
     forecasts : polars.DataFrame
         Its forecasts, `label` included.
-    rivals : polars.DataFrame
+    others : polars.DataFrame
         `forecaster`, `symbol`, `session`, `value`.
     """
-    names = rivals["forecaster"].unique().sort().to_list()
-    others = {rival: rivals.filter(pl.col("forecaster") == rival).drop("forecaster") for rival in names}
+    names = others["forecaster"].unique().sort().to_list()
+    by_name = {one: others.filter(pl.col("forecaster") == one).drop("forecaster") for one in names}
     return evaluate(
-        {name: forecasts, **others},
+        {name: forecasts, **by_name},
         forecasts.select(*KEY, "label"),
         reference=name,
         horizon_sessions=params.split.horizon_sessions,
@@ -81,7 +83,7 @@ def as_metrics(table: pl.DataFrame, *, prefix: str, reference: str) -> dict[str,
     """Return the table's main numbers under names that MLflow takes."""
     metrics: dict[str, float] = {}
     for row in table.iter_rows(named=True):
-        who = "candidate" if row["forecaster"] == reference else str(row["forecaster"]).replace(" ", "_")
+        who = "challenger" if row["forecaster"] == reference else str(row["forecaster"]).replace(" ", "_")
         metrics |= {
             f"{prefix}_{who}_{name}": float(row[name]) for name in ("rank_ic", "t_newey_west", "lead")
         }

@@ -1,1 +1,11 @@
 """Forecast: a session's universe scored with the champion of that moment."""
+
+from pipelines.base.stage import FEATURE_TABLES, Stage
+
+STAGE = Stage(
+    name="forecast",
+    help="Issue the champion's forecasts.",
+    chain="issue",
+    reads=(FEATURE_TABLES, "ops.model_ledger"),
+    writes=("gold.forecasts",),
+)

@@ -10,53 +10,52 @@ import polars as pl
 
 from pipelines.base.context import Context
 from pipelines.base.errors import BadDataError, LookAheadError
-from pipelines.base.report import SessionRange, StageReport, standing
+from pipelines.base.report import Outcome, SessionRange, nothing_to_do
+from pipelines.io.feature_retrieval import read_features
 from pipelines.io.model_folder import PackedForecaster, pack_forecaster
 from pipelines.registry.champion import Champion, champion_at, load_champion
-from pipelines.stages.forecast.contract import READS, WRITES
 from pipelines.stages.forecast.params import ForecastParams
 from pipelines.stages.forecast.publish import publish_issued, read_issued
-from pipelines.stages.forecast.steps import Choice, Stamp, choose_sessions, forecast_group, plan_history
-from pipelines.stages.forecast.universe import read_universe
+from pipelines.stages.forecast.steps import (
+    ForecastSessions,
+    Stamp,
+    choose_sessions,
+    forecast_group,
+    plan_history,
+)
+from pipelines.tables import queries
 from pipelines.tables.contracts import GOLD_FORECASTS
-from pipelines.tables.scope import months_between
+from pipelines.tables.scope import range_condition
 
 
-def run(context: Context, window: SessionRange) -> StageReport:
-    """Issue forecasts for the window's sessions; what was issued before stays as it is."""
-    entry = champion_at(context, window.end)
+def run(context: Context, sessions: SessionRange) -> Outcome:
+    """Issue forecasts for the sessions; what was issued before stays as it is."""
+    entry = champion_at(context, sessions.end)
     if entry is None:
-        why = f"no champion as of {window.end}: run train, evaluate and promote first"
-        return StageReport(stage="forecast", status="nothing_to_do", details={"why": why})
+        return nothing_to_do(f"no champion as of {sessions.end}: run train, evaluate and promote first")
     champion = load_champion(context, entry)
-    choice = choose(context, window, champion)
-    inputs, before = standing(context.lake.versions(READS)), context.lake.versions(WRITES)
-    inserted = issue(context, champion, choice)
-    silent = without_forecast(context, champion, choice)
-    if len(silent) == len(choice.sessions):
+    chosen = choose(context, sessions, champion)
+    inserted = issue(context, champion, chosen)
+    silent = without_forecast(context, champion, chosen)
+    if len(silent) == len(chosen.sessions):
         raise BadDataError(nothing_to_score(silent[-1]))
-    published = publish_issued(context, read_issued(context, champion, window.end))
-    return StageReport(
-        stage="forecast",
+    published = publish_issued(context, read_issued(context, champion, sessions.end))
+    return Outcome(
         rows_out=inserted,
-        sessions_touched=len(choice.sessions) if inserted else 0,
-        inputs=inputs,
-        versions_before=before,
-        outputs=standing(context.lake.versions(WRITES)),
-        details=describe(champion, choice)
+        sessions_touched=len(chosen.sessions) if inserted else 0,
+        details=describe(champion, chosen)
         | {"published": published, "without_forecast": [str(session) for session in silent]},
     )
 
 
-def without_forecast(context: Context, champion: Champion, choice: Choice) -> list[date]:
+def without_forecast(context: Context, champion: Champion, chosen: ForecastSessions) -> list[date]:
     """Return the chosen sessions of which no symbol could be scored, in this run or before."""
-    first, last = choice.sessions[0], choice.sessions[-1]
-    standing_rows = context.lake.collect_query(
-        f"select distinct session from gold_forecasts where {months_between(first, last)} "
-        f"and model_key = '{champion.ancestry.model_key}'",
-        GOLD_FORECASTS,
+    scope = range_condition(chosen.sessions[0], chosen.sessions[-1])
+    issued = queries.issued_forecasts(
+        GOLD_FORECASTS, ["session"], model_key=champion.lineage.model_key, where=scope
     )
-    return sorted(set(choice.sessions) - set(standing_rows.get_column("session")))
+    found = context.lake.collect_query(queries.distinct(issued), GOLD_FORECASTS)
+    return sorted(set(chosen.sessions) - set(found.get_column("session")))
 
 
 def nothing_to_score(session: date) -> str:
@@ -68,7 +67,7 @@ def nothing_to_score(session: date) -> str:
     )
 
 
-def choose(context: Context, window: SessionRange, champion: Champion) -> Choice:
+def choose(context: Context, sessions: SessionRange, champion: Champion) -> ForecastSessions:
     """Return the sessions that the champion may forecast.
 
     Raises
@@ -77,48 +76,47 @@ def choose(context: Context, window: SessionRange, champion: Champion) -> Choice
         If it has seen the outcomes of all of them.
     """
     decisions = {
-        day: context.calendar.decision_at(day) for day in context.calendar.sessions(window.start, window.end)
+        day: context.calendar.decision_at(day)
+        for day in context.calendar.sessions(sessions.start, sessions.end)
     }
-    fitted_until = champion.ancestry.fitted_until
-    choice = choose_sessions(
+    fitted_until = champion.lineage.fitted_until
+    chosen = choose_sessions(
         decisions, fitted_until, allow_in_sample=context.params(ForecastParams).in_sample
     )
-    if not choice.sessions:
+    if not chosen.sessions:
         msg = (
-            f"sessions {window.start} to {window.end} are in-sample: {champion.entry.headline()} was "
+            f"sessions {sessions.start} to {sessions.end} are in-sample: {champion.entry.headline()} was "
             f"fitted on outcomes up to {fitted_until.isoformat()}; forecast later sessions, or add "
             "--set forecast.in_sample=true to get marked rows"
         )
         raise LookAheadError(msg)
-    return choice
+    return chosen
 
 
-def issue(context: Context, champion: Champion, choice: Choice) -> int:
+def issue(context: Context, champion: Champion, chosen: ForecastSessions) -> int:
     """Score the chosen sessions and add the rows that do not stand yet; return how many."""
-    ancestry, calendar = champion.ancestry, context.calendar
-    first = calendar.shift(choice.sessions[0], 1 - ancestry.history_sessions)
-    plan = plan_history(
-        choice.sessions, calendar.frame(first, choice.sessions[-1]), ancestry.history_sessions
-    )
+    lineage, calendar = champion.lineage, context.calendar
+    first, last = chosen.sessions[0], chosen.sessions[-1]
+    known = calendar.frame(calendar.shift(first, 1 - lineage.history_sessions), last)
+    plan = plan_history(chosen.sessions, known, lineage.history_sessions)
     step = GroupStep(
-        model=pack_forecaster(champion.folder, f"{ancestry.model_key}-v{champion.entry.model_version}"),
-        stamp=stamp_of(context, champion, choice),
+        model=pack_forecaster(champion.folder, f"{lineage.model_key}-v{champion.entry.model_version}"),
+        stamp=stamp_of(context, champion, chosen),
     )
-    rows = read_universe(context.lake, plan, ancestry.feature_names)
+    rows = read_features(context, plan, lineage.feature_names, at="decision_at")
     forecasts = context.lake.map_groups(rows, ["forecast_session"], step, GOLD_FORECASTS.schema)
-    scope = months_between(choice.sessions[0], choice.sessions[-1])
-    return context.lake.insert_absent(GOLD_FORECASTS, forecasts, scope=scope)
+    return context.lake.insert_absent(GOLD_FORECASTS, forecasts, scope=range_condition(first, last))
 
 
-def stamp_of(context: Context, champion: Champion, choice: Choice) -> Stamp:
+def stamp_of(context: Context, champion: Champion, chosen: ForecastSessions) -> Stamp:
     """Return what is the same for every forecast of this run."""
     return Stamp(
-        horizon=champion.ancestry.horizon,
-        model_key=champion.ancestry.model_key,
+        horizon=champion.lineage.horizon_sessions,
+        model_key=champion.lineage.model_key,
         model_version=champion.entry.model_version,
-        family=champion.ancestry.family,
+        family=champion.lineage.family,
         issued_at=context.clock(),
-        in_sample=choice.in_sample,
+        in_sample=chosen.in_sample,
     )
 
 
@@ -134,15 +132,15 @@ class GroupStep:
         return forecast_group(rows, self.model.load(), self.stamp)
 
 
-def describe(champion: Champion, choice: Choice) -> dict[str, Any]:
+def describe(champion: Champion, chosen: ForecastSessions) -> dict[str, Any]:
     """Return which model spoke, what it lost when it was installed, and what was refused."""
     return {
         "champion": champion.entry.headline(),
         "model_version": champion.entry.model_version,
-        "model_key": champion.ancestry.model_key,
-        "family": champion.ancestry.family,
+        "model_key": champion.lineage.model_key,
+        "family": champion.lineage.family,
         "lost": list(champion.entry.lost),
-        "sessions": len(choice.sessions),
-        "in_sample_marked": len(choice.in_sample),
-        "in_sample_refused": choice.refused,
+        "sessions": len(chosen.sessions),
+        "in_sample_marked": len(chosen.in_sample),
+        "in_sample_refused": chosen.refused,
     }

@@ -11,6 +11,7 @@ from pipelines.base.context import Context
 from pipelines.io.feature_store import open_feature_store
 from pipelines.registry.champion import Champion
 from pipelines.stages.forecast.params import ForecastParams
+from pipelines.tables import queries
 from pipelines.tables.contracts import GOLD_FORECASTS
 from pipelines.tables.scope import dates_condition
 
@@ -20,11 +21,13 @@ def read_issued(context: Context, champion: Champion, session: date) -> pl.DataF
 
     Rows come from the table, not from the run, so a re-run after a crash publishes what was issued.
     """
-    return context.lake.collect_query(
-        f"select * from gold_forecasts where {dates_condition([session])} "
-        f"and model_key = '{champion.ancestry.model_key}'",
+    query = queries.issued_forecasts(
         GOLD_FORECASTS,
+        GOLD_FORECASTS.columns,
+        model_key=champion.lineage.model_key,
+        where=dates_condition([session]),
     )
+    return context.lake.collect_query(query, GOLD_FORECASTS)
 
 
 def publish_issued(context: Context, issued: pl.DataFrame) -> int:

@@ -10,12 +10,13 @@ import polars as pl
 
 from features.sessions import INSTANT
 from models.base import Forecaster
+from pipelines.tables.version_chains import month_of_session
 
 QUANTILES = ("q10", "q50", "q90")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class ForecastSessions:
     """Sessions to forecast, in order, and how many were refused or marked.
 
     Attributes
@@ -35,7 +36,7 @@ class Choice:
 
 def choose_sessions(
     decisions: Mapping[date, datetime], fitted_until: datetime, *, allow_in_sample: bool
-) -> Choice:
+) -> ForecastSessions:
     """Separate the sessions that the model has seen from those it has not.
 
     Parameters
@@ -49,7 +50,7 @@ def choose_sessions(
     """
     seen = frozenset(session for session, decided in decisions.items() if decided < fitted_until)
     kept = sorted(decisions if allow_in_sample else set(decisions) - seen)
-    return Choice(
+    return ForecastSessions(
         sessions=tuple(kept), in_sample=seen & set(kept), refused=0 if allow_in_sample else len(seen)
     )
 
@@ -153,5 +154,5 @@ def forecast_group(rows: pl.DataFrame, forecaster: Forecaster, stamp: Stamp) -> 
         pl.lit(stamp.issued_at, INSTANT).alias("issued_at"),
         pl.lit(closed, INSTANT).alias("event_timestamp"),
         pl.lit(session in stamp.in_sample).alias("in_sample"),
-        pl.lit(f"{session:%Y-%m}").alias("month"),
+        month_of_session(),
     )

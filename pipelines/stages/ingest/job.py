@@ -12,15 +12,15 @@ import polars as pl
 
 from pipelines.base.context import Context
 from pipelines.base.errors import BadDataError
-from pipelines.base.report import SessionRange, StageReport, standing
+from pipelines.base.report import Outcome, SessionRange
 from pipelines.base.table import TableContract
 from pipelines.io.frames import persisted
 from pipelines.io.lake import run_concurrently
 from pipelines.io.sources import ReadRequest, Source
 from pipelines.io.sources.feeds import open_source
-from pipelines.stages.ingest import contract, steps
+from pipelines.stages.ingest import steps
 from pipelines.stages.ingest.params import IngestParams
-from pipelines.tables.as_of import instant_literal
+from pipelines.tables import queries
 from pipelines.tables.contracts import BRONZE_BARS, BRONZE_TEXTS, OPS_QUARANTINE
 from pipelines.tables.record_kinds import BARS, TEXTS, RecordKind
 from pipelines.tables.scope import FEW_SESSIONS
@@ -44,10 +44,9 @@ class Reading:
     bronze: TableContract
 
 
-def run(context: Context, window: SessionRange) -> StageReport:
-    """Land bars and texts of `window`; what has been landed before is not landed again."""
-    lake, parts, sources = context.lake, {}, {}
-    before, request = lake.versions(contract.WRITES), read_request(context, window)
+def run(context: Context, sessions: SessionRange) -> Outcome:
+    """Land bars and texts of `sessions`; what has been landed before is not landed again."""
+    parts, sources, request = {}, {}, read_request(context, sessions)
     for kind, bronze in ((BARS, BRONZE_BARS), (TEXTS, BRONZE_TEXTS)):
         parts[kind.name] = NOTHING
         if source := open_source(context, kind.name):
@@ -55,27 +54,21 @@ def run(context: Context, window: SessionRange) -> StageReport:
             reading = Reading(context=context, source=source, request=request, kind=kind, bronze=bronze)
             parts[kind.name] = land(reading)
     totals = steps.combine_details(parts)
-    return StageReport(
-        stage="ingest",
+    return Outcome(
         status="done" if totals["rows_in"] else "nothing_to_do",
-        versions_before=before,
-        outputs=standing(lake.versions(contract.WRITES)),
         details={"sources": sources, "kinds": parts},
-        rows_in=totals["rows_in"],
-        rows_out=totals["rows_out"],
-        rows_refused=totals["rows_refused"],
-        sessions_touched=totals["sessions_touched"],
+        **totals,
     )
 
 
-def read_request(context: Context, window: SessionRange) -> ReadRequest:
+def read_request(context: Context, sessions: SessionRange) -> ReadRequest:
     """Return what is asked of the source: sessions, and the arrivals between two decisions."""
     calendar = context.calendar
     return ReadRequest(
-        first_session=window.start,
-        last_session=window.end,
-        received_after=calendar.decision_at(calendar.shift(window.start, -1)),
-        received_until=calendar.decision_at(window.end),
+        first_session=sessions.start,
+        last_session=sessions.end,
+        received_after=calendar.decision_at(calendar.shift(sessions.start, -1)),
+        received_until=calendar.decision_at(sessions.end),
     )
 
 
@@ -96,7 +89,7 @@ def land(reading: Reading) -> dict[str, int]:
         facts = batch_facts(records, reading.kind)
         if not facts["rows"]:
             return NOTHING
-        batch = records.drop("batch_id").selectExpr(f"'{facts['batch_id']}' as batch_id", "*")
+        batch = records.drop("batch_id").selectExpr(queries.named("batch_id", facts["batch_id"]), "*")
         refused = quarantine(reading, batch, facts)
         check_refusals(reading, refused, facts)
         identity = f"{reading.source.name}:{reading.kind.name}:{facts['batch_id']}"
@@ -112,8 +105,8 @@ def check_refusals(reading: Reading, refused: int, facts: dict[str, Any]) -> Non
     check = partial(steps.check_share, refused, facts["rows"], place=place)
     allowed = context.params(IngestParams).max_refused_share
     if check(allowed=allowed):
-        counted = f"select rule from ops_quarantine where batch_id = '{facts['batch_id']}' group by rule"
-        broken = context.lake.collect_query(f"{counted} order by count(*) desc, rule", OPS_QUARANTINE)
+        rules = queries.broken_rules(OPS_QUARANTINE, facts["batch_id"])
+        broken = context.lake.collect_query(rules, OPS_QUARANTINE)
         raise BadDataError(check(allowed=allowed, rules=broken["rule"].to_list()))
 
 
@@ -127,15 +120,15 @@ def read_sent(reading: Reading) -> DistributedFrame:
 
 def hashed(sent: DistributedFrame, kind: RecordKind) -> DistributedFrame:
     """Return what was sent with `record_hash`, a digest of all that the feed said."""
-    parts = ", ".join(f"coalesce(`{name}`, '\\u0000')" for name in (*kind.columns, "received_at"))
-    digest = f"sha2(concat_ws('\\u001f', {parts}), 256) as record_hash"
+    digest = queries.record_hash((*kind.columns, "received_at"))
     return sent.selectExpr(*kind.columns, "received_at", digest)
 
 
 def without_landed(reading: Reading, fresh: DistributedFrame) -> Frame:
     """Return the records whose hash the source has not landed before; few of them come to this process."""
     lake = reading.context.lake
-    request, query = reading.request, f"select record_hash from {_landed(reading)}"
+    request = reading.request
+    query = queries.rows_of(reading.bronze, ["record_hash"], _landed(reading))
     if reading.context.calendar.count_between(request.first_session, request.last_session) < FEW_SESSIONS:
         records, landed = lake.collect_if_small(fresh), lake.collect_query_if_small(query, reading.bronze)
         if isinstance(records, pl.DataFrame) and isinstance(landed, pl.DataFrame):
@@ -146,20 +139,14 @@ def without_landed(reading: Reading, fresh: DistributedFrame) -> Frame:
 
 
 def _landed(reading: Reading) -> str:
-    """Return what to read the records from that the source has landed for the request."""
-    return f"{reading.bronze.alias} where source = '{reading.source.name}' and ({_scope(reading)})"
-
-
-def _scope(reading: Reading) -> str:
+    """Return the condition of the records that the source has landed for the request."""
     request = reading.request
     if reading.source.delivers_received_at(reading.kind.name):
-        arrived = f"received_at <= {instant_literal(request.received_until)}"
-        if request.received_after is not None:
-            arrived = f"received_at > {instant_literal(request.received_after)} and {arrived}"
-        return f"({arrived}) or session_date is null"
-    # A text that comes shortly before the window's last close belongs to a session after the window.
-    last = request.last_session + NEXT_SESSIONS
-    return f"session_date between date'{request.first_session}' and date'{last}' or session_date is null"
+        scope = queries.arrived_between(request.received_after, request.received_until)
+    else:
+        # A text that comes shortly before the window's last close belongs to a session after the window.
+        scope = queries.dated_between(request.first_session, request.last_session + NEXT_SESSIONS)
+    return queries.landed_by(reading.source.name, scope)
 
 
 def judged(reading: Reading, fresh: Frame, delivered: Sequence[date]) -> Frame:
@@ -188,21 +175,15 @@ def find_delivered(reading: Reading) -> list[date]:
     lake = reading.context.lake
     if reading.source.delivers_received_at(reading.kind.name) or not lake.exists(reading.bronze):
         return []
-    known = lake.collect_query(f"select distinct session_date from {_landed(reading)}", reading.bronze)
+    query = queries.distinct_values(reading.bronze, "session_date", _landed(reading))
+    known = lake.collect_query(query, reading.bronze)
     return known.get_column("session_date").drop_nulls().to_list()
 
 
 def batch_facts(records: DistributedFrame, kind: RecordKind) -> dict[str, Any]:
     """Return rows, distinct keys, broken records, sessions and the content-derived identity of a batch."""
     key = "symbol, session_date, received_at" if kind is BARS else "record_hash"
-    facts = records.selectExpr(
-        "count(*) as rows",
-        f"count(distinct {key}) as keys",
-        "count_if(broken is not null) as broken",
-        "count(distinct session_date) as sessions",
-        "sha2(concat_ws(':', count(*), min(record_hash), max(record_hash), "
-        "cast(sum(cast(xxhash64(record_hash) as decimal(38, 0))) as string)), 256) as batch_id",
-    )
+    facts = records.selectExpr(*queries.batch_facts(key))
     return facts.collect()[0].asDict()  # type: ignore[no-any-return]
 
 
@@ -212,7 +193,7 @@ def quarantine(reading: Reading, batch: DistributedFrame, facts: dict[str, Any])
     found = []
     if facts["broken"]:
         step = partial(steps.broken_rows, kind=kind)
-        found.append(lake.map_batches(batch.where("broken is not null"), step, OPS_QUARANTINE.schema))
+        found.append(lake.map_batches(batch.where(queries.IS_BROKEN), step, OPS_QUARANTINE.schema))
     if facts["rows"] > facts["keys"]:
         repeated = partial(steps.repeated_rows, kind=kind)
         found.append(lake.map_groups(batch, ["symbol"], repeated, OPS_QUARANTINE.schema))

@@ -1,1 +1,10 @@
-"""Publishes the newest known feature rows to the online store."""
+"""Materialize: publish the newest known feature rows to the online store."""
+
+from pipelines.base.stage import FEATURE_TABLES, Stage
+
+STAGE = Stage(
+    name="materialize",
+    help="Publish the newest known features to the online store.",
+    chain="data",
+    reads=(FEATURE_TABLES,),
+)

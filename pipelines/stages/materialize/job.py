@@ -1,37 +1,52 @@
-"""Publish, for each symbol, the newest feature rows that are known at the as-of's decision."""
+"""Publish, for each symbol, the newest vectors that are known at the as-of's decision."""
 
 from __future__ import annotations
 
-from feature_repo.definitions import DAILY_VIEW, TEXT_VIEW
+import polars as pl
+
+from features.sessions import INSTANT
+from features.views import FeatureView, feature_views, primary_view
 from pipelines.base.context import Context
-from pipelines.base.report import SessionRange, StageReport, standing
+from pipelines.base.report import Outcome, SessionRange, existing
+from pipelines.io.feature_retrieval import INSTANT_COLUMN, read_newest_vectors
 from pipelines.io.feature_store import open_feature_store
-from pipelines.stages.materialize.contract import READS
+from pipelines.stages.materialize import STAGE
 from pipelines.stages.materialize.steps import is_repeated, name_run
+from pipelines.tables import queries
+from pipelines.tables.contracts import feature_table, select_tables
 
 
-def run(context: Context, window: SessionRange) -> StageReport:
-    """Bring the online store up to the window's end; an online row is never replaced by an older one."""
+def define(context: Context, sessions: SessionRange) -> str:
+    """Return what is published: these definitions, as of this session."""
+    return name_run(open_feature_store(context).definitions.digest(), sessions.end)
+
+
+def run(context: Context, sessions: SessionRange) -> Outcome:
+    """Bring the online store up to the range's end; an online row is never replaced by an older one."""
     store = open_feature_store(context)
     applied = store.apply()
-    inputs = standing(context.lake.versions(READS))
-    definition = name_run(store.definitions.digest(), window.end)
+    inputs = existing(context.lake.versions(select_tables(STAGE.reads)))
     last = context.run_log.last("materialize")
-    if not applied and is_repeated(last, definition, inputs):
-        return StageReport(stage="materialize", status="nothing_to_do", inputs=inputs, definition=definition)
-    decision_at = context.calendar.decision_at(window.end)
-    newest = {
-        view: store.newest_versions(view, as_of=window.end, decision_at=decision_at)
-        for view in (DAILY_VIEW, TEXT_VIEW)
-    }
+    if not applied and is_repeated(last, define(context, sessions), inputs):
+        return Outcome(status="nothing_to_do")
+    newest = {view.name: read_newest(context, view, sessions) for view in feature_views()}
     written = {view: store.publish(rows, view) for view, rows in newest.items()}
-    store.record_publication(newest[DAILY_VIEW], session=window.end, at=context.clock())
-    return StageReport(
-        stage="materialize",
+    valid = newest[primary_view().name]
+    store.record_publication(valid, session=sessions.end, at=context.clock())
+    return Outcome(
         rows_in=sum(rows.height for rows in newest.values()),
         rows_out=sum(written.values()),
         sessions_touched=int(any(written.values())),
-        inputs=inputs,
-        definition=definition,
         details={"applied": applied, "written": written},
     )
+
+
+def read_newest(context: Context, view: FeatureView, sessions: SessionRange) -> pl.DataFrame:
+    """Return each symbol's newest vector known at the as-of's decision: one row a symbol, which bounds it."""
+    table, instant = feature_table(view), context.calendar.decision_at(sessions.end)
+    newest = queries.newest_sessions(table, view.entity, sessions.end, instant)
+    rows = context.lake.collect_query(newest, table)
+    if rows.is_empty():
+        return pl.DataFrame(schema=dict(table.schema))
+    asked = rows.with_columns(pl.lit(instant, INSTANT).alias(INSTANT_COLUMN))
+    return read_newest_vectors(context, view, asked)

@@ -11,7 +11,7 @@ from models.forecast_frames import KEY
 from pipelines.io.drift import DriftPage, Series
 from pipelines.stages.monitor.params import MonitorParams
 from pipelines.stages.monitor.scales import SCALES
-from pipelines.stages.monitor.steps import Windows, choose_columns, sample_rows
+from pipelines.stages.monitor.steps import DriftWindows, choose_columns, sample_rows
 from pipelines.stages.monitor.verdict import Verdict
 
 FORECAST = "forecast"
@@ -24,7 +24,7 @@ class Findings:
     Attributes
     ----------
     features : polars.DataFrame
-        `symbol`, `session`, `valid` and features.
+        `symbol`, `session` and features of valid vectors.
     forecasts : polars.DataFrame
         `symbol`, `session`, `value`: what was issued last.
     measured : polars.DataFrame
@@ -36,7 +36,7 @@ class Findings:
     """
 
     verdict: Verdict
-    windows: Windows
+    windows: DriftWindows
     features: pl.DataFrame
     forecasts: pl.DataFrame
     measured: pl.DataFrame
@@ -82,7 +82,7 @@ def rows_of(found: Findings, sessions: Sequence[object]) -> pl.DataFrame:
     """Return the valid rows of a window with their features and, where one was issued, the forecast."""
     inside = pl.col("session").is_in(pl.Series(sessions, dtype=pl.Date).implode())
     issued = found.forecasts.select(*KEY, pl.col("value").alias(FORECAST))
-    valid = found.features.filter(pl.col("valid") & inside)
+    valid = found.features.filter(inside)
     return valid.join(issued, on=list(KEY), how="left").select(*KEY, *found.shown, FORECAST)
 
 

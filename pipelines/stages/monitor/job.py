@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from functools import partial
 from typing import Any
@@ -13,18 +13,17 @@ import polars as pl
 
 from pipelines.base.context import Context
 from pipelines.base.digest import digest_of
-from pipelines.base.report import SessionRange, StageReport, Status, standing
+from pipelines.base.report import Outcome, SessionRange, existing
 from pipelines.base.small_files import read_record, replace_text
 from pipelines.io.drift import render_report
 from pipelines.io.lake import run_concurrently
 from pipelines.registry.champion import champion_at
-from pipelines.stages.monitor import read
+from pipelines.stages.monitor import STAGE, read
 from pipelines.stages.monitor.compose import FORECAST, Findings, compose_page, mean_rank_ic
-from pipelines.stages.monitor.contract import READS
 from pipelines.stages.monitor.pages import render_index
 from pipelines.stages.monitor.params import MonitorParams
 from pipelines.stages.monitor.steps import (
-    Windows,
+    DriftWindows,
     choose_windows,
     is_training_due,
     latest_issued,
@@ -32,53 +31,38 @@ from pipelines.stages.monitor.steps import (
     realise_ic,
 )
 from pipelines.stages.monitor.verdict import Verdict, judge
+from pipelines.tables.contracts import select_tables
 
 INDEX = "index.html"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Basis:
-    """What a run consumed and computes, named in its report whatever comes of it."""
-
-    inputs: Mapping[str, int]
-    definition: str
-
-    def report(self, status: Status, record: Mapping[str, Any], *, rows_in: int = 0) -> StageReport:
-        """Return the stage's report."""
-        return StageReport(
-            stage="monitor",
-            status=status,
-            rows_in=rows_in,
-            rows_out=int(status == "done"),
-            sessions_touched=int(status == "done"),
-            inputs=self.inputs,
-            definition=self.definition,
-            details=record,
-        )
+def define(context: Context, sessions: SessionRange) -> str:
+    """Return a digest of what is compared: windows, thresholds, the features shown, the as-of."""
+    shown = read.choose_features(context, sessions.end)
+    return digest_of(context.params(MonitorParams), shown, str(sessions.end))
 
 
-def run(context: Context, window: SessionRange) -> StageReport:
-    """Write the report, the verdict and the index of the window's end."""
-    as_of, params = window.end, context.params(MonitorParams)
-    shown = read.choose_features(context, as_of)
-    basis = Basis(
-        inputs=standing(context.lake.versions(READS)), definition=digest_of(params, shown, str(as_of))
-    )
+def run(context: Context, sessions: SessionRange) -> Outcome:
+    """Write the report, the verdict and the index of the range's end."""
+    as_of, params = sessions.end, context.params(MonitorParams)
+    inputs = existing(context.lake.versions(select_tables(STAGE.reads)))
     written = read_record(context.home.reports / f"{as_of}.json")
     last = context.run_log.last("monitor")
-    if written and (last.definition, last.inputs) == (basis.definition, basis.inputs):
-        return basis.report("nothing_to_do", written)
-    features = read.read_features(context, as_of, shown)
+    if written and (last.definition, last.inputs) == (define(context, sessions), inputs):
+        return Outcome(status="nothing_to_do", details=written)
+    shown = read.choose_features(context, as_of)
+    features = read.read_vectors(context, as_of, shown)
     measured = measure_sessions(features, min_symbols=params.min_symbols)
     windows = find_windows(context, measured, as_of)
     if len(windows.reference) < params.min_reference_sessions:
-        return basis.report("nothing_to_do", too_early(len(windows.reference), params.min_reference_sessions))
+        early = too_early(len(windows.reference), params.min_reference_sessions)
+        return Outcome(status="nothing_to_do", details=early)
     found = find(context, features, measured, windows, shown)
     record = write_report(context, found)
-    return basis.report("done", record, rows_in=features.height)
+    return Outcome(rows_in=features.height, rows_out=1, sessions_touched=1, details=record)
 
 
-def find_windows(context: Context, measured: pl.DataFrame, as_of: date) -> Windows:
+def find_windows(context: Context, measured: pl.DataFrame, as_of: date) -> DriftWindows:
     """Return the windows that end with the as-of; a session of the calendar without rows counts, as empty."""
     params = context.params(MonitorParams)
     known = measured.get_column("session")
@@ -96,7 +80,7 @@ def too_early(reference: int, wanted: int) -> dict[str, Any]:
 
 
 def find(
-    context: Context, features: pl.DataFrame, measured: pl.DataFrame, windows: Windows, shown: list[str]
+    context: Context, features: pl.DataFrame, measured: pl.DataFrame, windows: DriftWindows, shown: list[str]
 ) -> Findings:
     """Judge the measures and collect what the report shows beside them."""
     as_of = windows.current[-1]

@@ -8,25 +8,20 @@ from datetime import date
 
 import polars as pl
 
-from features.catalog import daily_features, text_features
+from features.sessions import INSTANT
+from features.views import all_features
 from models.forecast_frames import KEY
 from pipelines.base.context import Context
 from pipelines.base.small_files import read_record
-from pipelines.base.table import TableContract
+from pipelines.io.feature_retrieval import INSTANT_COLUMN, read_features
 from pipelines.registry.champion import champion_at, tracking_of
+from pipelines.registry.model_description import IMPORTANCE_FILE
 from pipelines.stages.monitor.params import MonitorParams
 from pipelines.stages.monitor.scales import SCALE_FEATURES
 from pipelines.stages.monitor.steps import rank_features
-from pipelines.tables.as_of import instant_literal, newest_query
-from pipelines.tables.contracts import (
-    GOLD_FEATURES_DAILY,
-    GOLD_FEATURES_TEXT,
-    GOLD_FORECASTS,
-    GOLD_LABELS,
-)
-from pipelines.tables.scope import months_between
-
-IMPORTANCE_FILE = "importance.json"
+from pipelines.tables import queries
+from pipelines.tables.contracts import GOLD_FORECASTS, GOLD_LABELS
+from pipelines.tables.scope import range_condition
 
 
 def choose_features(context: Context, as_of: date) -> list[str]:
@@ -34,7 +29,7 @@ def choose_features(context: Context, as_of: date) -> list[str]:
 
     Without a champion, or where its family knows no importance, the first ones of the catalog.
     """
-    names = [feature.name for feature in (*daily_features(), *text_features())]
+    names = [feature.name for feature in all_features()]
     return rank_features(read_importance(context, as_of), names, context.params(MonitorParams).top_features)
 
 
@@ -49,25 +44,18 @@ def read_importance(context: Context, as_of: date) -> dict[str, float]:
     return importance
 
 
-def read_features(context: Context, as_of: date, names: Sequence[str]) -> pl.DataFrame:
-    """Return `symbol`, `session`, `valid` and features of both windows, as known at the as-of.
+def read_vectors(context: Context, as_of: date, names: Sequence[str]) -> pl.DataFrame:
+    """Return `symbol`, `session` and features of both windows, as known at the as-of's decision.
 
-    One row a symbol and session that has a daily vector; a row that is not valid holds nulls.
+    One row a symbol and session with a valid vector; unknown values are null.
     """
-    daily = {feature.name for feature in daily_features()}
-    wanted = sorted({*SCALE_FEATURES, *names} & daily)
-    rows = _read(context, GOLD_FEATURES_DAILY, as_of, wanted)
-    texts = sorted(set(names) - daily)
-    if not texts:
-        return rows
-    return rows.join(_read(context, GOLD_FEATURES_TEXT, as_of, texts).drop("valid"), on=list(KEY), how="left")
-
-
-def _read(context: Context, contract: TableContract, as_of: date, names: Sequence[str]) -> pl.DataFrame:
-    decided = instant_literal(context.calendar.decision_at(as_of))
-    in_reach = f"{months_between(first_session(context, as_of), as_of)} and known_at <= {decided}"
-    source = f"{contract.alias} where {in_reach}"
-    return context.lake.collect_query(newest_query(source, [*KEY, "valid", *names], KEY), contract)
+    wanted = sorted({*SCALE_FEATURES, *names})
+    asked = pl.DataFrame(
+        {"session": context.calendar.sessions(first_session(context, as_of), as_of)},
+    ).with_columns(pl.lit(context.calendar.decision_at(as_of), INSTANT).alias(INSTANT_COLUMN))
+    rows = read_features(context, asked, wanted)
+    here = rows if isinstance(rows, pl.DataFrame) else context.lake.collect(rows)
+    return here.drop(INSTANT_COLUMN)
 
 
 def first_session(context: Context, as_of: date) -> date:
@@ -78,21 +66,17 @@ def first_session(context: Context, as_of: date) -> date:
 
 def read_forecasts(context: Context, as_of: date) -> pl.DataFrame:
     """Return the forecasts issued for both windows, marked in-sample ones left out."""
-    in_reach = f"{months_between(first_session(context, as_of), as_of)} and not in_sample"
-    columns = ", ".join([*KEY, "horizon", "model_key", "issued_at", "value"])
-    return context.lake.collect_query(
-        f"select {columns} from gold_forecasts where {in_reach}", GOLD_FORECASTS
-    )
+    columns = [*KEY, "horizon", "model_key", "issued_at", "value"]
+    scope = f"{range_condition(first_session(context, as_of), as_of)} and not in_sample"
+    return context.lake.collect_query(queries.rows_of(GOLD_FORECASTS, columns, scope), GOLD_FORECASTS)
 
 
 def read_labels(context: Context, as_of: date) -> pl.DataFrame:
-    """Return the valid outcomes of both windows that are known at the as-of."""
-    decided = instant_literal(context.calendar.decision_at(as_of))
-    in_reach = f"{months_between(first_session(context, as_of), as_of)} and known_at <= {decided}"
-    key = [*KEY, "horizon"]
-    newest = newest_query(f"gold_labels where {in_reach}", [*key, "value", "valid"], key)
-    valid = f"select {', '.join([*key, 'value'])} from ({newest}) as newest where valid"
-    return context.lake.collect_query(valid, GOLD_LABELS)
+    """Return the valid outcomes of both windows that are known at the as-of's decision."""
+    scope, columns = range_condition(first_session(context, as_of), as_of), [*KEY, "horizon", "value"]
+    known_at = context.calendar.decision_at(as_of)
+    outcomes = queries.valid_outcomes(GOLD_LABELS, known_at, columns, where=scope)
+    return context.lake.collect_query(outcomes, GOLD_LABELS)
 
 
 def read_history(context: Context) -> dict[date, dict[str, object]]:

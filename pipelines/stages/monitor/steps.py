@@ -16,7 +16,7 @@ MIN_KNOWN = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Windows:
+class DriftWindows:
     """Sessions of the reference and of the current window, in order; they do not overlap."""
 
     reference: tuple[date, ...]
@@ -32,17 +32,16 @@ def measure_sessions(features: pl.DataFrame, *, min_symbols: int) -> pl.DataFram
     Parameters
     ----------
     features : polars.DataFrame
-        `session`, `valid` and `SCALE_FEATURES`, one row a symbol and session; null means unknown.
+        `session` and `SCALE_FEATURES`, one row a symbol and session with a valid vector; null means unknown.
     min_symbols : int
-        Sessions with fewer valid symbols measure nothing.
+        Sessions with fewer symbols measure nothing.
 
     Returns
     -------
     polars.DataFrame, shape (n_sessions, 2 + n_scales)
-        `session`, `symbols` (valid rows) and a column a scale, null where unknown; sorted by session.
+        `session`, `symbols` (rows) and a column a scale, null where unknown; sorted by session.
     """
-    valid = features.filter(pl.col("valid"))
-    measured = valid.group_by("session").agg(
+    measured = features.group_by("session").agg(
         pl.len().cast(pl.Int64).alias("symbols"), *(scale.expression() for scale in SCALES)
     )
     enough = pl.col("symbols") >= min_symbols
@@ -51,10 +50,10 @@ def measure_sessions(features: pl.DataFrame, *, min_symbols: int) -> pl.DataFram
     ).sort("session")
 
 
-def choose_windows(sessions: Sequence[date], *, reference: int, current: int) -> Windows:
+def choose_windows(sessions: Sequence[date], *, reference: int, current: int) -> DriftWindows:
     """Divide the last sessions into the two windows; the reference may come out shorter than asked for."""
     last = sorted(sessions)[-(reference + current) :]
-    return Windows(reference=tuple(last[:-current]), current=tuple(last[-current:]))
+    return DriftWindows(reference=tuple(last[:-current]), current=tuple(last[-current:]))
 
 
 def latest_issued(forecasts: pl.DataFrame) -> pl.DataFrame:

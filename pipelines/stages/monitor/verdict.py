@@ -12,7 +12,7 @@ import polars as pl
 
 from pipelines.stages.monitor.params import MonitorParams
 from pipelines.stages.monitor.scales import SCALES
-from pipelines.stages.monitor.steps import Windows
+from pipelines.stages.monitor.steps import DriftWindows
 
 NORMAL_MAD = 1.4826
 """Standard deviation of a normal variable over its median absolute deviation."""
@@ -104,7 +104,7 @@ def measure_shift(reference: np.ndarray, current: np.ndarray) -> tuple[float, fl
     return shift, shift / noise if noise > 0 else float(np.sign(shift)) * np.inf if shift else 0.0
 
 
-def judge_scales(measured: pl.DataFrame, windows: Windows, params: MonitorParams) -> tuple[Shift, ...]:
+def judge_scales(measured: pl.DataFrame, windows: DriftWindows, params: MonitorParams) -> tuple[Shift, ...]:
     """Return the shift of every scale that both windows know well enough.
 
     Parameters
@@ -124,7 +124,7 @@ def judge_scales(measured: pl.DataFrame, windows: Windows, params: MonitorParams
     return tuple(shifts)
 
 
-def judge_coverage(measured: pl.DataFrame, windows: Windows) -> float | None:
+def judge_coverage(measured: pl.DataFrame, windows: DriftWindows) -> float | None:
     """Return the median number of valid symbols in the current window over that in the reference."""
     counts = dict(measured.select("session", "symbols").rows())
     usual, now = (
@@ -134,7 +134,9 @@ def judge_coverage(measured: pl.DataFrame, windows: Windows) -> float | None:
     return now / usual if usual else None
 
 
-def judge(measured: pl.DataFrame, windows: Windows, params: MonitorParams, *, training_due: bool) -> Verdict:
+def judge(
+    measured: pl.DataFrame, windows: DriftWindows, params: MonitorParams, *, training_due: bool
+) -> Verdict:
     """Return the verdict of the last session of the current window.
 
     Parameters

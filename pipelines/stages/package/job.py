@@ -12,11 +12,10 @@ from pathlib import Path
 from features.params import CalendarParams
 from features.views import names_by_view
 from pipelines.base.context import Context
-from pipelines.base.report import SessionRange, StageReport, standing
+from pipelines.base.report import Outcome, SessionRange, nothing_to_do
 from pipelines.io.bento import BentoRepository, BuiltBento, bento_tag, release
 from pipelines.io.model_folder import forecaster_folder
 from pipelines.registry.champion import Champion, champion_at, load_champion
-from pipelines.stages.package.contract import READS
 from pipelines.stages.package.parity import Checked, check_parity
 from serving.online.params import FeatureStoreParams
 from serving.online.store import ViewFeatures
@@ -25,48 +24,44 @@ from serving.served_model import FORECASTER_FOLDER, Manifest, write_manifest
 from serving.settings import ServiceDefaults
 
 
-def run(context: Context, window: SessionRange) -> StageReport:
+def run(context: Context, sessions: SessionRange) -> Outcome:
     """Package the champion of the as-of, unless its Bento is the current one already."""
-    entry = champion_at(context, window.end)
+    entry = champion_at(context, sessions.end)
     if entry is None:
-        why = f"no champion as of {window.end}: run train, evaluate and promote first"
-        return StageReport(stage="package", status="nothing_to_do", details={"why": why})
+        return nothing_to_do(f"no champion as of {sessions.end}: run train, evaluate and promote first")
     champion = load_champion(context, entry)
     manifest = describe_champion(context, champion)
     repository = BentoRepository(context.home.bento)
     current = repository.current()
     if current is not None and current.tag == manifest.bento and repository.find(current.tag) is not None:
-        return StageReport(
-            stage="package", status="nothing_to_do", details={"why": f"{current.tag} is current already"}
-        )
-    inputs = standing(context.lake.versions(READS))
+        return nothing_to_do(f"{current.tag} is current already")
     with stage_champion(champion, manifest) as staged:
         checked = check_parity(context, champion, staged)
         built = repository.build(manifest.bento, staged)
     repository.point_at(built)
-    return _report(champion, checked, built, inputs)
+    return _report(champion, checked, built)
 
 
 def describe_champion(context: Context, champion: Champion) -> Manifest:
     """Return what the service needs to know of a champion, and the settings it starts with by default."""
-    ancestry, calendar = champion.ancestry, context.params(CalendarParams)
+    lineage, calendar = champion.lineage, context.params(CalendarParams)
     defaults = ServiceDefaults(
         serving=context.params(ServingParams),
         calendar_name=calendar.name,
         decision_lead_minutes=calendar.decision_lead_minutes,
         feature_store=context.params(FeatureStoreParams),
     )
-    by_view = names_by_view(ancestry.feature_names)
+    by_view = names_by_view(lineage.feature_names)
     manifest = Manifest(
         bento="",
         release=release(),
         model_version=champion.entry.model_version,
-        model_key=ancestry.model_key,
-        family=ancestry.family,
-        horizon=ancestry.horizon,
-        history_sessions=ancestry.history_sessions,
-        feature_set=ancestry.feature_service,
-        feature_names=ancestry.feature_names,
+        model_key=lineage.model_key,
+        family=lineage.family,
+        horizon=lineage.horizon_sessions,
+        history_sessions=lineage.history_sessions,
+        feature_set=lineage.feature_set,
+        feature_names=lineage.feature_names,
         views=tuple(ViewFeatures(name=view, features=tuple(names)) for view, names in by_view.items()),
         settings=defaults.without_secrets(),
     )
@@ -83,13 +78,11 @@ def stage_champion(champion: Champion, manifest: Manifest) -> Iterator[Path]:
         yield folder
 
 
-def _report(champion: Champion, checked: Checked, built: BuiltBento, inputs: dict[str, int]) -> StageReport:
-    return StageReport(
-        stage="package",
+def _report(champion: Champion, checked: Checked, built: BuiltBento) -> Outcome:
+    return Outcome(
         rows_in=checked.parity.compared,
         rows_out=1,
         sessions_touched=1,
-        inputs=inputs,
         details={
             "bento": built.tag,
             "folder": str(built.folder),

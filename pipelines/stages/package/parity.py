@@ -9,16 +9,16 @@ from pathlib import Path
 
 import polars as pl
 
-from features.catalog import text_features
+from features.views import primary_view
 from pipelines.base.context import Context
 from pipelines.base.errors import BadDataError, UnavailableError
-from pipelines.base.table import TableContract
+from pipelines.io.feature_retrieval import INSTANT_COLUMN, read_features
 from pipelines.io.model_folder import read_forecaster
 from pipelines.registry.champion import Champion
 from pipelines.stages.package.params import PackageParams
 from pipelines.stages.package.steps import Parity, compare_answers, pick_symbols
-from pipelines.tables.as_of import instant_literal, newest_query
-from pipelines.tables.contracts import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT, GOLD_FORECASTS
+from pipelines.tables import queries
+from pipelines.tables.contracts import GOLD_FORECASTS, feature_table
 from pipelines.tables.scope import dates_condition
 from serving.handler import ForecastHandler
 from serving.online.feast_store import FeastOnlineStore
@@ -91,31 +91,19 @@ def read_batch_answers(context: Context, champion: Champion, session: date) -> t
     Those that the champion issued for the session; a row model that has issued none yet scores the
     session's gold features, as the forecast stage will. A few hundred rows, so they are collected.
     """
-    found = context.lake.collect_query(
-        f"select symbol, value, q10, q50, q90 from gold_forecasts where {dates_condition([session])} "
-        f"and model_key = '{champion.entry.model_key}'",
-        GOLD_FORECASTS,
+    columns = ["symbol", "value", "q10", "q50", "q90"]
+    issued = queries.issued_forecasts(
+        GOLD_FORECASTS, columns, model_key=champion.entry.model_key, where=dates_condition([session])
     )
-    if found.height or champion.ancestry.history_sessions > 1:
+    found = context.lake.collect_query(issued, GOLD_FORECASTS)
+    if found.height or champion.lineage.history_sessions > 1:
         return GOLD_FORECASTS.name, found
-    rows = _feature_rows(context, champion.ancestry.feature_names, session)
-    return GOLD_FEATURES_DAILY.name, read_forecaster(champion.folder).predict(rows)
-
-
-def _feature_rows(context: Context, names: Sequence[str], session: date) -> pl.DataFrame:
-    texts = {feature.name for feature in text_features()}
-    daily = _known(context, GOLD_FEATURES_DAILY, session, [name for name in names if name not in texts])
-    said = _known(context, GOLD_FEATURES_TEXT, session, [name for name in names if name in texts])
-    joined = daily.join(said, on=["symbol", "session"], how="left")
-    return joined.select("symbol", "session", *(pl.col(name).cast(pl.Float64) for name in names))
-
-
-def _known(context: Context, contract: TableContract, session: date, names: Sequence[str]) -> pl.DataFrame:
-    decided = instant_literal(context.calendar.decision_at(session))
-    known, key = f"{dates_condition([session])} and known_at <= {decided}", ("symbol", "session")
-    newest = newest_query(f"{contract.alias} where {known}", [*key, *names, "valid"], key)
-    valid = f"select {', '.join([*key, *names])} from ({newest}) as newest where valid"
-    return context.lake.collect_query(valid, contract)
+    names, instant = champion.lineage.feature_names, context.calendar.decision_at(session)
+    asked = pl.DataFrame({"session": [session], INSTANT_COLUMN: [instant]})
+    rows = read_features(context, asked, names)
+    if not isinstance(rows, pl.DataFrame):
+        rows = context.lake.collect(rows)
+    return feature_table(primary_view()).name, read_forecaster(champion.folder).predict(rows)
 
 
 def _explain(parity: Parity, tolerance: float, session: date) -> str:

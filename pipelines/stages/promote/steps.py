@@ -31,7 +31,7 @@ def compare(
     forecasts: Mapping[str, pl.DataFrame],
     sessions: Sequence[date],
     *,
-    candidate: str,
+    challenger: str,
     champion: str | None,
     params: ModelsParams,
 ) -> tuple[Decision, pl.DataFrame]:
@@ -40,13 +40,13 @@ def compare(
     Parameters
     ----------
     forecasts : mapping of name to polars.DataFrame
-        `symbol`, `session`, `value`; the candidate's also `label`.
+        `symbol`, `session`, `value`; the challenger's also `label`.
     sessions : sequence of date
         Sessions that count.
-    candidate, champion : str
+    challenger, champion : str
         Names in `forecasts`; champion None where there is none to beat.
     params : ModelsParams
-        With the candidate's horizon and seed.
+        With the challenger's horizon and seed.
 
     Returns
     -------
@@ -56,18 +56,18 @@ def compare(
     """
     kept = {name: rows.filter(pl.col("session").is_in(list(sessions))) for name, rows in forecasts.items()}
     least = params.split.min_holdout_sessions
-    shared = kept[candidate]["session"].n_unique()
+    shared = kept[challenger]["session"].n_unique()
     if champion is not None and shared < least:
         return too_few(shared, least), pl.DataFrame()
     table = evaluate(
         kept,
-        kept[candidate].select(*KEY, "label"),
-        reference=candidate,
+        kept[challenger].select(*KEY, "label"),
+        reference=challenger,
         horizon_sessions=params.split.horizon_sessions,
         seed=params.seed,
     )
     decision = decide(
-        table, challenger=candidate, champion=champion, params=params.promotion, min_sessions=least
+        table, challenger=challenger, champion=champion, params=params.promotion, min_sessions=least
     )
     return decision, table
 

@@ -7,6 +7,7 @@ import polars as pl
 from pipelines.io.text_models import TextScorer, load_scorer
 from pipelines.io.text_params import CLASSES, TextParams
 from pipelines.tables.contracts import SILVER_TEXT_SCORES
+from pipelines.tables.version_chains import month_of_session
 
 
 def score_texts(texts: pl.DataFrame, scorer: TextScorer) -> pl.DataFrame:
@@ -26,7 +27,7 @@ def score_texts(texts: pl.DataFrame, scorer: TextScorer) -> pl.DataFrame:
     scores = scorer.score(said["text"].to_list())
     return said.with_columns(
         pl.lit(scorer.version).alias("model_version"),
-        pl.col("session").dt.strftime("%Y-%m").alias("month"),
+        month_of_session(),
         *(pl.Series(name, scores[:, place], dtype=pl.Float64) for place, name in enumerate(CLASSES)),
     ).select(SILVER_TEXT_SCORES.columns)
 

@@ -13,19 +13,20 @@ from models.evaluation import evaluate
 from pipelines.io.model_folder import write_model_folder
 from pipelines.io.tracking import MODEL_FOLDER
 from pipelines.registry.challenger import FRAME_FILE, HOLDOUT_FILE, OUT_OF_FOLD_FILE
-from pipelines.registry.lineage import Ancestry, write_ancestry
-from pipelines.registry.model_page import CARD_FILE, IMPORTANCE_FILE, describe_model
+from pipelines.registry.fitting import Fitted
+from pipelines.registry.lineage import Lineage, write_lineage
+from pipelines.registry.model_description import CARD_FILE, IMPORTANCE_FILE, describe_model
 from pipelines.stages.train.plots import draw_cumulative_ic, draw_importance
-from pipelines.stages.train.steps import Fitted, choose_example, collect_warnings
+from pipelines.stages.train.steps import choose_example, collect_warnings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainedRun:
-    """What is written: the frame, the fitted model, its ancestry."""
+    """What is written: the frame, the fitted model, its lineage."""
 
     frame: pl.DataFrame
     fitted: Fitted
-    ancestry: Ancestry
+    lineage: Lineage
 
 
 def write_run_folder(run: TrainedRun, folder: Path, *, example_symbols: int) -> None:
@@ -41,7 +42,7 @@ def write_run_folder(run: TrainedRun, folder: Path, *, example_symbols: int) -> 
     draw_importance(shares, folder / "plots" / "importance.png")
     draw_cumulative_ic(fitted.walk.forecasts, fitted.holdout, folder / "plots" / "cumulative_ic.png")
     warnings = collect_warnings(fitted)
-    card = describe_model(run.ancestry, run.frame, _judge_alone(run), importance=shares, warnings=warnings)
+    card = describe_model(run.lineage, run.frame, _judge_alone(run), importance=shares, warnings=warnings)
     (folder / CARD_FILE).write_text(render_card(card), encoding="utf-8")
     _write_model(run, folder / MODEL_FOLDER, example_symbols)
 
@@ -55,16 +56,16 @@ def _write_model(run: TrainedRun, folder: Path, example_symbols: int) -> None:
         symbols=example_symbols,
     )
     write_model_folder(forecaster, example, folder)
-    write_ancestry(run.ancestry, folder)
+    write_lineage(run.lineage, folder)
 
 
 def _judge_alone(run: TrainedRun) -> pl.DataFrame:
-    """Table of the model by itself; evaluate puts its rivals beside it."""
-    forecasts, name = run.fitted.walk.forecasts, run.ancestry.family
+    """Table of the model by itself; evaluate puts baselines and champion beside it."""
+    forecasts, name = run.fitted.walk.forecasts, run.lineage.family
     return evaluate(
         {name: forecasts},
         forecasts.select("symbol", "session", "label"),
         reference=name,
-        horizon_sessions=run.ancestry.horizon,
-        seed=run.ancestry.seed,
+        horizon_sessions=run.lineage.horizon_sessions,
+        seed=run.lineage.seed,
     )

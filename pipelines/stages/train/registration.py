@@ -8,11 +8,11 @@ from datetime import datetime
 
 from models.metrics import Scores
 from pipelines.io.tracking import ModelVersion, Tracking
-from pipelines.stages.train.steps import Fitted
+from pipelines.registry.fitting import Fitted
 
 VERSION_TAGS = (
-    "model_key", "family", "as_of", "decision_at", "horizon", "history_sessions", "fitted_until",
-    "frame_digest", "settings_hash", "code_revision", "git_commit", "feature_service", "feature_digest",
+    "model_key", "family", "as_of", "decision_at", "horizon_sessions", "history_sessions", "fitted_until",
+    "frame_digest", "settings_hash", "code_revision", "git_commit", "feature_set",
     "rank_ic_out_of_fold", "rank_ic_holdout", "warnings",
 )  # fmt: skip
 

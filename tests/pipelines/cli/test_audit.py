@@ -13,10 +13,10 @@ from pipelines.base.context import Context
 from pipelines.base.report import SessionRange, StageReport
 from pipelines.cli.audit import audit, audit_session
 from pipelines.registry.ledger import append_entry
-from pipelines.registry.lineage import write_ancestry
+from pipelines.registry.lineage import write_lineage
 from pipelines.tables.contracts import GOLD_FORECASTS
 from tests.pipelines.registry.test_ledger import entry
-from tests.pipelines.registry.test_lineage import ancestry
+from tests.pipelines.registry.test_lineage import lineage
 from tests.pipelines.table_rows import append
 
 SESSION, OTHER = date(2024, 1, 9), date(2024, 1, 8)
@@ -54,7 +54,7 @@ def context(open_empty: Callable[[Path], Context], tmp_path_factory: pytest.Temp
         )
     for number in ("1", "2"):
         append_entry(home.lake, entry("promotion", SESSION, number))
-        write_ancestry(ancestry(), home.home.mlflow / "models" / f"k{number}-v{number}")
+        write_lineage(lineage(), home.home.mlflow / "models" / f"k{number}-v{number}")
     return home
 
 

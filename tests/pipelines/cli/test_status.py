@@ -14,7 +14,7 @@ from pipelines.base.context import Context
 from pipelines.base.report import SessionRange, StageReport
 from pipelines.cli.status import describe, render_status
 from pipelines.registry.ledger import append_entry
-from pipelines.tables.contracts import GOLD_FORECASTS, TABLES
+from pipelines.tables.contracts import GOLD_FORECASTS, all_tables
 from tests.pipelines.registry.test_ledger import entry
 from tests.pipelines.table_rows import append
 
@@ -51,7 +51,7 @@ def state(open_empty: Callable[[Path], Context], tmp_path_factory: pytest.TempPa
 
 def test_tables_are_told_with_rows_and_sessions(state: dict[str, Any]) -> None:
     tables = {table["table"]: table for table in state["tables"]}
-    assert list(tables) == [contract.name for contract in TABLES]
+    assert list(tables) == [contract.name for contract in all_tables()]
     assert tables["gold.forecasts"] == {
         "table": "gold.forecasts", "rows": 3, "version": 1, "first": MONDAY, "last": TUESDAY,
     }  # fmt: skip

@@ -16,8 +16,9 @@ from pipelines.base.context import Context
 from pipelines.base.errors import ContractViolation
 from pipelines.io.feature_config import OFFLINE_STORE
 from pipelines.io.feature_store import FeatureStore, open_feature_store
-from pipelines.tables.contracts import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT, GOLD_FORECASTS
+from pipelines.tables.contracts import GOLD_FORECASTS
 from serving.online.feast_config import APPLIED_FILE, build_config
+from tests.gold_tables import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT
 from tests.pipelines.synthetic_gold import CALENDAR, Gold, append_rows, correct, make_gold, retract
 
 DAILY = [feature.name for feature in daily_features()]
@@ -83,7 +84,7 @@ def ask(
     context: Context, store: FeatureStore, spine: pl.DataFrame, names: list[str], **more: object
 ) -> pl.DataFrame:
     rows = context.lake.from_polars(spine, spine.schema)
-    frame = store.point_in_time_frame(rows, names, **more)  # type: ignore[arg-type]
+    frame = store.point_in_time_frame(rows, names, at="decision_at", **more)  # type: ignore[arg-type]
     return context.lake.collect(frame).sort(KEY)
 
 
@@ -132,8 +133,8 @@ def test_refusals_are_counted_by_reason(
         pl.lit("S99").alias("symbol"), pl.lit(gold.sessions[0]).alias("session")
     )
     rows = pl.concat([spine, before])
-    counts = store.count_refusals(context.lake.from_polars(rows, rows.schema))
-    assert counts == {"retracted": 1, "other_session": 1, "absent": 1}
+    counts = store.count_refusals(context.lake.distribute(rows, rows.schema), at="decision_at")
+    assert counts == {"retracted": 1, "absent": 2}
 
 
 def test_text_of_another_session_is_unknown(frame: pl.DataFrame, gold: Gold) -> None:
@@ -154,7 +155,7 @@ def test_tables_are_read_at_the_version_that_is_named(
 def test_point_in_time_frame_refuses_an_unknown_feature(
     context: Context, store: FeatureStore, spine: pl.DataFrame
 ) -> None:
-    with pytest.raises(ValueError, match="feature 'mom_return_9y' is in no feature view"):
+    with pytest.raises(KeyError, match="no feature is called 'mom_return_9y'"):
         ask(context, store, spine, ["mom_return_9y"])
 
 

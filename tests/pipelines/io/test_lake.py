@@ -15,7 +15,7 @@ from pipelines.base.frames import Changes, Frame
 from pipelines.base.table import TableContract
 from pipelines.io.frames import collect_rows, local_difference, reshape
 from pipelines.io.lake import Lake
-from pipelines.tables.as_of import instant_literal, newest_query
+from pipelines.tables.queries import instant_literal, newest_known
 
 TABLE = TableContract(
     name="gold.samples",
@@ -132,21 +132,21 @@ def test_a_query_means_the_same_with_and_without_a_jvm(either: Lake) -> None:
         orient="row",
     )
     either.append(kept, frame)
-    everything = either.ask("select * from gold_instants", kept).sort("symbol", "known_at")
+    everything = either.collect_query("select * from gold_instants", kept).sort("symbol", "known_at")
     assert everything.equals(frame)
     assert everything.schema == frame.schema
     known = f"gold_instants where known_at <= {instant_literal(first)} and session in (date'{DAYS[1]}')"
-    assert either.ask(f"select symbol, value from {known}", kept).rows() == [("A", 1.5)]
-    newest = newest_query("gold_instants", ["symbol", "valid"], ["symbol"])
-    assert sorted(either.ask(newest, kept).rows()) == [("A", False), ("B", True)]
+    assert either.collect_query(f"select symbol, value from {known}", kept).rows() == [("A", 1.5)]
+    newest = newest_known(kept, later, ["symbol", "valid"])
+    assert sorted(either.collect_query(newest, kept).rows()) == [("A", False), ("B", True)]
     values = f"(values (date'{DAYS[8]}', {instant_literal(later)}))"
     joined = (
         f"select t.symbol, p.* from gold_instants as t join {values} as p(day, seen) on t.session = p.day"
     )
-    assert either.ask(joined, kept).rows() == [("B", DAYS[8], later)]
-    assert isinstance(either.pick("select symbol from gold_instants", kept), pl.DataFrame) == bool(
-        either.local_rows
-    )
+    assert either.collect_query(joined, kept).rows() == [("B", DAYS[8], later)]
+    assert isinstance(
+        either.collect_query_if_small("select symbol from gold_instants", kept), pl.DataFrame
+    ) == bool(either.local_rows)
 
 
 def test_changes_name_the_values_that_a_later_run_must_look_at(either: Lake, tmp_path: Path) -> None:

@@ -12,26 +12,27 @@ import pytest
 from models.params import SplitParams
 from models.tft_params import TFTParams
 from models.xgboost_params import XGBoostParams
-from pipelines.registry.lineage import Ancestry, parse_ancestry, read_ancestry, restore_params, write_ancestry
-from pipelines.stages.train.steps import model_settings
+from pipelines.registry.lineage import Lineage, parse_lineage, read_lineage, restore_params, write_lineage
+from pipelines.registry.model_identity import model_settings
 from tests.pipelines.stages.evaluate.test_steps import PARAMS
 
 
-def ancestry(family: str = "xgboost") -> Ancestry:
+def lineage(family: str = "xgboost") -> Lineage:
     params = replace(PARAMS, family=family)  # type: ignore[arg-type]
-    return Ancestry(
+    return Lineage(
         model_key="k" * 64,
         family=family,
         as_of=date(2018, 2, 7),
         decision_at=datetime(2018, 2, 8, 13, 30, tzinfo=UTC),
-        horizon=5,
+        horizon_sessions=5,
         feature_names=("mom_return_5d", "text_count_1d"),
         history_sessions=1,
         rows=100,
         frame_digest="f" * 64,
         table_versions={"gold.labels": 3, "gold.features_text": None},
-        feature_service="daily_model",
-        feature_digest="d",
+        feature_set="core",
+        feature_digests={"mom_return_5d": "d", "text_count_1d": "e"},
+        definitions={"price_basis": "split"},
         code_revision="c",
         git_commit="",
         settings_hash="s",
@@ -45,31 +46,44 @@ def ancestry(family: str = "xgboost") -> Ancestry:
 
 
 def test_record_comes_back_as_it_was(tmp_path: Path) -> None:
-    write_ancestry(ancestry(), tmp_path / "model")
-    assert read_ancestry(tmp_path / "model") == parse_ancestry(ancestry().to_json())
-    back = read_ancestry(tmp_path / "model")
-    assert replace(back, model_settings={}) == replace(ancestry(), model_settings={})
+    write_lineage(lineage(), tmp_path / "model")
+    assert read_lineage(tmp_path / "model") == parse_lineage(lineage().to_json())
+    back = read_lineage(tmp_path / "model")
+    assert replace(back, model_settings={}) == replace(lineage(), model_settings={})
 
 
 def test_tags_are_short_texts() -> None:
-    tags = ancestry().as_tags()
+    tags = lineage().as_tags()
     assert all(isinstance(value, str) and len(value) < 5000 for value in tags.values())
     assert tags["decision_at"] == "2018-02-08T13:30:00+00:00"
     assert json.loads(tags["table_versions"]) == {"gold.labels": 3, "gold.features_text": None}
     assert tags["features"] == "2"
-    assert {"model_settings", "splits", "feature_names"}.isdisjoint(tags)
+    assert {"model_settings", "splits", "feature_names", "feature_digests"}.isdisjoint(tags)
 
 
-def test_record_of_another_release_is_refused() -> None:
-    record = json.loads(ancestry().to_json())
+def test_record_of_an_earlier_release_is_read(tmp_path: Path) -> None:
+    record = json.loads(lineage().to_json())
+    record["horizon"] = record.pop("horizon_sessions")
+    record["feature_service"] = "daily_model"
+    for name in ("feature_set", "feature_digests", "definitions"):
+        del record[name]
+    (tmp_path / "ancestry.json").write_text(json.dumps(record | {"feature_digest": "of the whole catalog"}))
+    read = read_lineage(tmp_path)
+    assert (read.horizon_sessions, read.feature_set) == (5, "daily_model")
+    assert (read.feature_digests, read.definitions) == ({}, {})
+    assert read.fitted_until == lineage().fitted_until
+
+
+def test_record_without_what_every_release_wrote_is_refused() -> None:
+    record = json.loads(lineage().to_json())
     del record["seed"]
-    with pytest.raises(ValueError, match=r"lacks \['seed'\].*unknown are \['salt'\].*train the model again"):
-        parse_ancestry(json.dumps(record | {"salt": 1}))
+    with pytest.raises(ValueError, match=r"lacks \['seed'\].*train the model again"):
+        parse_lineage(json.dumps(record))
 
 
 @pytest.mark.parametrize("family", ["xgboost", "tft"])
 def test_settings_of_the_fit_are_restored_and_the_others_stay(family: str) -> None:
-    then = parse_ancestry(ancestry(family).to_json())
+    then = parse_lineage(lineage(family).to_json())
     now = replace(
         PARAMS,
         family="tft" if family == "xgboost" else "xgboost",

@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 
 from pipelines.stages.build_features.evaluations import (
-    Days,
     as_of,
     evaluate_chains,
     latest_known,
     plan_evaluations,
 )
+from pipelines.tables.session_grid import SessionGrid
 
 START = datetime(2024, 7, 1, 13, tzinfo=UTC)
 
@@ -45,8 +45,8 @@ def test_nothing_touched_is_nothing_planned() -> None:
     assert plan_evaluations({}, [(1, decision(2))], lookback=3) == []
 
 
-def days() -> Days:
-    return Days(
+def days() -> SessionGrid:
+    return SessionGrid(
         frame=pl.DataFrame(
             {
                 "session": [decision(place).date() for place in range(12)],
@@ -79,7 +79,7 @@ def total(view: pl.DataFrame, first: int, last: int) -> pl.DataFrame:
 
 def chains(rows: pl.DataFrame, touched: dict[int, datetime]) -> list[tuple[int, int, float]]:
     found = evaluate_chains(
-        rows, key=("symbol", "position"), touched=touched, days=days(), lookback=2, evaluate=total
+        rows, key=("symbol", "position"), touched=touched, grid=days(), lookback=2, evaluate=total
     )
     if found is None:
         return []

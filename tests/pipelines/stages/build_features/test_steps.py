@@ -7,11 +7,11 @@ from datetime import UTC, date, datetime
 import polars as pl
 import pytest
 
-from pipelines.stages.build_features.evaluations import Days
 from pipelines.stages.build_features.steps import mark_blocks
+from pipelines.tables.session_grid import SessionGrid
 
 FIRST = date(2024, 7, 1)
-DAYS = Days(
+DAYS = SessionGrid(
     frame=pl.DataFrame(
         {
             "session": [FIRST, date(2024, 7, 2), date(2024, 7, 3), date(2024, 7, 5), date(2024, 7, 8)],
@@ -32,7 +32,7 @@ ROWS = pl.DataFrame(
 
 
 def placed(*, size: int, lookback: int, wanted: set[int] | None = None) -> list[tuple[float, int]]:
-    marked = mark_blocks(ROWS, days=DAYS, size=size, lookback=lookback, wanted=wanted)
+    marked = mark_blocks(ROWS, grid=DAYS, size=size, lookback=lookback, wanted=wanted)
     assert marked.columns == ["symbol", "session", "close", "block"]
     return sorted(marked.select("close", "block").rows())
 

@@ -14,7 +14,7 @@ from features.sessions import SessionCalendar
 from pipelines.stages.curate import steps
 from pipelines.stages.curate.params import CurateParams
 from pipelines.tables.contracts import BRONZE_BARS
-from pipelines.tables.scope import positions
+from pipelines.tables.session_grid import SessionGrid
 
 PARAMS = CurateParams(
     suspect_move=0.25,
@@ -22,7 +22,7 @@ PARAMS = CurateParams(
     stale_sessions=3,
 )
 CALENDAR = SessionCalendar()
-SESSIONS = steps.Sessions(frame=positions(CALENDAR, date(2024, 7, 1), date(2024, 7, 12)), touched=None)
+SESSIONS = SessionGrid.spanning(CALENDAR, date(2024, 7, 1), date(2024, 7, 12))
 NOON = datetime(2024, 7, 3, 21, tzinfo=UTC)
 
 
@@ -51,7 +51,7 @@ def record(close: str, hours: float, **changes: Any) -> dict[str, Any]:
 
 def versions(*records: dict[str, Any]) -> pl.DataFrame:
     frame = pl.DataFrame(list(records), schema=dict(BRONZE_BARS.schema))
-    return steps.bar_versions(frame, sessions=SESSIONS, params=PARAMS, price_basis="raw")
+    return steps.bar_versions(frame, grid=SESSIONS, params=PARAMS, price_basis="raw")
 
 
 def test_repeats_make_no_version_and_a_return_to_the_first_value_makes_three() -> None:
@@ -117,7 +117,7 @@ def test_gaps_and_stale_prices_are_found() -> None:
         )
         for place, day in enumerate(days)
     ]
-    found = steps.quality_findings(versions(*quiet), sessions=SESSIONS, stale_sessions=3).sort(
+    found = steps.quality_findings(versions(*quiet), grid=SESSIONS, stale_sessions=3).sort(
         "finding", "session"
     )
     assert found.select("finding", "session").rows()[0] == ("gap", date(2024, 7, 5))
@@ -126,6 +126,6 @@ def test_gaps_and_stale_prices_are_found() -> None:
 
 @pytest.mark.parametrize("touched", [[date(2024, 7, 2)], []])
 def test_only_wanted_sessions_come_out(touched: list[date]) -> None:
-    wanted = steps.Sessions(frame=SESSIONS.frame, touched=touched)
+    wanted = SessionGrid(frame=SESSIONS.frame, touched=touched)
     frame = pl.DataFrame([record("10", 0)], schema=dict(BRONZE_BARS.schema))
-    assert steps.bar_versions(frame, sessions=wanted, params=PARAMS, price_basis="raw").is_empty()
+    assert steps.bar_versions(frame, grid=wanted, params=PARAMS, price_basis="raw").is_empty()

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from pipelines.stages.curate.params import CurateParams
-from pipelines.stages.curate.ticks import candidates, judge_candidates
+from pipelines.stages.curate.ticks import judge_suspects, suspect_bars
 
 PARAMS = CurateParams(
     suspect_move=0.25,
@@ -39,7 +39,7 @@ def bars(*closes: float, splits: dict[int, float] | None = None) -> pl.DataFrame
 
 def judged(records: pl.DataFrame) -> list[tuple[int, int, bool, bool]]:
     """(position, day known, suspect, valid) of each judged version."""
-    found = judge_candidates(records, candidates(records, PARAMS), PARAMS).sort("position", "known_at")
+    found = judge_suspects(records, suspect_bars(records, PARAMS), PARAMS).sort("position", "known_at")
     days = ((found["known_at"] - MORNING).dt.total_days()).to_list()
     return list(zip(found["position"], days, found["suspect"], found["valid"], strict=True))
 
@@ -58,7 +58,7 @@ def test_half_a_recovery_is_not_a_bad_tick() -> None:
 
 
 def test_a_split_is_no_move() -> None:
-    assert candidates(bars(100.0, 50.0, 51.0, splits={1: 2.0}), PARAMS).is_empty()
+    assert suspect_bars(bars(100.0, 50.0, 51.0, splits={1: 2.0}), PARAMS).is_empty()
 
 
 def test_a_corrected_neighbour_takes_the_retraction_back() -> None:
@@ -76,6 +76,6 @@ def test_the_order_of_the_records_does_not_matter(order: list[int]) -> None:
 
 def test_a_retracted_bar_keeps_its_actions_but_no_price() -> None:
     records = bars(44.0, 31.0, 43.0)
-    last = judge_candidates(records, candidates(records, PARAMS), PARAMS).filter(~pl.col("valid"))
+    last = judge_suspects(records, suspect_bars(records, PARAMS), PARAMS).filter(~pl.col("valid"))
     assert last.select("open", "high", "low", "close", "volume").rows() == [(None,) * 5]
     assert last["split"].to_list() == [1.0]

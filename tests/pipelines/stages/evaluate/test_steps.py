@@ -1,4 +1,4 @@
-"""Baselines through the candidate's own folds, and one table with losers in it."""
+"""Baselines through the challenger's own folds, and one table with losers in it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from models.params import BaselineParams, PromotionParams, SplitParams, models_p
 from models.tft_params import TFTParams
 from models.training import walk_forward
 from models.xgboost_params import XGBoostParams
-from pipelines.stages.evaluate.steps import as_metrics, as_rows, forecast_rivals, judge
+from pipelines.stages.evaluate.steps import as_metrics, as_rows, forecast_baselines, judge
 from tests.models.market import feature_names, make_market
 
 PARAMS: Any = models_params_type()(
@@ -43,28 +43,30 @@ def market() -> pl.DataFrame:
 
 
 def test_every_baseline_forecasts_the_same_rows(market: pl.DataFrame) -> None:
-    rivals = forecast_rivals(market, PARAMS, feature_names(market))
-    counts = rivals.out_of_fold.group_by("forecaster").len().sort("forecaster")
+    baselines = forecast_baselines(market, PARAMS, feature_names(market))
+    counts = baselines.out_of_fold.group_by("forecaster").len().sort("forecaster")
     assert counts["forecaster"].to_list() == ["momentum", "reversal", "ridge", "zero"]
     assert counts["len"].to_list() == [240, 240, 240, 240]
-    held = rivals.holdout["session"].unique().sort()
+    held = baselines.holdout["session"].unique().sort()
     assert held.to_list() == market["session"].unique().sort().tail(12).to_list()
-    assert rivals.holdout.height == 4 * 144
+    assert baselines.holdout.height == 4 * 144
 
 
 def test_reversal_is_the_negative_rank_of_the_past_return(market: pl.DataFrame) -> None:
-    rivals = forecast_rivals(market, PARAMS, feature_names(market)).holdout
-    session = rivals["session"].max()
-    said = rivals.filter((pl.col("forecaster") == "reversal") & (pl.col("session") == session)).sort("value")
+    baselines = forecast_baselines(market, PARAMS, feature_names(market)).holdout
+    session = baselines["session"].max()
+    said = baselines.filter((pl.col("forecaster") == "reversal") & (pl.col("session") == session)).sort(
+        "value"
+    )
     past = market.filter((pl.col("session") == session) & pl.col("mom_return_5d").is_not_null())
     best_past = past.sort("mom_return_5d")["symbol"][-1]
     assert said["symbol"][0] == best_past
 
 
 def test_table_holds_candidate_and_losers_on_common_rows(market: pl.DataFrame) -> None:
-    rivals = forecast_rivals(market, PARAMS, feature_names(market)).out_of_fold
+    baselines = forecast_baselines(market, PARAMS, feature_names(market)).out_of_fold
     oracle = walk_forward_oracle(market)
-    table = judge("oracle v1", oracle, rivals, PARAMS)
+    table = judge("oracle v1", oracle, baselines, PARAMS)
     assert sorted(table["forecaster"]) == ["momentum", "oracle v1", "reversal", "ridge", "zero"]
     assert table["rows"].to_list() == [240] * 5
     zero = table.filter(pl.col("forecaster") == "zero").row(0, named=True)
@@ -74,8 +76,8 @@ def test_table_holds_candidate_and_losers_on_common_rows(market: pl.DataFrame) -
 
 
 def test_rows_for_a_report_are_valid_json(market: pl.DataFrame) -> None:
-    rivals = forecast_rivals(market, PARAMS, feature_names(market)).out_of_fold
-    rows = as_rows(judge("oracle v1", walk_forward_oracle(market), rivals, PARAMS))
+    baselines = forecast_baselines(market, PARAMS, feature_names(market)).out_of_fold
+    rows = as_rows(judge("oracle v1", walk_forward_oracle(market), baselines, PARAMS))
     assert json.loads(json.dumps(rows, allow_nan=False)) == rows
     zero = next(row for row in rows if row["forecaster"] == "zero")
     assert zero["icir"] is None
@@ -92,7 +94,7 @@ def test_metric_names_do_not_change_with_the_version() -> None:
         }
     )
     metrics = as_metrics(table, prefix="holdout", reference="xgboost v12")
-    assert metrics["holdout_candidate_rank_ic"] == 0.03
+    assert metrics["holdout_challenger_rank_ic"] == 0.03
     assert metrics["holdout_champion_tft_v3_lead"] == 0.01
     assert len(metrics) == 6
 

@@ -13,11 +13,11 @@ from pipelines.base.report import SessionRange
 from pipelines.registry.champion import Champion
 from pipelines.stages.forecast.job import choose, describe
 from tests.pipelines.registry.test_ledger import entry
-from tests.pipelines.registry.test_lineage import ancestry
+from tests.pipelines.registry.test_lineage import lineage
 from tests.pipelines.stages.forecast.test_steps import MONDAY, TUESDAY, WEDNESDAY
 
 CHAMPION = Champion(
-    entry=entry("bootstrap", WEDNESDAY, "3", numbers={"lost": ["ridge"]}), ancestry=ancestry(), folder=Path()
+    entry=entry("bootstrap", WEDNESDAY, "3", numbers={"lost": ["ridge"]}), lineage=lineage(), folder=Path()
 )
 UNTIL = "2018-01-05T21:00:00"
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
+from itertools import count
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
+from pipelines.app.runner import run_stage
 from pipelines.base.context import Context
 from pipelines.base.report import SessionRange, StageReport
-from pipelines.stages.monitor.job import run
 from pipelines.stages.monitor.scales import SCALE_FEATURES
-from pipelines.tables.contracts import GOLD_FEATURES_DAILY, GOLD_FORECASTS, GOLD_LABELS
+from pipelines.tables.contracts import GOLD_FORECASTS, GOLD_LABELS
+from tests.gold_tables import GOLD_FEATURES_DAILY
+from tests.pipelines.conftest import NOON
 from tests.pipelines.synthetic_gold import CALENDAR, Gold, append_rows, make_gold
 
 SETTINGS = (
@@ -63,11 +67,12 @@ def context(
     append_rows(opened.lake, GOLD_FEATURES_DAILY, gold.daily)
     append_rows(opened.lake, GOLD_LABELS, gold.labels)
     append_rows(opened.lake, GOLD_FORECASTS, forecasts_of(gold))
-    return opened
+    seconds = count()
+    return replace(opened, clock=lambda: NOON + timedelta(seconds=next(seconds)))
 
 
 def monitor(context: Context, as_of: date) -> StageReport:
-    return run(context, SessionRange(start=as_of, end=as_of))
+    return run_stage(context, "monitor", SessionRange(start=as_of, end=as_of))
 
 
 @pytest.fixture(scope="module")
@@ -110,13 +115,9 @@ def test_too_few_sessions_are_nothing_to_do(context: Context, gold: Gold) -> Non
 def test_the_same_again_is_nothing_to_do_and_keeps_the_verdict(
     context: Context, reports: dict[str, StageReport], gold: Gold
 ) -> None:
-    loud, now = gold.sessions[-2], context.clock()
-    context.run_log.record(
-        reports["loud"],
-        SessionRange(start=loud, end=loud),
-        started_at=now,
-        finished_at=now + timedelta(seconds=1),
-    )
+    loud = gold.sessions[-2]
+    assert reports["loud"].details["verdict"] == "drift"
+    monitor(context, loud)
     again = monitor(context, loud)
     assert (again.status, again.rows_out) == ("nothing_to_do", 0)
     assert again.details["verdict"] == "drift"

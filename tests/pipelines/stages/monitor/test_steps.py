@@ -24,12 +24,11 @@ DAY = date(2024, 1, 2)
 SYMBOLS = ["A", "B", "C", "D", "E"]
 
 
-def session_of(values: list[float | None], *, valid: list[bool] | None = None) -> pl.DataFrame:
+def session_of(values: list[float | None]) -> pl.DataFrame:
     """One session whose three features are the same numbers."""
     return pl.DataFrame(
         {
             "session": [DAY] * len(values),
-            "valid": valid or [True] * len(values),
             **{scale.feature: values for scale in SCALES},
         },
         schema_overrides={scale.feature: pl.Float64 for scale in SCALES},
@@ -58,14 +57,6 @@ def test_twice_the_scale_is_a_shift_of_log_two() -> None:
     )
     for scale in SCALES:
         assert twice[scale.name].item() - once[scale.name].item() == pytest.approx(math.log(2))
-
-
-def test_rows_that_are_not_valid_measure_nothing() -> None:
-    measured = measure_sessions(
-        session_of([1.0, 2.0, 4.0, 90.0], valid=[True, True, True, False]), min_symbols=3
-    )
-    assert measured["symbols"].item() == 3
-    assert measured["intraday_range"].item() == pytest.approx(math.log(2))
 
 
 def test_a_thin_session_or_a_flat_one_measures_nothing() -> None:

@@ -13,7 +13,7 @@ import pytest
 from pipelines.app.settings import load_settings
 from pipelines.stages.monitor.params import MonitorParams
 from pipelines.stages.monitor.scales import SCALES
-from pipelines.stages.monitor.steps import Windows, choose_windows
+from pipelines.stages.monitor.steps import DriftWindows, choose_windows
 from pipelines.stages.monitor.verdict import judge, judge_coverage, judge_scales, measure_shift
 
 FIRST = date(2022, 1, 3)
@@ -44,7 +44,7 @@ def series(
 
 
 @pytest.fixture(scope="module")
-def windows() -> Windows:
+def windows() -> DriftWindows:
     sessions = series()["session"].to_list()
     return choose_windows(sessions, reference=PARAMS.reference_sessions, current=PARAMS.current_sessions)
 
@@ -52,7 +52,7 @@ def windows() -> Windows:
 def test_measure_shift_by_hand() -> None:
     reference = np.array([-1.0, 1.0] * 10)
     shift, z = measure_shift(reference, np.array([2.0, 2.0, 2.0]))
-    # Windows of three have medians -1 or 1: their spread is 1.4826, more than independent sessions make.
+    # DriftWindows of three have medians -1 or 1: their spread is 1.4826, more than independent sessions make.
     assert shift == 2.0
     assert z == pytest.approx(2 / 1.4826)
 
@@ -79,14 +79,14 @@ def test_measure_shift_trusts_a_persistent_series_less() -> None:
     assert measure_shift(slow, np.full(10, 3.0))[1] < 0.6 * measure_shift(noise, np.full(10, 3.0))[1]
 
 
-def test_an_unchanged_market_is_ok(windows: Windows) -> None:
+def test_an_unchanged_market_is_ok(windows: DriftWindows) -> None:
     verdict = judge(series(), windows, PARAMS, training_due=True)
     assert (verdict.verdict, verdict.reasons, verdict.retrain) == ("ok", (), False)
     assert verdict.as_of == FIRST + timedelta(days=LENGTH - 1)
     assert verdict.shares == {"measures": 0.0}
 
 
-def test_half_as_much_volatility_again_is_a_drift_and_says_why(windows: Windows) -> None:
+def test_half_as_much_volatility_again_is_a_drift_and_says_why(windows: DriftWindows) -> None:
     verdict = judge(series(shift=math.log(1.5)), windows, PARAMS, training_due=True)
     assert (verdict.verdict, verdict.retrain) == ("drift", True)
     assert verdict.shares == {"measures": 1.0}
@@ -94,33 +94,33 @@ def test_half_as_much_volatility_again_is_a_drift_and_says_why(windows: Windows)
     assert judge(series(shift=math.log(1.5)), windows, PARAMS, training_due=False).retrain is False
 
 
-def test_a_certain_but_small_shift_is_none(windows: Windows) -> None:
+def test_a_certain_but_small_shift_is_none(windows: DriftWindows) -> None:
     shifts = judge_scales(series(shift=0.12, noise=0.05), windows, PARAMS)
     assert max(abs(shift.z) for shift in shifts) > 3
     assert not any(shift.drifted for shift in shifts)
 
 
-def test_a_drop_of_scale_is_a_drift_too(windows: Windows) -> None:
+def test_a_drop_of_scale_is_a_drift_too(windows: DriftWindows) -> None:
     assert judge(series(shift=-math.log(1.6)), windows, PARAMS, training_due=False).verdict == "drift"
 
 
-def test_missing_symbols_are_a_drift(windows: Windows) -> None:
+def test_missing_symbols_are_a_drift(windows: DriftWindows) -> None:
     verdict = judge(series(symbols_now=35), windows, PARAMS, training_due=False)
     assert verdict.reasons == ("only 70% of the reference's symbols have valid features",)
     assert judge(series(symbols_now=45), windows, PARAMS, training_due=False).verdict == "ok"
 
 
-def test_missing_sessions_count_as_missing_symbols(windows: Windows) -> None:
+def test_missing_sessions_count_as_missing_symbols(windows: DriftWindows) -> None:
     gone = series().head(LENGTH - 6)
     assert judge_coverage(gone, windows) == 0.0
     assert judge(gone, windows, PARAMS, training_due=False).verdict == "drift"
 
 
-def test_coverage_of_nothing_is_unknown(windows: Windows) -> None:
+def test_coverage_of_nothing_is_unknown(windows: DriftWindows) -> None:
     assert judge_coverage(series().clear(), windows) is None
 
 
-def test_a_measure_that_most_current_sessions_lack_is_not_judged(windows: Windows) -> None:
+def test_a_measure_that_most_current_sessions_lack_is_not_judged(windows: DriftWindows) -> None:
     name = SCALES[0].name
     unknown = pl.col("session") > windows.reference[-1] + timedelta(days=4)
     measured = series().with_columns(pl.when(~unknown).then(pl.col(name)).alias(name))
@@ -129,7 +129,7 @@ def test_a_measure_that_most_current_sessions_lack_is_not_judged(windows: Window
     ]
 
 
-def test_the_record_is_plain_json(windows: Windows) -> None:
+def test_the_record_is_plain_json(windows: DriftWindows) -> None:
     record = judge(series(shift=math.log(1.5)), windows, PARAMS, training_due=True).as_record()
     again = json.loads(json.dumps(record))
     assert (again["verdict"], again["retrain"], again["as_of"]) == ("drift", True, str(windows.current[-1]))

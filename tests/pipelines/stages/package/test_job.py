@@ -15,11 +15,12 @@ from pipelines.base.report import SessionRange
 from pipelines.io.bento import BentoRepository
 from pipelines.io.model_folder import forecaster_folder, read_forecaster
 from pipelines.registry.ledger import LedgerEntry, append_entry
-from pipelines.registry.lineage import Ancestry, write_ancestry
+from pipelines.registry.lineage import Lineage, write_lineage
 from pipelines.stages.materialize.job import run as materialize
 from pipelines.stages.package.job import run
-from pipelines.tables.contracts import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT, GOLD_FORECASTS
+from pipelines.tables.contracts import GOLD_FORECASTS
 from serving.served_model import load_served_model, read_manifest
+from tests.gold_tables import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT
 from tests.pipelines.synthetic_gold import CALENDAR, Gold, append_rows, make_gold
 from tests.serving.homes import DAILY, TEXT
 from tests.serving.parts import fit_forecaster
@@ -44,10 +45,10 @@ def context(
     return opened
 
 
-def ancestry_of(key: str, as_of: date, **changes: object) -> Ancestry:
+def ancestry_of(key: str, as_of: date, **changes: object) -> Lineage:
     """What a model was made from, as far as packaging reads it."""
     instant = datetime(2016, 1, 1, tzinfo=UTC)
-    known = Ancestry(
+    known = Lineage(
         model_key=key, family="xgboost", as_of=as_of, decision_at=instant, horizon=1, feature_names=NAMES,
         history_sessions=1, rows=1, frame_digest="", table_versions={}, feature_service="daily_model",
         feature_digest="", code_revision="", git_commit="", settings_hash="", model_settings={},
@@ -61,7 +62,7 @@ def install(context: Context, version: str, as_of: date, **changes: object) -> s
     key = version * 64
     folder = context.home.mlflow / "models" / f"{key}-v{version}"
     fit_forecaster(NAMES, seed=int(version)).save(forecaster_folder(folder))
-    write_ancestry(ancestry_of(key, as_of, **changes), folder)
+    write_lineage(ancestry_of(key, as_of, **changes), folder)
     entry = LedgerEntry(
         entry_id=key, kind="promotion", as_of=as_of, model_key=key, model_version=version, who="tests",
         previous_version="", why="tests", numbers={}, decided_at=context.clock(),

@@ -1,4 +1,4 @@
-"""When a candidate takes over, from forecasts of the same held-out rows."""
+"""When a challenger takes over, from forecasts of the same held-out rows."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ def forecasts(strength: float, *, seed: int = 1) -> pl.DataFrame:
 
 
 def decide(
-    champion: float | None, candidate: float, sessions: list[date] = SESSIONS
+    champion: float | None, challenger: float, sessions: list[date] = SESSIONS
 ) -> tuple[Decision, pl.DataFrame]:
-    offered = {"new": forecasts(candidate), "zero": forecasts(0.0).with_columns(pl.lit(0.0).alias("value"))}
+    offered = {"new": forecasts(challenger), "zero": forecasts(0.0).with_columns(pl.lit(0.0).alias("value"))}
     if champion is not None:
         offered["old"] = forecasts(champion, seed=2)
     return compare(
-        offered, sessions, candidate="new", champion="old" if champion is not None else None, params=PARAMS
+        offered, sessions, challenger="new", champion="old" if champion is not None else None, params=PARAMS
     )
 
 
 def test_better_candidate_is_promoted_with_its_numbers() -> None:
-    decision, table = decide(champion=0.2, candidate=2.0)
+    decision, table = decide(champion=0.2, challenger=2.0)
     assert decision.verdict == "promotion"
     assert decision.lost == ()
     assert decision.sessions == 20
@@ -55,39 +55,39 @@ def test_better_candidate_is_promoted_with_its_numbers() -> None:
 
 
 def test_worse_candidate_is_rejected() -> None:
-    decision, _ = decide(champion=2.0, candidate=0.2)
+    decision, _ = decide(champion=2.0, challenger=0.2)
     assert decision.verdict == "rejection"
     assert decision.lost == ("old",)
 
 
 def test_first_model_is_installed_and_says_what_it_lost() -> None:
-    decision, table = decide(champion=None, candidate=-1.0)
+    decision, table = decide(champion=None, challenger=-1.0)
     assert decision.verdict == "bootstrap"
     assert as_numbers(decision, table)["lost"] == ["zero"]
 
 
 def test_too_few_unseen_sessions_decide_nothing() -> None:
-    decision, table = decide(champion=0.2, candidate=2.0, sessions=SESSIONS[:9])
+    decision, table = decide(champion=0.2, challenger=2.0, sessions=SESSIONS[:9])
     assert decision.verdict == "insufficient"
     assert "9 held-out sessions unseen by both are fewer than min_holdout_sessions=10" in decision.why
     assert as_numbers(decision, table)["table"] == []
 
 
 def test_only_the_unseen_sessions_count() -> None:
-    decision, table = decide(champion=0.2, candidate=2.0, sessions=SESSIONS[5:])
+    decision, table = decide(champion=0.2, challenger=2.0, sessions=SESSIONS[5:])
     assert decision.sessions == 15
     assert table["rows"].to_list() == [15 * 15] * 3
 
 
 def test_champion_that_cannot_be_asked_is_named() -> None:
-    decision, _ = decide(champion=None, candidate=1.0)
+    decision, _ = decide(champion=None, challenger=1.0)
     assert explain_unusable(decision, "") == decision
     named = explain_unusable(decision, "v3 lacks features").why
     assert named.startswith("v3 lacks features; installed because")
 
 
 def test_withdrawn_model_does_not_come_back_by_itself() -> None:
-    decision, _ = decide(champion=0.2, candidate=2.0)
+    decision, _ = decide(champion=0.2, challenger=2.0)
     refused = refuse_withdrawn(decision, "desk saw nonsense")
     assert refused.verdict == "rejection"
     assert refused.why.startswith("it was rolled back (desk saw nonsense)")

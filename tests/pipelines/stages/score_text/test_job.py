@@ -29,14 +29,14 @@ WINDOW = SessionRange(start=date(2024, 3, 1), end=date(2024, 3, 4))
 
 @pytest.fixture
 def context(lake: Lake, tmp_path: Path) -> Context:
-    settings: Any = SimpleNamespace(text=TextParams())
+    settings: Any = SimpleNamespace(section=lambda kind: kind())
     return Context(
         settings=settings,
         home=Home(tmp_path),
         clock=lambda: NOW,
         calendar=SessionCalendar("XNYS"),
         lake=lake,
-        journal=RunLog(lake),
+        run_log=RunLog(lake),
     )
 
 

@@ -12,24 +12,24 @@ import mlflow.pyfunc
 import polars as pl
 import pytest
 
-from features.catalog import daily_features, text_features
+from features.views import all_features
 from models.base import load_forecaster
 from models.targets import add_target
 from pipelines.app.settings import load_settings
 from pipelines.base.context import Context
-from pipelines.base.report import SessionRange, StageReport
+from pipelines.base.report import Outcome, SessionRange
 from pipelines.io.lake import Lake
 from pipelines.io.model_folder import forecaster_folder, pack_forecaster
 from pipelines.io.tracking import Tracking
-from pipelines.registry.challenger import find_candidate
+from pipelines.registry.challenger import find_challenger
 from pipelines.registry.champion import tracking_of
-from pipelines.registry.lineage import read_ancestry, write_ancestry
+from pipelines.registry.fitting import Fitted, fit_model
+from pipelines.registry.lineage import read_lineage, write_lineage
 from pipelines.stages.train import artefacts, job
-from pipelines.stages.train.steps import Fitted, fit_model
 from tests.pipelines.conftest import SMALL_MODEL
 from tests.pipelines.synthetic_gold import CALENDAR, Gold, make_gold
 
-FEATURES = [feature.name for feature in (*daily_features(), *text_features())]
+FEATURES = [feature.name for feature in all_features()]
 
 
 @pytest.fixture(scope="module")
@@ -71,10 +71,10 @@ def opened(
 
 @pytest.fixture
 def fitted_before(monkeypatch: pytest.MonkeyPatch, fitted: Fitted) -> None:
-    """Give every fit the same result and keep only the ancestry of it: commits are under test here."""
+    """Give every fit the same result and keep only the lineage of it: commits are under test here."""
 
     def write(run: artefacts.TrainedRun, folder: Path, *, example_symbols: int) -> None:
-        write_ancestry(run.ancestry, folder / "model")
+        write_lineage(run.lineage, folder / "model")
 
     monkeypatch.setattr(job, "fit_model", lambda *_arguments, **_options: fitted)
     monkeypatch.setattr(job, "write_run_folder", write)
@@ -101,7 +101,7 @@ def trained(
     tmp_path_factory: pytest.TempPathFactory,
     frame: pl.DataFrame,
     gold: Gold,
-) -> tuple[Context, StageReport]:
+) -> tuple[Context, Outcome]:
     """One real training run."""
     context = open_home(tmp_path_factory.mktemp("trained"))
     with pytest.MonkeyPatch.context() as patch:
@@ -111,25 +111,25 @@ def trained(
 
 
 def test_run_keeps_everything_that_makes_the_model_again(
-    trained: tuple[Context, StageReport], window: SessionRange, frame: pl.DataFrame
+    trained: tuple[Context, Outcome], window: SessionRange, frame: pl.DataFrame
 ) -> None:
     opened, report = trained
     assert (report.status, report.rows_in, report.rows_out) == ("done", 1416, 1)
-    candidate = find_candidate(opened, window.end)
-    assert candidate is not None
-    root = candidate.tracking.fetch(candidate.version.run_id, "card.md").parent
+    challenger = find_challenger(opened, window.end)
+    assert challenger is not None
+    root = challenger.tracking.fetch(challenger.version.run_id, "card.md").parent
     kept = {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
     assert {
         "card.md", "importance.json", "frame/frame.parquet", "forecasts/holdout.parquet",
         "forecasts/out_of_fold.parquet", "plots/importance.png", "plots/cumulative_ic.png", "model/MLmodel",
-        "model/ancestry.json", "model/input_example.json", "model/data/forecaster/forecaster.json",
+        "model/lineage.json", "model/input_example.json", "model/data/forecaster/forecaster.json",
     } <= kept  # fmt: skip
     assert not [name for name in kept if name.endswith((".pkl", ".pickle", ".joblib"))]
-    assert candidate.read("frame/frame.parquet").equals(frame)
-    assert not (opened.home.run / "training" / candidate.version.model_key).exists()
+    assert challenger.read("frame/frame.parquet").equals(frame)
+    assert not (opened.home.run / "training" / challenger.version.model_key).exists()
 
 
-def test_run_names_its_ancestry_before_fitting(
+def test_run_names_its_lineage_before_fitting(
     opened: Context, window: SessionRange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stop(*_arguments: Any, **_options: Any) -> None:
@@ -140,28 +140,28 @@ def test_run_names_its_ancestry_before_fitting(
         job.run(opened, window)
     tracking = tracking_of(opened)
     tags = tracking.client.search_runs([tracking.experiment_id])[0].data.tags
-    named = {"table_versions", "feature_service", "code_revision", "settings_hash", "universe_rule", "seed"}
+    named = {"table_versions", "feature_set", "code_revision", "settings_hash", "universe_rule", "seed"}
     assert named <= set(tags)
     assert tags["as_of"] == window.end.isoformat()
     assert tags["complete"] == "false"
 
 
-def test_ancestry_beside_the_weights_says_what_was_seen(
-    trained: tuple[Context, StageReport], frame: pl.DataFrame
+def test_lineage_beside_the_weights_says_what_was_seen(
+    trained: tuple[Context, Outcome], frame: pl.DataFrame
 ) -> None:
     opened, _ = trained
     version = tracking_of(opened).versions()[0]
-    ancestry = read_ancestry(tracking_of(opened).model_folder(version.version, version.model_key))
-    assert ancestry.feature_names == tuple(FEATURES)
-    assert ancestry.horizon == 1
-    assert ancestry.model_key == version.model_key
+    lineage = read_lineage(tracking_of(opened).model_folder(version.version, version.model_key))
+    assert lineage.feature_names == tuple(FEATURES)
+    assert lineage.horizon_sessions == 1
+    assert lineage.model_key == version.model_key
     held = frame["session"].unique().sort().tail(15)
-    assert ancestry.splits["final"]["test"] == {
+    assert lineage.splits["final"]["test"] == {
         "first": held[0].isoformat(), "last": held[-1].isoformat(), "known_by": None,
     }  # fmt: skip
     decided = opened.calendar.decision_at(opened.calendar.shift(held[0], -1))
-    assert ancestry.fitted_until <= decided
-    assert ancestry.as_tags()["features"] == str(len(FEATURES))
+    assert lineage.fitted_until <= decided
+    assert lineage.as_tags()["features"] == str(len(FEATURES))
 
 
 @pytest.mark.usefixtures("fitted_before")
@@ -175,22 +175,22 @@ def test_same_key_trains_once(opened: Context, window: SessionRange) -> None:
 
 
 @pytest.mark.usefixtures("fitted_before")
-def test_other_settings_are_another_model_and_asking_again_makes_the_first_the_candidate(
+def test_other_settings_are_another_model_and_asking_again_makes_the_first_the_challenger(
     opened: Context, window: SessionRange, open_home: Callable[..., Context]
 ) -> None:
     job.run(opened, window)
     other = open_home(opened.home.root, "models.seed=8")
     job.run(other, window)
     assert [version for version, _ in registered(opened)] == ["1", "2"]
-    assert find_candidate(opened, window.end).version.version == "2"  # type: ignore[union-attr]
+    assert find_challenger(opened, window.end).version.version == "2"  # type: ignore[union-attr]
     job.run(opened, window)
-    assert find_candidate(opened, window.end).version.version == "1"  # type: ignore[union-attr]
+    assert find_challenger(opened, window.end).version.version == "1"  # type: ignore[union-attr]
 
 
 @pytest.mark.usefixtures("fitted_before")
-def test_candidate_of_an_earlier_as_of_is_not_a_later_one(opened: Context, window: SessionRange) -> None:
+def test_challenger_of_an_earlier_as_of_is_not_a_later_one(opened: Context, window: SessionRange) -> None:
     job.run(opened, window)
-    assert find_candidate(opened, date(2016, 1, 4)) is None
+    assert find_challenger(opened, date(2016, 1, 4)) is None
 
 
 CRASHES = ["begin_run", "log_folder", "log_metrics", "tag_run", "complete_run", "register", "tag_version"]
@@ -218,7 +218,7 @@ def test_crash_at_any_commit_ends_in_one_version(
     assert len(registered(opened)) == 1
     runs = tracking.client.search_runs([tracking.experiment_id])
     assert [run.data.tags["complete"] for run in runs] == ["true"]
-    assert find_candidate(opened, window.end).version.version == "1"  # type: ignore[union-attr]
+    assert find_challenger(opened, window.end).version.version == "1"  # type: ignore[union-attr]
     folders = [path for path in (opened.home.mlflow / "artifacts").iterdir() if any(path.iterdir())]
     assert [path.name for path in folders] == [runs[0].info.run_id]
 
@@ -234,7 +234,7 @@ def test_too_short_history_is_nothing_to_do(
 
 
 def test_registered_folder_answers_through_mlflow_and_alone(
-    trained: tuple[Context, StageReport], frame: pl.DataFrame
+    trained: tuple[Context, Outcome], frame: pl.DataFrame
 ) -> None:
     opened, _ = trained
     version = tracking_of(opened).versions()[0]

@@ -13,15 +13,10 @@ from models.splits import plan_splits
 from models.tft_params import TFTParams
 from models.training import fit_final
 from models.xgboost_params import XGBoostParams
-from pipelines.stages.train.steps import (
-    choose_example,
-    collect_warnings,
-    compute_model_key,
-    feature_columns,
-    finish_frame,
-    fit_model,
-    last_label_end,
-)
+from pipelines.registry.fitting import fit_model
+from pipelines.registry.model_identity import compute_model_key, last_label_end
+from pipelines.registry.training_frame import feature_columns, finish_frame
+from pipelines.stages.train.steps import choose_example, collect_warnings
 from tests.models.market import feature_names, make_market
 from tests.pipelines.stages.evaluate.test_steps import PARAMS, Zero
 
@@ -32,7 +27,7 @@ def market() -> pl.DataFrame:
 
 
 def key(params: Any = PARAMS, **changed: Any) -> str:
-    values = {"frame_digest": "f", "splits": {"final": 1}, "definitions": {"code_revision": "c"}}
+    values = {"frame_digest": "f", "splits": {"final": 1}, "bound_to": {"code_revision": "c"}}
     return compute_model_key(params, **values | changed)
 
 
@@ -41,7 +36,7 @@ def test_key_follows_everything_that_shapes_the_fit() -> None:
     others = [
         key(frame_digest="g"),
         key(splits={"final": 2}),
-        key(definitions={"code_revision": "d"}),
+        key(bound_to={"code_revision": "d"}),
         key(replace(PARAMS, seed=8)),
         key(replace(PARAMS, xgboost=XGBoostParams(max_rounds=6))),
         key(replace(PARAMS, family="tft")),

@@ -1,0 +1,35 @@
+"""What a stage states of itself, once: the command line, the runner and the documents derive from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+FEATURE_TABLES = "gold.features_*"
+"""Stands for the gold tables of all feature views."""
+
+Chain = Literal["data", "training", "issue", "report", "release", "upkeep"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One stage; its ``job.py`` holds `run` and, where something is rebuilt when it changes, `define`.
+
+    Attributes
+    ----------
+    name : str
+        Folder below ``pipelines/stages`` and name of the command.
+    help : str
+        What it does, in one line.
+    chain : {"data", "training", "issue", "report", "release", "upkeep"}
+        Part of `bellwether run` that it belongs to: from records to features, from features to a champion,
+        forecasts, drift, the service, and what runs apart from the chain.
+    reads, writes : tuple of str
+        Names of tables, or patterns of them such as `FEATURE_TABLES`.
+    """
+
+    name: str
+    help: str
+    chain: Chain
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()

@@ -1,0 +1,131 @@
+"""Name everything that a model is made from, before it is fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import date, datetime
+from typing import Any
+
+import polars as pl
+
+from features.code_digest import feature_digest
+from features.params import CalendarParams, LabelParams
+from models.base import build_forecaster
+from models.identity import digest_frame, make_model_key
+from models.params import ModelsParams
+from models.splits import Fold, WalkForwardPlan
+from pipelines.base.context import Context
+from pipelines.base.digest import digest_of
+from pipelines.io.text_models import scorer_version
+from pipelines.io.text_params import TextParams
+from pipelines.registry.lineage import UNIVERSE_RULE, Lineage
+from pipelines.registry.revision import digest_family_code, read_git_commit
+from pipelines.registry.training_frame import feature_columns
+from pipelines.tables import queries
+from pipelines.tables.contracts import SILVER_BARS
+
+
+def build_lineage(
+    context: Context,
+    as_of: date,
+    frame: pl.DataFrame,
+    plan: WalkForwardPlan,
+    *,
+    versions: Mapping[str, int | None],
+) -> Lineage:
+    """Return the lineage, `model_key` included, of the model that would be fitted on `frame`.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        From `pipelines.registry.training_frame.read_frame`.
+    versions : mapping of table to Delta version
+        Of the tables that `frame` was read from. They stand beside the key and not in it: writes without
+        effect and compaction raise them.
+
+    Notes
+    -----
+    The key rests on the features of the model's set alone, each by a digest of its entry and of the code
+    that it reaches, on the definitions behind them and on the family's own code. No whole package enters, so
+    a feature, a set or a family that the model does not use changes nothing.
+    """
+    params = context.params(ModelsParams)
+    features, frame_digest, splits = feature_columns(frame), digest_frame(frame), plan.as_record()
+    bound: dict[str, Any] = {
+        "feature_set": params.feature_set,
+        "feature_digests": {name: feature_digest(name) for name in features},
+        "definitions": describe_definitions(context),
+        "code_revision": digest_family_code(params.family),
+        "universe_rule": UNIVERSE_RULE,
+    }
+    return Lineage(
+        model_key=compute_model_key(params, frame_digest=frame_digest, splits=splits, bound_to=bound),
+        family=params.family,
+        as_of=as_of,
+        decision_at=context.calendar.decision_at(as_of),
+        horizon_sessions=params.split.horizon_sessions,
+        feature_names=features,
+        history_sessions=build_forecaster(params.family, params, features).history_sessions,
+        rows=frame.height,
+        frame_digest=frame_digest,
+        table_versions=dict(versions),
+        git_commit=read_git_commit(),
+        settings_hash=make_model_key(model_settings(params)),
+        model_settings=model_settings(params),
+        splits=splits,
+        seed=params.seed,
+        fitted_until=last_label_end(frame, plan.final),
+        embargo_sessions=params.split.embargo_sessions,
+        **bound,
+    )
+
+
+def compute_model_key(
+    params: ModelsParams, *, frame_digest: str, splits: Mapping[str, Any], bound_to: Mapping[str, Any]
+) -> str:
+    """Return the identity of a model before it is fitted.
+
+    Parameters
+    ----------
+    frame_digest : str
+        From `models.identity.digest_frame`.
+    splits : mapping
+        ``WalkForwardPlan.as_record()``.
+    bound_to : mapping
+        Feature set, digests of its features and of what lies behind them, code, universe rule.
+    """
+    settings = model_settings(params)
+    return make_model_key(
+        {"frame": frame_digest, "settings": settings, "splits": splits, "bound_to": bound_to}
+    )
+
+
+def describe_definitions(context: Context) -> dict[str, str]:
+    """Return what lies behind the features: how bars were judged, their units, labels, texts' scorer."""
+    bases = context.lake.collect_query(queries.distinct_values(SILVER_BARS, "price_basis"), SILVER_BARS)
+    return {
+        "curate": context.run_log.last("curate").definition,
+        "price_basis": ",".join(sorted(bases["price_basis"].drop_nulls())),
+        "calendar": digest_of(context.params(CalendarParams)),
+        "labels": digest_of(context.params(LabelParams)),
+        "text_scorer": scorer_version(context.params(TextParams)),
+    }
+
+
+def model_settings(params: ModelsParams) -> dict[str, Any]:
+    """Return the settings that shape the fit of the chosen family; promotion and the others' aside."""
+    own = params.of(params.family)
+    return {
+        "family": params.family,
+        "seed": params.seed,
+        "split": asdict(params.split),
+    } | ({params.family: asdict(own)} if own else {})
+
+
+def last_label_end(frame: pl.DataFrame, fold: Fold) -> datetime:
+    """Return the latest `label_end` among the labelled rows that a fold fits on, validation included."""
+    parts = pl.concat([fold.fit.rows(frame), fold.validation.rows(frame)])
+    ends = parts.filter(pl.col("target").is_not_null())["label_end"]
+    latest: datetime = ends.to_list()[ends.arg_max() or 0]
+    return latest
