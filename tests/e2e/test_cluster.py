@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.cluster import ROOT, bare_interpreter, standalone_cluster
+from tests.e2e.cluster import PROJECT_ROOT, bare_interpreter, standalone_cluster
 from tests.e2e.homes import BUILD, MARKET
 
 pytestmark = pytest.mark.cluster
@@ -17,13 +17,15 @@ CLEAN = ["--start", "2023-01-03", "--end", "2023-02-15"]
 
 def command(home: Path, *overrides: str) -> list[str]:
     settings = [part for pair in (*MARKET, *overrides) for part in ("--set", pair)]
-    program = str(ROOT / ".venv" / "bin" / "bellwether")
+    program = str(PROJECT_ROOT / ".venv" / "bin" / "bellwether")
     return [program, "run", "--home", str(home), "--stages", ",".join(BUILD), *CLEAN, *settings]
 
 
 def run(home: Path, *overrides: str) -> dict[str, int]:
     """Run the stages in a process of their own and return rows out by stage."""
-    done = subprocess.run(command(home, *overrides), cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command(home, *overrides), cwd=PROJECT_ROOT, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     report = json.loads(done.stdout.strip().splitlines()[-1])
     return {stage["stage"]: stage["rows_out"] for stage in report["stages"]}

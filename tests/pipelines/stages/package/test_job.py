@@ -45,13 +45,13 @@ def context(
     return opened
 
 
-def ancestry_of(key: str, as_of: date, **changes: object) -> Lineage:
+def lineage_of(key: str, as_of: date, **changes: object) -> Lineage:
     """What a model was made from, as far as packaging reads it."""
     instant = datetime(2016, 1, 1, tzinfo=UTC)
     known = Lineage(
-        model_key=key, family="xgboost", as_of=as_of, decision_at=instant, horizon=1, feature_names=NAMES,
-        history_sessions=1, rows=1, frame_digest="", table_versions={}, feature_service="daily_model",
-        feature_digest="", code_revision="", git_commit="", settings_hash="", model_settings={},
+        model_key=key, family="xgboost", as_of=as_of, decision_at=instant, horizon_sessions=1, feature_names=NAMES,
+        history_sessions=1, rows=1, frame_digest="", table_versions={}, feature_set="core",
+        feature_digests={}, definitions={}, code_revision="", git_commit="", settings_hash="", model_settings={},
         universe_rule="", splits={}, seed=0, fitted_until=instant, embargo_sessions=0,
     )  # fmt: skip
     return replace(known, **changes)  # type: ignore[arg-type]
@@ -62,7 +62,7 @@ def install(context: Context, version: str, as_of: date, **changes: object) -> s
     key = version * 64
     folder = context.home.mlflow / "models" / f"{key}-v{version}"
     fit_forecaster(NAMES, seed=int(version)).save(forecaster_folder(folder))
-    write_lineage(ancestry_of(key, as_of, **changes), folder)
+    write_lineage(lineage_of(key, as_of, **changes), folder)
     entry = LedgerEntry(
         entry_id=key, kind="promotion", as_of=as_of, model_key=key, model_version=version, who="tests",
         previous_version="", why="tests", numbers={}, decided_at=context.clock(),

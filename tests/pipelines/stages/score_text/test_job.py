@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import polars as pl
 import pytest
 
 from features.sessions import SessionCalendar
+from pipelines.app.runner import run_stage
 from pipelines.base.context import Context
 from pipelines.base.home import Home
 from pipelines.base.report import SessionRange, StageReport
@@ -29,11 +30,11 @@ WINDOW = SessionRange(start=date(2024, 3, 1), end=date(2024, 3, 4))
 
 @pytest.fixture
 def context(lake: Lake, tmp_path: Path) -> Context:
-    settings: Any = SimpleNamespace(section=lambda kind: kind())
+    seconds, settings = count(), SimpleNamespace(section=lambda kind: kind())
     return Context(
-        settings=settings,
+        settings=settings,  # type: ignore[arg-type]
         home=Home(tmp_path),
-        clock=lambda: NOW,
+        clock=lambda: NOW + timedelta(seconds=next(seconds)),
         calendar=SessionCalendar("XNYS"),
         lake=lake,
         run_log=RunLog(lake),
@@ -63,9 +64,7 @@ def add_texts(lake: Lake, *items: tuple[str, str, date, str]) -> None:
 
 
 def run_and_record(context: Context) -> StageReport:
-    report = run(context, WINDOW)
-    context.run_log.record(report, WINDOW, started_at=NOW, finished_at=NOW)
-    return report
+    return run_stage(context, "score_text", WINDOW)
 
 
 def scores_of(context: Context) -> pl.DataFrame:
@@ -105,7 +104,9 @@ def test_another_model_scores_everything_anew_beside_the_old_scores(context: Con
     run_and_record(context)
     folder = save_tiny_bert(tmp_path / "bert")
     bert = TextParams(scorer="transformers", model=str(folder), device="cpu", batch_size=4)
-    other = replace(context, settings=SimpleNamespace(text=bert), journal=RunLog(context.lake))
+    other = replace(
+        context, settings=SimpleNamespace(section=lambda _kind: bert), run_log=RunLog(context.lake)
+    )
     report = run_and_record(other)
     assert report.rows_out == 2
     assert report.details["model_version"] == scorer_version(bert)
