@@ -49,9 +49,11 @@ def lineage_of(key: str, as_of: date, **changes: object) -> Lineage:
     """What a model was made from, as far as packaging reads it."""
     instant = datetime(2016, 1, 1, tzinfo=UTC)
     known = Lineage(
-        model_key=key, family="xgboost", as_of=as_of, decision_at=instant, horizon_sessions=1, feature_names=NAMES,
+        model_key=key, family="xgboost", as_of=as_of, decision_at=instant, horizon_sessions=1,
+        feature_names=NAMES,
         history_sessions=1, rows=1, frame_digest="", table_versions={}, feature_set="core",
-        feature_digests={}, definitions={}, code_revision="", git_commit="", settings_hash="", model_settings={},
+        feature_digests={}, definitions={}, code_revision="", git_commit="", settings_hash="",
+        model_settings={},
         universe_rule="", splits={}, seed=0, fitted_until=instant, embargo_sessions=0,
     )  # fmt: skip
     return replace(known, **changes)  # type: ignore[arg-type]
