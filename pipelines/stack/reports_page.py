@@ -13,8 +13,9 @@ from pipelines.base.home import Home
 from pipelines.io.delta_folder import DeltaFolder
 from pipelines.stack.run_metrics import COLUMNS, render_metrics
 from pipelines.tables.contracts import OPS_STAGE_RUNS
+from pipelines.tables.queries import rows_of
 
-RUNS = f"select {', '.join(COLUMNS)} from {OPS_STAGE_RUNS.alias}"
+RUNS = rows_of(OPS_STAGE_RUNS, COLUMNS, "true")
 
 
 class ReportsHandler(SimpleHTTPRequestHandler):
