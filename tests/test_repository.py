@@ -12,10 +12,24 @@ import pytest
 
 from pipelines.base.project import PROJECT_ROOT
 
-PACKAGES = ("dags", "features", "models", "pipelines", "scripts", "serving", "simulation")
+PACKAGES = ("dags", "feature_repo", "features", "models", "pipelines", "scripts", "serving", "simulation")
 MAXIMUM_FILE_LINES = 400
 MAXIMUM_FUNCTION_LINES = 60
 MAXIMUM_FILE_KIB = 1024
+SHARED_NAMES = {
+    "__init__.py",
+    "__main__.py",
+    "job.py",  # a stage's run
+    "steps.py",  # a stage's pure steps
+    "params.py",  # the parameters of a stage or a package
+    "base.py",  # what all kinds of a package are: its protocol
+    "lake.py",  # the protocol in base, what answers it in io
+    "run_log.py",  # likewise
+    "frames.py",  # likewise: the types, and the work on them
+    "settings.py",  # how the settings of a program are read: the commands', the service's
+    "setup.py",  # what is done once, before the checkout (scripts) or a worker (serving) can be used
+}
+"""File names that several modules may have, because each is the same thing of another stage or room."""
 
 # Written in pieces, so that this file does not break its own rule.
 REGISTRY_HOSTS = re.compile(
@@ -135,6 +149,14 @@ def test_files_stay_readable() -> None:
 
 def test_functions_stay_readable() -> None:
     assert [line for path in python_files() for line in long_functions(path)] == []
+
+
+def test_two_modules_of_one_name_are_the_same_thing_twice() -> None:
+    places: dict[str, list[str]] = {}
+    for path in python_files():
+        if path.name not in SHARED_NAMES:
+            places.setdefault(path.name, []).append(str(path.relative_to(PROJECT_ROOT)))
+    assert [", ".join(found) for found in places.values() if len(found) > 1] == []
 
 
 def test_no_large_file_is_tracked() -> None:
