@@ -22,10 +22,7 @@ from features import views
 from features.feature import Feature
 from features.sets import FeatureSet
 
-DAILY_VIEW = "features_daily"
-TEXT_VIEW = "features_text"
 ISSUED_VIEW = "issued_forecasts"
-MODEL_SERVICE = "daily_model"
 ISSUED_SERVICE = "issued"
 
 SYMBOL = Entity(
@@ -102,7 +99,7 @@ def _describe_projection(projection: FeatureViewProjection) -> list[object]:
     return [projection.name, sorted(field.name for field in projection.features)]
 
 
-def build_definitions(ttl: timedelta, sets: Sequence[FeatureSet] = ()) -> Definitions:
+def build_definitions(ttl: timedelta, sets: Sequence[FeatureSet]) -> Definitions:
     """Return the entity, the views of `features.views` and of issued forecasts, and the services.
 
     Parameters

@@ -13,7 +13,7 @@ from typing import Literal
 
 import polars as pl
 
-from features.catalog import daily_features, text_features
+from features.catalog import BAR_FEATURES, TEXT_FEATURES
 from features.compute import compute_from_bars, compute_from_texts
 from features.feature import Feature
 from features.panel import PANEL_COLUMNS
@@ -135,7 +135,7 @@ VIEWS: dict[str, FeatureView] = {
             source="bars",
             columns=PANEL_COLUMNS[2:],
             version_key=("symbol", "session"),
-            features=daily_features(),
+            features=BAR_FEATURES,
             compute=compute_from_bars,
             row_rule="of_source",
         ),
@@ -145,7 +145,7 @@ VIEWS: dict[str, FeatureView] = {
             source="scored_texts",
             columns=("text_id", *SCORED_COLUMNS[3:]),
             version_key=("text_id", "symbol"),
-            features=text_features(),
+            features=TEXT_FEATURES,
             compute=compute_from_texts,
         ),
     )

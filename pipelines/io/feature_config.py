@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
 
+from features.sets import FeatureSet
 from pipelines.base.small_files import replace_text
 from serving.online.feast_config import REGISTRY_FILE, config_fields
 from serving.online.params import CONNECTION_VARIABLE, FeatureStoreParams
@@ -13,8 +15,8 @@ from serving.online.params import CONNECTION_VARIABLE, FeatureStoreParams
 OFFLINE_STORE = "pipelines.io.point_in_time.DeltaOfflineStore"
 
 
-def write_command_files(params: FeatureStoreParams, folder: Path) -> None:
-    """Write the configuration, without its secret, and the definitions."""
+def write_command_files(params: FeatureStoreParams, folder: Path, sets: Sequence[FeatureSet]) -> None:
+    """Write the configuration, without its secret, and the definitions, feature sets included."""
     fields = config_fields(
         params,
         folder,
@@ -23,7 +25,7 @@ def write_command_files(params: FeatureStoreParams, folder: Path) -> None:
         connection=f"${{{CONNECTION_VARIABLE}}}",
     )
     replace_text(folder / "feature_store.yaml", yaml.safe_dump(fields, sort_keys=False))
-    replace_text(folder / "definitions.py", _DEFINITIONS.format(days=params.ttl_days))
+    replace_text(folder / "definitions.py", _DEFINITIONS.format(days=params.ttl_days, sets=list(sets)))
 
 
 _DEFINITIONS = '''"""Written by the platform; `feast -c FOLDER apply` reads it."""
@@ -31,6 +33,8 @@ _DEFINITIONS = '''"""Written by the platform; `feast -c FOLDER apply` reads it."
 from datetime import timedelta
 
 from feature_repo.definitions import build_definitions
+from features.sets import FeatureSet
 
-globals().update({{each.name: each for each in build_definitions(timedelta(days={days})).objects}})
+_sets = {sets!r}
+globals().update({{each.name: each for each in build_definitions(timedelta(days={days}), _sets).objects}})
 '''

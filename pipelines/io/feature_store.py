@@ -17,6 +17,8 @@ import polars as pl
 from pyspark.sql import DataFrame
 
 from feature_repo.definitions import Definitions, build_definitions
+from features.params import FeaturesParams
+from features.sets import FeatureSet
 from features.views import find_view, names_by_view
 from pipelines.base.context import Context
 from pipelines.base.errors import ContractViolation, UnavailableError
@@ -42,7 +44,12 @@ _REFUSAL = "refusal"
 
 def open_feature_store(context: Context) -> FeatureStore:
     """Return the home's feature store; nothing is opened or applied before its first use."""
-    return FeatureStore(context.params(FeatureStoreParams), folder=context.home.feast, lake=context.lake)
+    return FeatureStore(
+        context.params(FeatureStoreParams),
+        folder=context.home.feast,
+        lake=context.lake,
+        sets=context.params(FeaturesParams).feature_sets(),
+    )
 
 
 class FeatureStore:
@@ -55,17 +62,22 @@ class FeatureStore:
         Where the registry and the SQLite online store lie.
     lake : Lake
         Holds every version of every row.
+    sets : sequence of FeatureSet
+        Each is a feature service.
     """
 
-    def __init__(self, params: FeatureStoreParams, *, folder: Path, lake: Lake) -> None:
+    def __init__(
+        self, params: FeatureStoreParams, *, folder: Path, lake: Lake, sets: Sequence[FeatureSet]
+    ) -> None:
         self._params = params
         self._folder = folder
         self._lake = lake
+        self._sets = sets
 
     @cached_property
     def definitions(self) -> Definitions:
         """The views and services of this release."""
-        return build_definitions(timedelta(days=self._params.ttl_days))
+        return build_definitions(timedelta(days=self._params.ttl_days), self._sets)
 
     @cached_property
     def _store(self) -> feast.FeatureStore:
@@ -93,7 +105,7 @@ class FeatureStore:
         if self._params.online == "sqlite":
             _let_readers_read_on(self._folder / ONLINE_FILE)
         fresh.replace(self._folder / REGISTRY_FILE)
-        write_command_files(self._params, self._folder)
+        write_command_files(self._params, self._folder, self._sets)
         replace_text(self._folder / APPLIED_FILE, json.dumps(wanted, sort_keys=True))
         log.info("applied the Feast definitions %s", wanted["definitions"])
         return True

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from feature_repo.definitions import DAILY_VIEW, ISSUED_VIEW, TEXT_VIEW
+from feature_repo.definitions import ISSUED_VIEW
 from pipelines.app.runner import open_context, run_stage
 from pipelines.app.settings import load_settings
 from pipelines.base.context import Context
@@ -81,7 +81,10 @@ def online_rows(context: Context) -> dict[str, pl.DataFrame]:
     symbols = context.lake.collect_query(f"select distinct symbol from {SILVER_BARS.alias}", SILVER_BARS)[
         "symbol"
     ].to_list()
-    return {view: store.online(symbols, view).sort("symbol") for view in (DAILY_VIEW, TEXT_VIEW, ISSUED_VIEW)}
+    return {
+        view: store.online(symbols, view).sort("symbol")
+        for view in ("features_daily", "features_text", ISSUED_VIEW)
+    }
 
 
 def assert_same_rows(one: dict[str, pl.DataFrame], other: dict[str, pl.DataFrame]) -> None:

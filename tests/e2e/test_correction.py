@@ -9,8 +9,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from features.catalog import max_lookback
 from features.sessions import SessionCalendar
+from features.views import max_lookback
 from pipelines.app.runner import open_context, run_stage
 from pipelines.app.settings import load_settings
 from pipelines.base.context import Context

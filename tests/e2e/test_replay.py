@@ -7,7 +7,6 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from feature_repo.definitions import DAILY_VIEW
 from pipelines.base.context import Context
 from pipelines.tables.contracts import GOLD_LABELS, SILVER_BARS
 from tests.e2e.homes import (
@@ -61,7 +60,7 @@ def test_days_replayed_out_of_order_end_in_the_same_rows(bulk: Context, tmp_path
     for context in (bulk, replayed):
         run_days(context, [last[3]], stages=["materialize"])
     online = online_rows(bulk)
-    assert set(online[DAILY_VIEW]["symbol"]) == set(business_rows(bulk)["silver.bars"]["symbol"])
+    assert set(online["features_daily"]["symbol"]) == set(business_rows(bulk)["silver.bars"]["symbol"])
     assert_same_rows(online, online_rows(replayed))
 
 

@@ -13,8 +13,7 @@ import polars as pl
 import pytest
 
 from benchmarks.serving_load import wait_until_ready
-from feature_repo.definitions import DAILY_VIEW, TEXT_VIEW
-from features.catalog import text_features
+from features.views import find_view
 from pipelines.app.runner import run_stage
 from pipelines.base.context import Context
 from pipelines.base.report import SessionRange
@@ -41,7 +40,7 @@ MARKET = (
     "models.xgboost.max_rounds=8",
     "models.xgboost.early_stopping_rounds=4",
 )
-SENTIMENT = [feature.name for feature in text_features()]
+SENTIMENT = list(find_view("features_text").feature_names)
 SESSION_SENTIMENT = "text_sentiment_mean_1d"
 
 
@@ -85,9 +84,9 @@ async def ask(context: Context, address: str) -> tuple[dict[str, Any], dict[str,
     """Ask for all symbols, then for their rows as they stand, and with every sentiment turned round."""
     online_store = FeastOnlineStore(context.settings.feature_store, context.home.feast)
     symbols = issued(context)["symbol"].to_list()
-    daily = online_store.read_view(DAILY_VIEW, symbols).drop("month", strict=False)
+    daily = online_store.read_view("features_daily", symbols).drop("month", strict=False)
     rows = daily.join(
-        online_store.read_view(TEXT_VIEW, symbols).select("symbol", *SENTIMENT), on="symbol", how="left"
+        online_store.read_view("features_text", symbols).select("symbol", *SENTIMENT), on="symbol", how="left"
     )
     opposite = rows.with_columns(pl.col(name) * -1 for name in SENTIMENT if "sentiment" in name)
     async with httpx.AsyncClient(base_url=address, timeout=60) as client:
@@ -130,7 +129,7 @@ def test_scores_reach_gold(told: Told) -> None:
 
 def test_gold_reaches_the_online_store(told: Told) -> None:
     online_store = FeastOnlineStore(told.context.settings.feature_store, told.context.home.feast)
-    online = online_store.read_view(TEXT_VIEW, told.gold["symbol"].to_list())
+    online = online_store.read_view("features_text", told.gold["symbol"].to_list())
     keys = ["symbol", "session", *SENTIMENT]
     assert online.select(keys).sort("symbol").equals(told.gold.select(keys).sort("symbol"))
 

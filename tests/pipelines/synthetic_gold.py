@@ -12,8 +12,8 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
-from features.catalog import daily_features, text_features
 from features.sessions import SessionCalendar
+from features.views import find_view
 from pipelines.base.table import TableContract
 from pipelines.io.lake import Lake
 from pipelines.tables.contracts import GOLD_LABELS
@@ -47,7 +47,7 @@ def make_gold(
     key = pl.DataFrame({"session": days}).join(pl.DataFrame({"symbol": names}), how="cross")
     key = key.join(CALENDAR.frame(days[0], days[-1]), on="session", how="left")
     known = key.with_columns(pl.col("event_timestamp").dt.offset_by("10m").alias("known_at"))
-    features = [feature.name for feature in daily_features()]
+    features = list(find_view("features_daily").feature_names)
     noise = rng.standard_normal((key.height, len(features)))
     noise[:, 0] = signal.ravel()
     daily = known.with_columns(pl.lit(value=True).alias("valid"), MONTH, *_columns(features, noise))
@@ -65,7 +65,7 @@ def _columns(names: list[str], values: np.ndarray) -> list[pl.Series]:
 
 def _make_text(known: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
     spoken = known.filter(pl.Series(rng.random(known.height) < 0.3))
-    names = [feature.name for feature in text_features()]
+    names = list(find_view("features_text").feature_names)
     values = rng.standard_normal((spoken.height, len(names)))
     text = spoken.with_columns(pl.lit(value=True).alias("valid"), MONTH, *_columns(names, values))
     return text.select(GOLD_FEATURES_TEXT.columns)

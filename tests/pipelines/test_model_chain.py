@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from feature_repo.definitions import ISSUED_VIEW
-from features.catalog import daily_features, text_features
+from features.views import find_view
 from models.base import load_forecaster
 from pipelines.app.runner import run_stage
 from pipelines.base.context import Context
@@ -37,8 +37,8 @@ from tests.pipelines.synthetic_gold import (
     write_gold,
 )
 
-DAILY = [feature.name for feature in daily_features()]
-FEATURES = [*DAILY, *(feature.name for feature in text_features())]
+DAILY = list(find_view("features_daily").feature_names)
+FEATURES = [*DAILY, *find_view("features_text").feature_names]
 
 
 @dataclass
@@ -139,7 +139,7 @@ def test_corrections_count_from_when_they_were_known(chain: Chain, frame: pl.Dat
 
 
 def test_text_features_are_null_where_nothing_was_said(chain: Chain, frame: pl.DataFrame) -> None:
-    name = text_features()[0].name
+    name = find_view("features_text").features[0].name
     said = frame.filter(pl.col(name).is_not_null()).select("symbol", "session")
     expected = chain.gold.text.select("symbol", "session").join(frame, on=["symbol", "session"], how="semi")
     assert said.equals(expected.sort("session", "symbol"))

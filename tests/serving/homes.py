@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 from pydantic import SecretStr
 
-from feature_repo.definitions import DAILY_VIEW, ISSUED_VIEW, TEXT_VIEW
-from features.catalog import daily_features, text_features
+from feature_repo.definitions import ISSUED_VIEW
+from features.views import find_view
 from pipelines.io.feature_store import FeatureStore
 from pipelines.io.lake import Lake
 from pipelines.tables.contracts import GOLD_FORECASTS
@@ -21,13 +21,13 @@ from tests.gold_tables import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT
 from tests.serving.parts import CALENDAR, SESSION, manifest_of, write_champion
 
 PARAMS = FeatureStoreParams(ttl_days=5, online="sqlite", connection=SecretStr(""))
-DAILY = tuple(feature.name for feature in daily_features())
-TEXT = tuple(feature.name for feature in text_features())
+DAILY = find_view("features_daily").feature_names
+TEXT = find_view("features_text").feature_names
 
 
 def open_store(home: Path) -> FeatureStore:
     """The home's feature store; publishing touches no table."""
-    return FeatureStore(PARAMS, folder=home / "feast", lake=Lake(str(home / "lake"), no_spark))
+    return FeatureStore(PARAMS, folder=home / "feast", lake=Lake(str(home / "lake"), no_spark), sets=())
 
 
 def no_spark() -> None:
@@ -60,8 +60,8 @@ def publish(home: Path, symbols: list[str], *, session: date = SESSION, seed: in
     store = open_store(home)
     daily = feature_rows(symbols, DAILY, session=session, seed=seed).select(GOLD_FEATURES_DAILY.columns)
     text = feature_rows(symbols[::2], TEXT, session=session, seed=seed + 1).select(GOLD_FEATURES_TEXT.columns)
-    store.publish(daily, DAILY_VIEW)
-    store.publish(text, TEXT_VIEW)
+    store.publish(daily, "features_daily")
+    store.publish(text, "features_text")
     store.record_publication(daily, session=session, at=CALENDAR.decision_at(session))
     return daily
 
@@ -70,7 +70,7 @@ def add_champion(home: Path, version: str, *, names: tuple[str, ...] = DAILY + T
     """Write a champion below the home's Bento store, without making it current."""
     views = tuple(
         ViewFeatures(name=view, features=tuple(name for name in names if name in held))
-        for view, held in ((DAILY_VIEW, DAILY), (TEXT_VIEW, TEXT))
+        for view, held in (("features_daily", DAILY), ("features_text", TEXT))
     )
     manifest = manifest_of(
         bento=f"bellwether:v{version}", model_version=version, model_key=version * 64, feature_names=names,

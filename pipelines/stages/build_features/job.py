@@ -8,7 +8,7 @@ from functools import partial
 
 import polars as pl
 
-from features.catalog import catalog_digest
+from features.code_digest import definitions_digest
 from features.params import CalendarParams, LabelParams
 from features.views import FeatureView, feature_views, primary_view
 from pipelines.base.context import Context
@@ -37,7 +37,9 @@ def define(context: Context, sessions: SessionRange) -> str:
     """Return a digest of what is built: features, labels, calendar and scorer."""
     del sessions
     scorer = scorer_version(context.params(TextParams))
-    return digest_of(catalog_digest(), context.params(LabelParams), context.params(CalendarParams), scorer)
+    return digest_of(
+        definitions_digest(), context.params(LabelParams), context.params(CalendarParams), scorer
+    )
 
 
 def run(context: Context, sessions: SessionRange) -> Outcome:

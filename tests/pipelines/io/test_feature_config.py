@@ -9,23 +9,26 @@ import feast
 import yaml
 from pydantic import SecretStr
 
+from features.sets import FeatureSet
 from pipelines.io.feature_config import write_command_files
 from serving.online.params import FeatureStoreParams
 
 SQLITE = FeatureStoreParams(ttl_days=5, online="sqlite", connection=SecretStr(""))
+FEW = FeatureSet(name="few", features=("mom_return_5d", "text_count_1d"))
 REDIS = FeatureStoreParams(ttl_days=5, online="redis", connection=SecretStr("cache:6379,password=hush"))
 
 
 def test_command_files_never_hold_the_secret(tmp_path: Path) -> None:
-    write_command_files(REDIS, tmp_path)
+    write_command_files(REDIS, tmp_path, [])
     text = (tmp_path / "feature_store.yaml").read_text()
     assert "hush" not in text
     assert yaml.safe_load(text)["online_store"]["connection_string"] == "${FEAST_REDIS_CONNECTION}"
 
 
 def test_command_files_define_what_the_platform_applies(tmp_path: Path) -> None:
-    write_command_files(SQLITE, tmp_path)
+    write_command_files(SQLITE, tmp_path, [FEW])
     defined = runpy.run_path(str(tmp_path / "definitions.py"))
     views = [value.name for value in defined.values() if isinstance(value, feast.FeatureView)]
     assert views == ["features_daily", "features_text", "issued_forecasts"]
+    assert [projection.name for projection in defined["few"].feature_view_projections] == views[:2]
     assert feast.FeatureStore(fs_yaml_file=tmp_path / "feature_store.yaml").project == "bellwether"

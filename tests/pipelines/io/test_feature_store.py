@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from feature_repo.definitions import DAILY_VIEW, ISSUED_VIEW, TEXT_VIEW
-from features.catalog import daily_features, text_features
+from feature_repo.definitions import ISSUED_VIEW
+from features.views import find_view
 from pipelines.base.context import Context
 from pipelines.base.errors import ContractViolation
 from pipelines.io.feature_config import OFFLINE_STORE
@@ -21,8 +21,8 @@ from serving.online.feast_config import APPLIED_FILE, build_config
 from tests.gold_tables import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT
 from tests.pipelines.synthetic_gold import CALENDAR, Gold, append_rows, correct, make_gold, retract
 
-DAILY = [feature.name for feature in daily_features()]
-TEXT = [feature.name for feature in text_features()]
+DAILY = list(find_view("features_daily").feature_names)
+TEXT = list(find_view("features_text").feature_names)
 FEATURES = [*DAILY, *TEXT]
 KEY = ["symbol", "session"]
 ISSUED = {
@@ -196,9 +196,10 @@ def test_feasts_own_materialisation_is_refused(context: Context, store: FeatureS
 
     config = build_config(context.settings.feature_store, context.home.feast, offline_store=OFFLINE_STORE)
     opened = feast.FeatureStore(config=config)
+    assert {service.name for service in opened.list_feature_services()} == {"core", "issued"}
     start, end = CALENDAR.close_at(day) - timedelta(days=3), CALENDAR.close_at(day)
     with pytest.raises(NotImplementedError, match="bellwether materialize"):
-        opened.materialize(start_date=start, end_date=end, feature_views=[DAILY_VIEW])
+        opened.materialize(start_date=start, end_date=end, feature_views=["features_daily"])
 
 
 @pytest.fixture
@@ -213,48 +214,48 @@ def latest(gold: Gold, place: int = -1) -> pl.DataFrame:
 
 def test_publish_puts_online_what_gold_holds(fresh: FeatureStore, gold: Gold) -> None:
     rows = latest(gold)
-    assert fresh.publish(rows, DAILY_VIEW) == rows.height
-    online = fresh.online(rows["symbol"].to_list(), DAILY_VIEW)
+    assert fresh.publish(rows, "features_daily") == rows.height
+    online = fresh.online(rows["symbol"].to_list(), "features_daily")
     assert_frame_equal(
         online, rows.drop("month"), check_column_order=False, check_row_order=False, check_exact=True
     )
-    assert fresh.publish(rows, DAILY_VIEW) == 0
+    assert fresh.publish(rows, "features_daily") == 0
 
 
 def test_publish_never_puts_an_older_row_over_a_newer(fresh: FeatureStore, gold: Gold) -> None:
     rows, before = latest(gold), latest(gold, -2)
     known_later = before.with_columns(pl.col("known_at") + timedelta(days=90))
-    assert fresh.publish(rows, DAILY_VIEW) == rows.height
-    assert fresh.publish(before, DAILY_VIEW) == 0
-    assert fresh.publish(known_later, DAILY_VIEW) == 0
-    online = fresh.online(rows["symbol"].to_list(), DAILY_VIEW)
+    assert fresh.publish(rows, "features_daily") == rows.height
+    assert fresh.publish(before, "features_daily") == 0
+    assert fresh.publish(known_later, "features_daily") == 0
+    online = fresh.online(rows["symbol"].to_list(), "features_daily")
     assert online["session"].unique().to_list() == [gold.sessions[-1]]
 
 
 def test_publish_puts_a_retraction_over_the_value(fresh: FeatureStore, gold: Gold) -> None:
     rows = latest(gold)
-    fresh.publish(rows, DAILY_VIEW)
-    assert fresh.publish(retract(gold.daily, GONE, gold.sessions[-1], days=1), DAILY_VIEW) == 1
-    row = fresh.online([GONE], DAILY_VIEW)
+    fresh.publish(rows, "features_daily")
+    assert fresh.publish(retract(gold.daily, GONE, gold.sessions[-1], days=1), "features_daily") == 1
+    row = fresh.online([GONE], "features_daily")
     assert row["valid"].to_list() == [False]
     assert row.select(DAILY).null_count().row(0) == (1,) * len(DAILY)
 
 
 def test_publish_writes_rows_whose_features_are_all_unknown(fresh: FeatureStore, gold: Gold) -> None:
     silent = latest(gold).with_columns(pl.lit(None, pl.Float64).alias(name) for name in DAILY)
-    assert fresh.publish(silent, DAILY_VIEW) == silent.height
-    online = fresh.online(["S00"], DAILY_VIEW)
+    assert fresh.publish(silent, "features_daily") == silent.height
+    online = fresh.online(["S00"], "features_daily")
     assert (online["valid"].to_list(), online["mom_return_1d"].to_list()) == ([True], [None])
 
 
 def test_publish_of_nothing_writes_nothing(fresh: FeatureStore, gold: Gold) -> None:
-    assert fresh.publish(latest(gold).clear(), DAILY_VIEW) == 0
-    assert fresh.online(["S00"], DAILY_VIEW).is_empty()
+    assert fresh.publish(latest(gold).clear(), "features_daily") == 0
+    assert fresh.online(["S00"], "features_daily").is_empty()
 
 
 def test_publish_refuses_two_rows_of_a_symbol(fresh: FeatureStore, gold: Gold) -> None:
     with pytest.raises(ContractViolation, match=r"\['S00'\] occur more than once"):
-        fresh.publish(gold.daily.filter(pl.col("symbol") == "S00"), DAILY_VIEW)
+        fresh.publish(gold.daily.filter(pl.col("symbol") == "S00"), "features_daily")
 
 
 def test_issued_forecasts_go_online_with_their_version(fresh: FeatureStore, gold: Gold) -> None:
@@ -280,6 +281,6 @@ def test_issued_forecasts_go_online_with_their_version(fresh: FeatureStore, gold
 
 
 def test_online_leaves_out_unknown_symbols(fresh: FeatureStore, gold: Gold) -> None:
-    fresh.publish(latest(gold), DAILY_VIEW)
-    assert fresh.online(["S00", "NONE"], DAILY_VIEW)["symbol"].to_list() == ["S00"]
-    assert fresh.online(["S00"], TEXT_VIEW).is_empty()
+    fresh.publish(latest(gold), "features_daily")
+    assert fresh.online(["S00", "NONE"], "features_daily")["symbol"].to_list() == ["S00"]
+    assert fresh.online(["S00"], "features_text").is_empty()

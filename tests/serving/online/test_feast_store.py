@@ -11,7 +11,6 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from feature_repo.definitions import DAILY_VIEW, TEXT_VIEW
 from pipelines.io.feature_store import FeatureStore
 from serving.online.feast_store import FeastOnlineStore
 from serving.online.store import ViewFeatures
@@ -49,13 +48,13 @@ def test_it_sees_what_was_published_since_it_was_opened(
     store: FeatureStore, online_store: FeastOnlineStore, gold: Gold
 ) -> None:
     assert (online_store.published(), online_store.version()) == (None, None)
-    store.publish(latest(gold, -2), DAILY_VIEW)
+    store.publish(latest(gold, -2), "features_daily")
     before = online_store.version()
-    assert online_store.read_view(DAILY_VIEW, ["S01"])["session"].to_list() == [gold.sessions[-2]]
+    assert online_store.read_view("features_daily", ["S01"])["session"].to_list() == [gold.sessions[-2]]
     assert online_store.version() == before
-    store.publish(latest(gold), DAILY_VIEW)
+    store.publish(latest(gold), "features_daily")
     assert online_store.version() != before
-    rows = online_store.read_view(DAILY_VIEW, ["S03", "S01", "NONE"])
+    rows = online_store.read_view("features_daily", ["S03", "S01", "NONE"])
     assert rows["symbol"].to_list() == ["S03", "S01"]
     expected = latest(gold).filter(pl.col("symbol").is_in(["S01", "S03"])).drop("month")
     assert_frame_equal(rows, expected, check_column_order=False, check_row_order=False, check_exact=True)
@@ -72,15 +71,18 @@ def test_it_refuses_an_unknown_view(store: FeatureStore, online_store: FeastOnli
 def test_it_reads_what_is_asked_for_and_nothing_else(
     store: FeatureStore, online_store: FeastOnlineStore, gold: Gold
 ) -> None:
-    store.publish(latest(gold), DAILY_VIEW)
+    store.publish(latest(gold), "features_daily")
     names = ("vol_realised_20d", "mom_return_1d")
-    views = (ViewFeatures(name=DAILY_VIEW, features=names), ViewFeatures(name=TEXT_VIEW, features=()))
+    views = (
+        ViewFeatures(name="features_daily", features=names),
+        ViewFeatures(name="features_text", features=()),
+    )
     rows = online_store.read(["S01"], views)
-    assert rows.views[DAILY_VIEW].columns == [
+    assert rows.views["features_daily"].columns == [
         "symbol", "session", "event_timestamp", "known_at", "valid", *names,
     ]  # fmt: skip
-    assert rows.views[DAILY_VIEW].height == 1
-    assert (rows.views[TEXT_VIEW].height, rows.issued.height) == (0, 0)
+    assert rows.views["features_daily"].height == 1
+    assert (rows.views["features_text"].height, rows.issued.height) == (0, 0)
 
 
 def test_publication_record_counts_the_session(
@@ -103,7 +105,7 @@ def test_publication_record_counts_the_session(
 
 
 def test_reading_needs_no_spark(store: FeatureStore, home: Path, gold: Gold) -> None:
-    store.publish(latest(gold), DAILY_VIEW)
+    store.publish(latest(gold), "features_daily")
     program = (
         "import sys; from pathlib import Path; from pydantic import SecretStr\n"
         "from serving.online.params import FeatureStoreParams\n"

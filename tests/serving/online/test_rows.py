@@ -9,7 +9,7 @@ import pytest
 from feast import FeatureView
 from feast.protos.feast.types.Value_pb2 import Value
 
-from feature_repo.definitions import DAILY_VIEW, ISSUED_VIEW, build_definitions
+from feature_repo.definitions import ISSUED_VIEW, build_definitions
 from features.sessions import INSTANT
 from serving.online.rows import ISSUED_FORECASTS, decode_rows, encode_rows, select_newer
 
@@ -20,7 +20,7 @@ SCHEMA = {"symbol": pl.String, "session": pl.String, "known_at_us": pl.Int64, "v
 
 def declared(name: str) -> FeatureView:
     """A view as it is registered with Feast."""
-    return next(view for view in build_definitions(timedelta(days=5)).views if view.name == name)
+    return next(view for view in build_definitions(timedelta(days=5), []).views if view.name == name)
 
 
 def rows(*values: tuple[str, str, int, float | None]) -> pl.DataFrame:
@@ -78,7 +78,7 @@ def test_decode_rows_turns_empty_values_into_nulls() -> None:
         "mom_return_1d": Value(double_val=0.0),
         "mom_return_5d": Value(),
     }
-    decoded = decode_rows(declared(DAILY_VIEW), [("S1", stored)])
+    decoded = decode_rows(declared("features_daily"), [("S1", stored)])
     row = decoded.row(0, named=True)
     assert decoded.schema["event_timestamp"] == INSTANT
     assert (row["symbol"], row["session"]) == ("S1", date(2016, 1, 5))

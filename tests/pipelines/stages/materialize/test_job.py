@@ -12,7 +12,6 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from feature_repo.definitions import DAILY_VIEW, TEXT_VIEW
 from features.views import find_view
 from pipelines.app.runner import run_stage
 from pipelines.base.context import Context
@@ -68,7 +67,7 @@ def test_online_equals_gold_and_polars_at_successive_as_ofs(context: Context, go
         report = materialize(context, as_of)
         assert report.status == "done"
         decision_at = CALENDAR.decision_at(as_of)
-        for view, rows in ((DAILY_VIEW, gold.daily), (TEXT_VIEW, gold.text)):
+        for view, rows in (("features_daily", gold.daily), ("features_text", gold.text)):
             plain = newest(rows, as_of, decision_at)
             published = SessionRange(start=as_of, end=as_of)
             from_gold = read_newest(context, find_view(view), published).drop("month")
@@ -82,10 +81,10 @@ def test_online_equals_gold_and_polars_at_successive_as_ofs(context: Context, go
 def test_an_earlier_as_of_changes_nothing_online(context: Context, gold: Gold) -> None:
     materialize(context, gold.sessions[-1])
     online_store = FeastOnlineStore(context.settings.feature_store, context.home.feast)
-    before = online_store.read_view(DAILY_VIEW, SYMBOLS), online_store.published()
+    before = online_store.read_view("features_daily", SYMBOLS), online_store.published()
     report = materialize(context, gold.sessions[4])
     assert (report.rows_in, report.rows_out) == (report.rows_in, 0)
-    after = online_store.read_view(DAILY_VIEW, SYMBOLS), online_store.published()
+    after = online_store.read_view("features_daily", SYMBOLS), online_store.published()
     assert after[0].equals(before[0])
     assert after[1] == before[1]
     assert after[1] is not None

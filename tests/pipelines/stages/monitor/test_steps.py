@@ -68,7 +68,7 @@ def test_a_thin_session_or_a_flat_one_measures_nothing() -> None:
 
 
 def test_scales_are_features_of_the_catalog() -> None:
-    from features.catalog import find_feature
+    from features.views import find_feature
 
     assert all(isinstance(scale, Scale) and find_feature(scale.feature) for scale in SCALES)
 
