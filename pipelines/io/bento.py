@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from models.families import find_family
 from pipelines.base.errors import BadDataError, TransientError
 from pipelines.base.project import PROJECT_ROOT
+from pipelines.base.quiet_telemetry import QUIET_TELEMETRY
 from serving.pointer import Pointer, read_pointer, write_pointer
 from serving.served_model import MANIFEST_FILE, Manifest, digest_folder, read_manifest
 
@@ -35,7 +36,6 @@ _LIBRARIES = (
     "exchange-calendars", "feast", "numpy", "pandas", "polars", "prometheus-client", "pyarrow",
     "pydantic", "python-multipart", "scipy",
 )  # fmt: skip
-_QUIET = {"BENTOML_DO_NOT_TRACK": "True", "DO_NOT_TRACK": "1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class BentoRepository:
 
     def _store(self) -> Any:
         """Return BentoML's store of this home; BentoML itself knows one home a process, under the user's."""
-        os.environ.update(_QUIET)
+        os.environ.update(QUIET_TELEMETRY)
         from bentoml._internal.bento import BentoStore
         from bentoml._internal.configuration.containers import BentoMLContainer
 
