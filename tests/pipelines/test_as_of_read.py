@@ -17,11 +17,12 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from features.sessions import INSTANT
-from pipelines.app.runner import open_context, run_stage
+from pipelines.app.runner import run_stage
 from pipelines.base.context import Context
 from pipelines.base.report import SessionRange
 from pipelines.base.table import TableContract
 from pipelines.io.feature_retrieval import read_features
+from pipelines.io.lake import Lake
 from pipelines.registry.training_frame import read_frame
 from pipelines.stages.forecast.steps import plan_history
 from pipelines.tables.contracts import GOLD_LABELS
@@ -68,7 +69,8 @@ def make_chain(rng: random.Random, symbol: str, session: date, width: int) -> li
         CALENDAR.decision_at(CALENDAR.shift(session, 2)) - closed,
         timedelta(days=30),
     ]
-    times = sorted(rng.sample(delays, rng.choice([0, 1, 1, 1, 2, 3, 4])))
+    prompt = delays[:1] if rng.random() < 0.7 else []
+    times = sorted({*prompt, *rng.sample(delays, rng.choice([0, 0, 1, 2, 3]))})
     versions = []
     for delay in times:
         valid = rng.random() < 0.75
@@ -189,8 +191,8 @@ def rows_frame(rows: Iterable[tuple[Any, ...]], columns: list[str]) -> pl.DataFr
 
 def distributed(context: Context) -> Context:
     """The same home opened so that nothing is small: every read is the distributed engine's."""
-    settings = replace(context.settings, lake=replace(context.settings.lake, local_rows=0))
-    return open_context(settings, context.home.root, clock=context.clock)
+    lake = Lake(context.lake.root, lambda: context.lake.spark, local_rows=0)
+    return replace(context, lake=lake)
 
 
 def read(context: Context, rows: pl.DataFrame) -> pl.DataFrame:
@@ -228,15 +230,15 @@ def test_train_forecast_and_service_see_one_vector(world: World) -> None:
     for session in DAYS[:-1]:
         decided = CALENDAR.decision_at(session)
         expected = world.expected((symbol, session, decided) for symbol in SYMBOLS).drop("instant")
-        frames = {
-            "train": trained.filter(pl.col("session") == session),
-            "forecast": forecast_frame(world.context, session),
-            "service": served_frame(world.context, session),
-        }
-        for caller, frame in frames.items():
+        of_training = trained.filter(pl.col("session") == session)
+        for frame in (
+            of_training,
+            forecast_frame(world.context, session),
+            served_frame(world.context, session),
+        ):
             seen = frame.select("symbol", "session", pl.col(NAMES).cast(pl.Float32)).sort("symbol")
             wanted = expected.with_columns(pl.col(NAMES).cast(pl.Float32))
-            assert_frame_equal(seen, wanted, check_exact=True, obj=f"{caller} of {session}")
+            assert_frame_equal(seen, wanted, check_exact=True)
         compared += expected.height
     assert compared > 15
 
