@@ -112,7 +112,7 @@ def build_view(context: Context, view: FeatureView, touched: list[date] | None) 
     labels = label_plan(context) if view is primary_view() else None
     step = partial(
         steps.build_block,
-        view_name=view.name,
+        view=view,
         grid=all_sessions(context, touched),
         last=last_session(context),
         block_sessions=context.params(BuildFeaturesParams).block_sessions,

@@ -12,7 +12,7 @@ import polars as pl
 from features.labels import compute_labels
 from features.panel import dense_panel
 from features.sessions import SessionCalendar
-from features.views import FeatureView, find_view
+from features.views import FeatureView
 from pipelines.stages.build_features.evaluations import evaluate_chains, latest_known
 from pipelines.tables.contracts import GOLD_LABELS, feature_table
 from pipelines.tables.session_grid import SessionGrid
@@ -70,7 +70,7 @@ def mark_blocks(
 def build_block(
     rows: pl.DataFrame,
     *,
-    view_name: str,
+    view: FeatureView,
     grid: SessionGrid,
     last: date,
     block_sessions: int,
@@ -84,8 +84,8 @@ def build_block(
     rows : polars.DataFrame
         The view's `source_columns` and ``block``: all versions of the block's sessions and of the look-back
         before them.
-    view_name : str
-        A registered view; its definition is looked up where the step runs.
+    view : FeatureView
+        The definition itself and not its name: a worker of Spark's may not have it registered.
     grid : SessionGrid
         The exchange's sessions; `touched` says which are wanted.
     last : date
@@ -98,7 +98,7 @@ def build_block(
     polars.DataFrame
         `block_schema`.
     """
-    view, block = find_view(view_name), rows.item(0, "block")
+    block = rows.item(0, "block")
     span = grid.between(block * block_sessions, (block + 1) * block_sessions - 1)
     wanted: dict[int, datetime] = dict(
         span.filter((pl.col("session") <= last) & grid.wanted()).select("position", "decision_at").rows()

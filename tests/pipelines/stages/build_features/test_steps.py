@@ -1,13 +1,17 @@
-"""Which blocks a row goes to; what a block computes is tested end to end."""
+"""Which blocks a row goes to, and which view is built; what a block computes is tested end to end."""
 
 from __future__ import annotations
 
+import pickle
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import polars as pl
 import pytest
 
-from pipelines.stages.build_features.steps import mark_blocks
+from features.sessions import SessionCalendar
+from features.views import VIEWS, primary_view
+from pipelines.stages.build_features.steps import build_block, mark_blocks
 from pipelines.tables.session_grid import SessionGrid
 
 FIRST = date(2024, 7, 1)
@@ -52,3 +56,27 @@ def test_a_block_gets_the_sessions_that_its_look_back_needs() -> None:
 def test_only_wanted_blocks_are_returned(wanted: set[int]) -> None:
     everything = placed(size=2, lookback=3)
     assert placed(size=2, lookback=3, wanted=wanted) == [row for row in everything if row[1] in wanted]
+
+
+def test_a_view_that_the_worker_has_not_registered_is_built():
+    daily = primary_view()
+    view = replace(daily, name="features_of_the_driver", features=(daily.features[0],), compute=take_close)
+    assert view.name not in VIEWS
+    rows = DAYS.frame.select(
+        "session", pl.lit("A").alias("symbol"), pl.col("event_timestamp").alias("known_at"), block=pl.lit(2)
+    )
+    prices = {name: pl.lit(7.5) for name in view.columns} | {"valid": pl.lit(value=True)}
+    built = build_block(
+        rows.with_columns(**prices),
+        view=pickle.loads(pickle.dumps(view)),  # noqa: S301 (as a Spark worker gets it)
+        grid=DAYS,
+        last=date(2024, 7, 5),
+        block_sessions=5,
+        calendar=SessionCalendar(),
+    )
+    assert built["session"].to_list() == DAYS.frame["session"][:4].to_list()
+    assert built[view.feature_names[0]].to_list() == [7.5] * 4
+
+
+def take_close(rows, sessions, calendar, features):
+    return rows.select("symbol", "session", pl.col("close").alias(features[0].name))
