@@ -52,7 +52,10 @@ class LabelParams:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeaturesParams:
-    """The feature sets that models may name, each with its features literally and in order."""
+    """The feature sets that models may name, each with its features literally and in order.
+
+    Whether the features exist is checked by `feature_sets`, which the commands that run stages ask first.
+    """
 
     sets: Mapping[str, tuple[str, ...]]
 
@@ -60,7 +63,6 @@ class FeaturesParams:
         if not self.sets:
             msg = "sets={} must name at least one feature set, such as core"
             raise ValueError(msg)
-        self.feature_sets()
 
     def feature_sets(self) -> tuple[FeatureSet, ...]:
         """Return all sets.
@@ -70,7 +72,7 @@ class FeaturesParams:
         ValueError
             If a set is empty or names a feature twice, or one that does not exist.
         """
-        from features.sets import FeatureSet  # the catalog takes a second to import
+        from features.sets import FeatureSet
 
         return tuple(FeatureSet(name=name, features=names) for name, names in self.sets.items())
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from features.params import FeaturesParams
 from models.families import trainable_families
-from pipelines.base.errors import EXIT_NOTHING_TO_DO
+from pipelines.base.errors import EXIT_NOTHING_TO_DO, SettingsError
 from pipelines.base.report import SessionRange, StageReport
 from pipelines.base.stage import Stage
 from pipelines.cli.options import Request, common, open_request, parse_session, resolve_sessions
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 def runs_stages(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options that say for which sessions, from which source and which family.
 
-    They reach it as `context` and `sessions`: settings read, sessions checked, nothing started yet.
+    They reach it as `context` and `sessions`: settings read, features and sessions checked, nothing started
+    yet.
     """
 
     @functools.wraps(command)
@@ -45,6 +47,7 @@ def runs_stages(command: Callable[..., Any]) -> Callable[..., Any]:
     ) -> None:
         request = with_source(request, source=source, bars=bars, texts=texts)
         context = open_request(request.overriding({"models.family": model}))
+        _check_feature_sets(context)
         command(context, resolve_sessions(context, as_of, start, end), **more)
 
     decorated: Callable[..., Any] = opened
@@ -58,6 +61,18 @@ def runs_stages(command: Callable[..., Any]) -> Callable[..., Any]:
     ):
         decorated = option(decorated)
     return decorated
+
+
+def _check_feature_sets(context: Context) -> None:
+    """Refuse a feature set that is empty, or names a feature twice or one that no view holds.
+
+    Not as settings load, because the catalog takes longer to import than a command that only looks may run.
+    """
+    try:
+        context.params(FeaturesParams).feature_sets()
+    except ValueError as error:
+        msg = f"features.{error}"
+        raise SettingsError(msg) from error
 
 
 def _stage_command(stage: Stage) -> click.Command:

@@ -6,7 +6,6 @@ from features.params import FeaturesParams
 from features.sets import FeatureSet
 from features.views import all_features
 from pipelines.app.settings import load_settings
-from pipelines.base.errors import SettingsError
 
 
 def test_core_is_the_catalog_in_its_order():
@@ -42,8 +41,3 @@ def test_parameters_name_the_sets_that_there_are():
         FeaturesParams(sets={})
     with pytest.raises(ValueError, match=r"feature set 'kore' is none of features\.sets: core"):
         FeaturesParams(sets={"core": ("mom_return_1d",)}).find_set("kore")
-
-
-def test_settings_say_where_a_bad_set_comes_from():
-    with pytest.raises(SettingsError, match=r"^--set: features\.sets\.mine: sets\.mine=\['mom_x'\]"):
-        load_settings(overrides=["features.sets.mine=[mom_x]"])

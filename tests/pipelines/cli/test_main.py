@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,12 @@ def bellwether(*command: str) -> Result:
         ),
         (("run", "--set", "source.name=files"), 78, "source.name is called feeds.bars and feeds.texts now"),
         (("run", "--stages", "ingest,shake"), 2, "--stages names shake"),
+        (("ingest", "--set", "features.sets.mine=[]"), 78, "features.sets.mine=[] must name at least one"),
+        (
+            ("run", "--set", "features.sets.mine=[mom_retrun_5d]"),
+            78,
+            "features.sets.mine=['mom_retrun_5d']: no feature is called 'mom_retrun_5d'; near matches: mom_",
+        ),
         (("status", "--set", "calendar.name=XNYC"), 78, "is no calendar of exchange_calendars"),
     ],
 )
@@ -50,6 +58,20 @@ def test_a_home_that_is_not_there_is_not_looked_at(command: tuple[str, ...], tmp
     assert result.exit_code == SettingsError.exit_code
     assert "there is no such folder" in result.output
     assert not (tmp_path / "mistyped").exists()
+
+
+def test_settings_load_without_the_catalog_of_features() -> None:
+    script = (
+        "import sys; from pipelines.app.settings import load_settings; load_settings(); "
+        "sys.exit('features.views' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_a_misspelt_feature_stops_a_stage_before_its_home_is_made(tmp_path: Path) -> None:
+    result = bellwether("ingest", "--set", "features.sets.mine=[mom_x]", "--home", str(tmp_path / "home"))
+    assert (result.exit_code, "no feature is called 'mom_x'" in result.output) == (78, True), result.output
+    assert not (tmp_path / "home").exists()
 
 
 def test_an_empty_home_says_that_nothing_has_run(tmp_path: Path) -> None:
