@@ -216,13 +216,16 @@ def _read_source(module: str) -> str | None:
 @cache
 def _parse(source: str) -> _Module:
     tree = ast.parse(source)
-    _drop_docstrings(tree)
+    for node in ast.walk(tree):  # docstrings change no value
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [line for line in body if not _is_text(line)]  # type: ignore[attr-defined]
     definitions: dict[str, str] = {}
     mentions: dict[str, frozenset[Place]] = {}
     for statement in tree.body:
         for name in _defined(statement):
             definitions[name] = definitions.get(name, "") + ast.dump(statement)
-            mentions[name] = mentions.get(name, frozenset()) | _mentions(statement)
+            mentions[name] = mentions.get(name, frozenset()).union(_mentions(statement))
     imports = {
         alias.asname or alias.name: (node.module, alias.name)
         for node in ast.walk(tree)
@@ -241,28 +244,15 @@ def _defined(statement: ast.stmt) -> list[str]:
     return []
 
 
-def _mentions(statement: ast.stmt) -> frozenset[Place]:
-    """Return the names in a definition as ("", name), and names of an owner as (owner, name)."""
-    nodes = list(ast.walk(statement))
-    plain = {("", node.id) for node in nodes if isinstance(node, ast.Name)}
-    owned = {
-        (node.value.id, node.attr)
-        for node in nodes
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
-    }
-    return frozenset(plain | owned)
-
-
-def _drop_docstrings(tree: ast.Module) -> None:
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list):
-            node.body = [line for line in body if not _is_text(line)]  # type: ignore[attr-defined]
+def _mentions(statement: ast.stmt) -> Iterator[Place]:
+    """Yield the names in a definition as ("", name), and names of an owner as (owner, name)."""
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Name):
+            yield "", node.id
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            yield node.value.id, node.attr
 
 
 def _is_text(line: ast.stmt) -> bool:
-    return (
-        isinstance(line, ast.Expr)
-        and isinstance(line.value, ast.Constant)
-        and isinstance(line.value.value, str)
-    )
+    value = line.value if isinstance(line, ast.Expr) else None
+    return isinstance(value, ast.Constant) and isinstance(value.value, str)

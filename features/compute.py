@@ -105,12 +105,11 @@ def evaluate(prepared: pl.DataFrame, features: Sequence[Feature], *, known: pl.E
     # What is not finite becomes null before the next wave reads it: a rank must not count an infinity.
     for wave in _waves(features, prepared.columns):
         values = prepared.with_columns(one.expression.cast(pl.Float64).alias(one.name) for one in wave)
-        prepared = values.with_columns(_finite(one.name, known) for one in wave)
+        prepared = values.with_columns(
+            pl.when(known & pl.col(one.name).is_finite()).then(pl.col(one.name)).alias(one.name)
+            for one in wave
+        )
     return prepared.select("symbol", "session", *(feature.name for feature in features))
-
-
-def _finite(name: str, known: pl.Expr) -> pl.Expr:
-    return pl.when(known & pl.col(name).is_finite()).then(pl.col(name)).alias(name)
 
 
 def _waves(features: Iterable[Feature], columns: Iterable[str]) -> Iterable[list[Feature]]:

@@ -37,15 +37,14 @@ def compute_labels(panel: pl.DataFrame, horizon_sessions: Sequence[int]) -> pl.D
         msg = f"horizon_sessions={list(horizon_sessions)} must name at least one, each at least 1 session"
         raise ValueError(msg)
     bars = mask_bars(panel)
-    returns = [_horizon_return(bars, horizon) for horizon in sorted(set(horizon_sessions))]
-    return pl.concat(returns).sort("symbol", "session", "horizon")
-
-
-def _horizon_return(bars: pl.DataFrame, horizon_sessions: int) -> pl.DataFrame:
     known = pl.col("valid") & pl.col("value").is_finite()
-    return bars.with_columns(value=windows.change(horizon_sessions)).select(
-        "symbol",
-        "session",
-        horizon=pl.lit(horizon_sessions, pl.Int32),
-        value=pl.when(known).then(pl.col("value")),
-    )
+    returns = [
+        bars.with_columns(value=windows.change(horizon)).select(
+            "symbol",
+            "session",
+            horizon=pl.lit(horizon, pl.Int32),
+            value=pl.when(known).then(pl.col("value")),
+        )
+        for horizon in sorted(set(horizon_sessions))
+    ]
+    return pl.concat(returns).sort("symbol", "session", "horizon")

@@ -17,27 +17,9 @@ from features.kernels import Fit
 
 _feature = partial(Feature, family="liq")
 
-_AMIHUD = "Amihud (2002), J. Financial Markets 5(1), eq. 1"
 _CHORDIA = "Chordia, Subrahmanyam and Anshuman (2001), J. Financial Economics 59(1)"
-_MILLION = 1e6
-
-
-def _amihud(window: int) -> Feature:
-    impact = pl.col("simple_return").abs() / pl.col("dollar_volume") * _MILLION
-    return _feature(
-        name=f"liq_amihud_{window}d",
-        unit="fraction per million of currency",
-        definition=f"mean of |return| / (close · volume) over {window} sessions · 10⁶",
-        lookback_sessions=window + 1,
-        source=_AMIHUD,
-        expression=windows.mean(pl.when(impact.is_finite()).then(impact), window),
-    )
-
-
-def _roll_spread(window: int) -> pl.Expr:
-    before = windows.lag("log_return")
-    covariance = windows.fit(Fit.COVARIANCE, "log_return", before, window)
-    return 2.0 * (-covariance).clip(lower_bound=0.0).sqrt()
+_IMPACT = pl.col("simple_return").abs() / pl.col("dollar_volume") * 1e6
+_AUTOCOVARIANCE = windows.fit(Fit.COVARIANCE, "log_return", windows.lag("log_return"), 60)
 
 
 def _corwin_schultz() -> pl.Expr:
@@ -52,7 +34,14 @@ def _corwin_schultz() -> pl.Expr:
 
 
 FEATURES = (
-    _amihud(20),
+    _feature(
+        name="liq_amihud_20d",
+        unit="fraction per million of currency",
+        definition="mean of |return| / (close · volume) over 20 sessions · 10⁶",
+        lookback_sessions=21,
+        source="Amihud (2002), J. Financial Markets 5(1), eq. 1",
+        expression=windows.mean(pl.when(_IMPACT.is_finite()).then(_IMPACT), 20),
+    ),
     _feature(
         name="liq_dollar_volume_20d",
         unit="log10 of currency",
@@ -83,7 +72,7 @@ FEATURES = (
         definition="2 √max(−cov(log return(t), log return(t−1)), 0) over 60 sessions",
         lookback_sessions=62,
         source="Roll (1984), J. Finance 39(4); zero where the covariance is positive",
-        expression=_roll_spread(60),
+        expression=2.0 * (-_AUTOCOVARIANCE).clip(lower_bound=0.0).sqrt(),
     ),
     _feature(
         name="liq_corwin_schultz_20d",

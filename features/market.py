@@ -15,30 +15,25 @@ from features.volatility import SESSIONS_PER_YEAR
 _feature = partial(Feature, family="mkt", level="session")
 
 _MARKET_MODEL = "Fama and MacBeth (1973), J. Political Economy 81(3): market model by least squares"
-
-
-def _log_market_return() -> pl.Expr:
-    return pl.col("market_return").log1p()
+_LOG_MARKET_RETURN = pl.col("market_return").log1p()
 
 
 def _model(kind: Fit, window: int) -> pl.Expr:
     return windows.fit(kind, "simple_return", "market_return", window)
 
 
-def _beta(window: int) -> Feature:
-    return _feature(
-        name=f"mkt_beta_{window}d",
-        unit="ratio",
-        definition=f"slope of daily returns on the market's over {window} sessions",
-        lookback_sessions=window + 1,
-        source=_MARKET_MODEL,
-        expression=_model(Fit.BETA, window),
-    )
-
-
 FEATURES = (
-    _beta(60),
-    _beta(120),
+    *(
+        _feature(
+            name=f"mkt_beta_{window}d",
+            unit="ratio",
+            definition=f"slope of daily returns on the market's over {window} sessions",
+            lookback_sessions=window + 1,
+            source=_MARKET_MODEL,
+            expression=_model(Fit.BETA, window),
+        )
+        for window in (60, 120)
+    ),
     _feature(
         name="mkt_correlation_60d",
         unit="correlation",
@@ -77,7 +72,7 @@ FEATURES = (
         definition="sum of ln(1 + the market's return) over 20 sessions",
         lookback_sessions=21,
         source="equal-weighted mean of the session's valid symbols",
-        expression=windows.total(_log_market_return(), 20),
+        expression=windows.total(_LOG_MARKET_RETURN, 20),
     ),
     _feature(
         name="mkt_vol_20d",
@@ -85,7 +80,7 @@ FEATURES = (
         definition="std (n − 1) of ln(1 + the market's return) over 20 sessions · √252",
         lookback_sessions=21,
         source="Hull (2018), Options, Futures, and Other Derivatives, ch. 15.4",
-        expression=windows.std(_log_market_return(), 20) * sqrt(SESSIONS_PER_YEAR),
+        expression=windows.std(_LOG_MARKET_RETURN, 20) * sqrt(SESSIONS_PER_YEAR),
     ),
     _feature(
         name="mkt_dispersion_1d",

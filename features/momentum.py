@@ -27,11 +27,6 @@ def _return(window: int, skip: int = 0) -> Feature:
     )
 
 
-def _path_efficiency(window: int) -> pl.Expr:
-    walked = windows.total(pl.col("log_return").abs(), window)
-    return windows.total("log_return", window).abs() / walked
-
-
 FEATURES = (
     *(_return(window) for window in (1, 2, 3, 5, 10, 20, 60, 120)),
     _return(252, skip=21),
@@ -56,6 +51,6 @@ FEATURES = (
         definition="|sum of log returns| / sum of |log returns| over 20 sessions",
         lookback_sessions=21,
         source="Kaufman (1995), Smarter Trading: efficiency ratio, in log returns",
-        expression=_path_efficiency(20),
+        expression=windows.total("log_return", 20).abs() / windows.total(pl.col("log_return").abs(), 20),
     ),
 )

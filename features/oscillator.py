@@ -15,6 +15,13 @@ _WILDER = "Wilder (1978), New Concepts in Technical Trading Systems; RSI / 100, 
 _BOLLINGER = "Bollinger (2001), Bollinger on Bollinger Bands"
 _LANE = "Lane (1984), Technical Analysis of Stocks and Commodities 2(3)"
 
+_LOWEST = windows.minimum("low", 14, adjustment="price_adjustment_factor")
+_HIGHEST = windows.maximum("high", 14, adjustment="price_adjustment_factor")
+_MIDDLE = windows.mean("close", 20, adjustment="price_adjustment_factor")
+_SPREAD = windows.std("close", 20, adjustment="price_adjustment_factor", population=True)
+_TYPICAL = windows.mean("typical_price", 20, adjustment="price_adjustment_factor")
+_DEVIATION = windows.mean_absolute_deviation("typical_price", 20, adjustment="price_adjustment_factor")
+
 
 def _relative_strength(window: int) -> Feature:
     span = windows.wilder_span(window)
@@ -31,33 +38,6 @@ def _relative_strength(window: int) -> Feature:
     )
 
 
-def _stochastic(window: int) -> pl.Expr:
-    lowest = windows.minimum("low", window, adjustment="price_adjustment_factor")
-    highest = windows.maximum("high", window, adjustment="price_adjustment_factor")
-    return (pl.col("close") - lowest) / (highest - lowest)
-
-
-def _bands(window: int) -> tuple[pl.Expr, pl.Expr]:
-    middle = windows.mean("close", window, adjustment="price_adjustment_factor")
-    return middle, windows.std("close", window, adjustment="price_adjustment_factor", population=True)
-
-
-def _band_position(window: int) -> pl.Expr:
-    middle, spread = _bands(window)
-    return (pl.col("close") - middle) / (2.0 * spread)
-
-
-def _band_width(window: int) -> pl.Expr:
-    middle, spread = _bands(window)
-    return 4.0 * spread / middle
-
-
-def _commodity_channel(window: int) -> pl.Expr:
-    middle = windows.mean("typical_price", window, adjustment="price_adjustment_factor")
-    spread = windows.mean_absolute_deviation("typical_price", window, adjustment="price_adjustment_factor")
-    return (pl.col("typical_price") - middle) / (0.015 * spread)
-
-
 FEATURES = (
     _relative_strength(2),
     _relative_strength(14),
@@ -66,7 +46,7 @@ FEATURES = (
         definition="(close − lowest low) / (highest high − lowest low) over 14 sessions",
         lookback_sessions=14,
         source=_LANE,
-        expression=_stochastic(14),
+        expression=(pl.col("close") - _LOWEST) / (_HIGHEST - _LOWEST),
     ),
     _feature(
         name="osc_stochastic_d_14d",
@@ -82,14 +62,14 @@ FEATURES = (
         definition="(close − mean) / (2 population std) of 20 adjusted closes",
         lookback_sessions=20,
         source=_BOLLINGER,
-        expression=_band_position(20),
+        expression=(pl.col("close") - _MIDDLE) / (2.0 * _SPREAD),
     ),
     _feature(
         name="osc_bollinger_width_20d",
         definition="4 population std / mean of 20 adjusted closes",
         lookback_sessions=20,
         source=_BOLLINGER,
-        expression=_band_width(20),
+        expression=4.0 * _SPREAD / _MIDDLE,
     ),
     _feature(
         name="osc_cci_20d",
@@ -97,6 +77,6 @@ FEATURES = (
         definition="(typical price − mean) / (0.015 · mean absolute deviation) over 20 sessions",
         lookback_sessions=20,
         source="Lambert (1980), Commodities 9(10): commodity channel index",
-        expression=_commodity_channel(20),
+        expression=(pl.col("typical_price") - _TYPICAL) / (0.015 * _DEVIATION),
     ),
 )

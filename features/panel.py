@@ -69,40 +69,31 @@ def with_position(panel: pl.DataFrame) -> pl.DataFrame:
     return panel.with_columns(pl.Series("position", position, dtype=pl.Int64))
 
 
-def check_basis(panel: pl.DataFrame) -> None:
-    """Refuse a price basis that is not one of `PRICE_BASES` (null is allowed on rows without a bar).
+def mask_bars(panel: pl.DataFrame) -> pl.DataFrame:
+    """Null the bar of every row that is not valid; add position and both adjustment factors.
 
     Raises
     ------
     ValueError
-        Naming the unknown bases.
+        If columns are missing, the panel is not dense or a price basis (null without a bar) is unknown.
     """
+    check_columns(panel, PANEL_COLUMNS, "the panel")
     unknown = set(panel.get_column("price_basis").drop_nulls().unique()) - set(PRICE_BASES)
     if unknown:
         msg = f"price_basis holds {sorted(unknown)}; allowed are {list(PRICE_BASES)}: correct the source"
         raise ValueError(msg)
-
-
-def _known() -> pl.Expr:
-    return pl.col("valid").fill_null(value=False) & pl.col("close").is_not_null()
-
-
-def _masked(column: str) -> pl.Expr:
-    value = pl.col(column).cast(pl.Float64)
-    return pl.when(_known() & value.is_finite()).then(value).alias(column)
-
-
-def mask_bars(panel: pl.DataFrame) -> pl.DataFrame:
-    """Null the bar of every row that is not valid; add position and both adjustment factors."""
-    check_columns(panel, PANEL_COLUMNS, "the panel")
-    check_basis(panel)
-    masked = with_position(panel.select(PANEL_COLUMNS)).with_columns(_masked(name) for name in BARS)
+    known = pl.col("valid").fill_null(value=False) & pl.col("close").is_not_null()
+    values = [pl.col(name).cast(pl.Float64) for name in BARS]
+    masked = with_position(panel.select(PANEL_COLUMNS)).with_columns(
+        pl.when(known & value.is_finite()).then(value).alias(name)
+        for name, value in zip(BARS, values, strict=True)
+    )
     actions = pl.col("dividend", "split").cast(pl.Float64)
     # Actions are not masked: one that falls on a session without a bar still scales what lies before it.
     return masked.with_columns(actions).with_columns(
         price_adjustment_factor=price_adjustment_factor(),
         share_adjustment_factor=share_adjustment_factor(),
-        valid=_known(),
+        valid=known,
     )
 
 
@@ -119,8 +110,9 @@ def prepare_panel(panel: pl.DataFrame) -> pl.DataFrame:
     -------
     polars.DataFrame
         The same rows with bars nulled where not valid, plus position, price_adjustment_factor,
-        share_adjustment_factor and the base columns below. Row t is known at the close of t and uses t − 1
-        and t only.
+        share_adjustment_factor and the base columns: fractions of one session (returns and their parts),
+        currency traded, and prices of one session in its own units. Row t is known at the close of t and uses
+        t − 1 and t only.
 
     Raises
     ------
@@ -129,42 +121,22 @@ def prepare_panel(panel: pl.DataFrame) -> pl.DataFrame:
     """
     bars = mask_bars(panel)
     # lag gives the close as it stood at t − 1; divided by the factor of t it is in the units of t.
-    previous = windows.lag("close") / pl.col("price_adjustment_factor")
-    based = bars.with_columns(previous_close=previous)
-    return based.with_columns(**_returns(), **_traded(), **_ranges()).with_columns(
-        market_return=windows.session_mean("simple_return")
-    )
-
-
-def _returns() -> dict[str, pl.Expr]:
-    """Fractions of one session: total, its logarithm, and its parts overnight and intraday."""
-    close, open_, previous = pl.col("close"), pl.col("open"), pl.col("previous_close")
-    return {
-        "simple_return": close / previous - 1.0,
-        "log_return": (close / previous).log(),
-        "overnight_log_return": (open_ / previous).log(),
-        "intraday_log_return": (close / open_).log(),
-    }
-
-
-def _traded() -> dict[str, pl.Expr]:
-    """Currency traded; `dollar_volume` is null where price levels hold later dividends."""
-    flow = pl.col("close") * pl.col("volume")
-    return {
-        "money_flow": flow,
-        "dollar_volume": pl.when(pl.col("price_basis") != "total_return").then(flow),
-    }
-
-
-def _ranges() -> dict[str, pl.Expr]:
-    """Prices of one session in its own units."""
-    previous = pl.col("previous_close")
-    moved = pl.col("close") - previous
-    reach = pl.max_horizontal("high", "previous_close") - pl.min_horizontal("low", "previous_close")
-    return {
-        "typical_price": (pl.col("high") + pl.col("low") + pl.col("close")) / 3.0,
-        "true_range": pl.when(previous.is_not_null() & pl.col("high").is_not_null()).then(reach),
+    bars = bars.with_columns(previous_close=windows.lag("close") / pl.col("price_adjustment_factor"))
+    open_, high, low, close = (pl.col(name) for name in ("open", "high", "low", "close"))
+    previous, traded = pl.col("previous_close"), close * pl.col("volume")
+    reach = pl.max_horizontal(high, previous) - pl.min_horizontal(low, previous)
+    moved = close - previous
+    return bars.with_columns(
+        simple_return=close / previous - 1.0,
+        log_return=(close / previous).log(),
+        overnight_log_return=(open_ / previous).log(),
+        intraday_log_return=(close / open_).log(),
+        money_flow=traded,
+        # Null where price levels hold later dividends.
+        dollar_volume=pl.when(pl.col("price_basis") != "total_return").then(traded),
+        typical_price=(high + low + close) / 3.0,
+        true_range=pl.when(previous.is_not_null() & high.is_not_null()).then(reach),
         # max_horizontal skips nulls: a plain 0.0 would turn an unknown move into no gain and no loss.
-        "gain": pl.max_horizontal(moved, 0.0 * moved),
-        "loss": pl.max_horizontal(-moved, 0.0 * moved),
-    }
+        gain=pl.max_horizontal(moved, 0.0 * moved),
+        loss=pl.max_horizontal(-moved, 0.0 * moved),
+    ).with_columns(market_return=windows.session_mean("simple_return"))

@@ -25,12 +25,6 @@ def _gap(column: str, sessions: int) -> pl.Expr:
     return (pl.col(column).shift(sessions) - pl.col(column)).dt.total_days().abs()
 
 
-def _third_friday() -> pl.Expr:
-    first = pl.col("session").dt.month_start()
-    to_friday = (5 - first.dt.weekday().cast(pl.Int32)) % 7
-    return first + pl.duration(days=to_friday + 14)
-
-
 def calendar_frame(calendar: SessionCalendar, panel: pl.DataFrame) -> pl.DataFrame:
     """Return one row for each session of `panel` with the base columns of the calendar features.
 
@@ -49,29 +43,22 @@ def calendar_frame(calendar: SessionCalendar, panel: pl.DataFrame) -> pl.DataFra
     days = panel.select("session").unique().sort("session")
     first, last = days.item(0, 0), days.item(-1, 0)
     month = pl.col("session").dt.month_start()
+    to_friday = (5 - month.dt.weekday().cast(pl.Int32)) % 7
+    third_friday = month + pl.duration(days=to_friday + 14)
     known = calendar.frame(first - _MARGIN, last + _MARGIN).select("session")
     described = known.with_columns(
         month_position=pl.int_range(1, pl.len() + 1).over(month),
         month_remaining=pl.int_range(pl.len() - 1, -1, -1).over(month),
         days_before=_gap("session", 1),
         days_after=_gap("session", -1),
-        days_to_expiry=(_third_friday() - pl.col("session")).dt.total_days(),
+        days_to_expiry=(third_friday - pl.col("session")).dt.total_days(),
     )
-    _check_sessions(days, described, calendar)
-    return days.join(described, on="session", how="left", maintain_order="left")
-
-
-def _check_sessions(days: pl.DataFrame, known: pl.DataFrame, calendar: SessionCalendar) -> None:
-    strangers = days.join(known, on="session", how="anti").get_column("session").to_list()
+    strangers = days.join(described, on="session", how="anti").get_column("session").to_list()
     if strangers:
         shown = ", ".join(str(day) for day in strangers[:3])
         msg = f"{len(strangers)} days of the panel are not sessions of {calendar.name}: {shown}; drop them"
         raise ValueError(msg)
-
-
-def _is_turn_of_month() -> pl.Expr:
-    last = pl.col("month_remaining") == 0
-    return (last | (pl.col("month_position") <= _TURN_OF_MONTH_SESSIONS)).cast(pl.Float64)
+    return days.join(described, on="session", how="left", maintain_order="left")
 
 
 FEATURES = (
@@ -101,7 +88,9 @@ FEATURES = (
         unit="0 or 1",
         definition="1 on the last session of a month and on the first three",
         source=_LAKONISHOK_SMIDT,
-        expression=_is_turn_of_month(),
+        expression=(
+            (pl.col("month_remaining") == 0) | (pl.col("month_position") <= _TURN_OF_MONTH_SESSIONS)
+        ).cast(pl.Float64),
     ),
     _feature(
         name="cal_days_since_session",

@@ -79,11 +79,13 @@ class SessionCalendar:
         at = int(np.searchsorted(self._days, np.datetime64(day)))
         return at < len(self._days) and bool(self._days[at] == np.datetime64(day))
 
+    def _between(self, start: date, end: date) -> slice:
+        low = int(np.searchsorted(self._days, np.datetime64(start)))
+        return slice(low, int(np.searchsorted(self._days, np.datetime64(end), side="right")))
+
     def sessions(self, start: date, end: date) -> list[date]:
         """Return the sessions from `start` to `end`, both included."""
-        low = int(np.searchsorted(self._days, np.datetime64(start)))
-        high = int(np.searchsorted(self._days, np.datetime64(end), side="right"))
-        return [day.item() for day in self._days[low:high]]
+        return [day.item() for day in self._days[self._between(start, end)]]
 
     def last_on_or_before(self, day: date) -> date:
         """Return the last session not later than `day`."""
@@ -129,20 +131,14 @@ class SessionCalendar:
         polars.DataFrame, shape (n_sessions, 3)
             `session` (Date), `event_timestamp` (official close, UTC) and `decision_at` (UTC).
         """
-        low = int(np.searchsorted(self._days, np.datetime64(start)))
-        high = int(np.searchsorted(self._days, np.datetime64(end), side="right"))
+        part = self._between(start, end)
         return pl.DataFrame(
             {
-                "session": pl.Series(self._days[low:high]).cast(pl.Date),
-                "event_timestamp": _utc(self._closes[low:high]),
-                "decision_at": _utc(self._decisions[low:high]),
+                "session": pl.Series(self._days[part]).cast(pl.Date),
+                "event_timestamp": _utc(self._closes[part]),
+                "decision_at": _utc(self._decisions[part]),
             }
         )
-
-    def decisions_after(self, instants: pl.Series) -> pl.Series:
-        """Return, element by element, the first decision instant not earlier than each instant."""
-        naive = instants.dt.convert_time_zone("UTC").dt.replace_time_zone(None).to_numpy()
-        return _utc(self._decisions[np.searchsorted(self._decisions, naive.astype("datetime64[us]"))])
 
     def sessions_for(self, instants: pl.Series, *, lag: timedelta = timedelta()) -> pl.Series:
         """Return `session_for` of each instant as a Date series."""

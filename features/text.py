@@ -78,32 +78,29 @@ def _heard(column: str, window: int) -> pl.Expr:
     return windows.total(column, window, min_samples=1)
 
 
-def _mean_sentiment(window: int) -> Feature:
-    return _feature(
-        name=f"text_sentiment_mean_{window}d",
-        unit="score in −1 … 1",
-        definition=f"mean of positive − negative probability over the items of {window} sessions",
-        lookback_sessions=window,
-        source=_TETLOCK,
-        expression=_heard("sentiment_total", window) / _heard("item_count", window),
-    )
-
-
-def _count(window: int) -> Feature:
-    return _feature(
-        name=f"text_count_{window}d",
-        unit="items",
-        definition=f"items of {window} sessions",
-        lookback_sessions=window,
-        source=_ATTENTION,
-        expression=_heard("item_count", window),
-    )
-
-
 FEATURES = (
-    _count(1),
-    _count(5),
-    *(_mean_sentiment(window) for window in (1, 5, 20)),
+    *(
+        _feature(
+            name=f"text_count_{window}d",
+            unit="items",
+            definition=f"items of {window} sessions",
+            lookback_sessions=window,
+            source=_ATTENTION,
+            expression=_heard("item_count", window),
+        )
+        for window in (1, 5)
+    ),
+    *(
+        _feature(
+            name=f"text_sentiment_mean_{window}d",
+            unit="score in −1 … 1",
+            definition=f"mean of positive − negative probability over the items of {window} sessions",
+            lookback_sessions=window,
+            source=_TETLOCK,
+            expression=_heard("sentiment_total", window) / _heard("item_count", window),
+        )
+        for window in (1, 5, 20)
+    ),
     _feature(
         name="text_sentiment_std_1d",
         unit="score",

@@ -19,34 +19,27 @@ _APPEL = (
 _MACD_LENGTH = windows.exponential_length(26)
 
 
+_FAST = windows.exponential_mean("close", 12, adjustment="price_adjustment_factor")
+_SLOW = windows.exponential_mean("close", 26, adjustment="price_adjustment_factor")
+_SINCE_LOW = windows.since_minimum("low", 26, adjustment="price_adjustment_factor")
+_SINCE_HIGH = windows.since_maximum("high", 26, adjustment="price_adjustment_factor")
+
+
 def _average(window: int) -> pl.Expr:
     return windows.mean("close", window, adjustment="price_adjustment_factor")
 
 
-def _average_distance(window: int) -> Feature:
-    return _feature(
-        name=f"trend_sma_distance_{window}d",
-        definition=f"close / mean of {window} adjusted closes − 1",
-        lookback_sessions=window,
-        source=_BROCK,
-        expression=pl.col("close") / _average(window) - 1.0,
-    )
-
-
-def _macd() -> pl.Expr:
-    fast = windows.exponential_mean("close", 12, adjustment="price_adjustment_factor")
-    slow = windows.exponential_mean("close", 26, adjustment="price_adjustment_factor")
-    return (fast - slow) / pl.col("close")
-
-
-def _aroon(window: int) -> pl.Expr:
-    low = windows.since_minimum("low", window + 1, adjustment="price_adjustment_factor")
-    high = windows.since_maximum("high", window + 1, adjustment="price_adjustment_factor")
-    return (low - high) / window
-
-
 FEATURES = (
-    *(_average_distance(window) for window in (5, 20, 50, 200)),
+    *(
+        _feature(
+            name=f"trend_sma_distance_{window}d",
+            definition=f"close / mean of {window} adjusted closes − 1",
+            lookback_sessions=window,
+            source=_BROCK,
+            expression=pl.col("close") / _average(window) - 1.0,
+        )
+        for window in (5, 20, 50, 200)
+    ),
     _feature(
         name="trend_sma_cross_50d_200d",
         definition="mean of 50 adjusted closes / mean of 200 − 1",
@@ -59,7 +52,7 @@ FEATURES = (
         definition="(exponential mean of span 12 − of span 26) / close",
         lookback_sessions=_MACD_LENGTH,
         source=_APPEL,
-        expression=_macd(),
+        expression=(_FAST - _SLOW) / pl.col("close"),
     ),
     _feature(
         name="trend_macd_histogram_9d",
@@ -98,6 +91,6 @@ FEATURES = (
         definition="(sessions since the lowest low − since the highest high of 26 sessions) / 25",
         lookback_sessions=26,
         source="Chande (1995), Technical Analysis of Stocks and Commodities 13(9): Aroon oscillator / 100",
-        expression=_aroon(25),
+        expression=(_SINCE_LOW - _SINCE_HIGH) / 25,
     ),
 )

@@ -11,6 +11,7 @@ from features import windows
 from features.feature import Feature
 
 SESSIONS_PER_YEAR = 252
+_TRUE_RANGE_SPAN = windows.wilder_span(14)
 
 _feature = partial(Feature, family="vol", unit="fraction per year")
 
@@ -23,25 +24,10 @@ def _log_ratio(numerator: str, denominator: str) -> pl.Expr:
     return (pl.col(numerator) / pl.col(denominator)).log()
 
 
-def _realised(window: int) -> Feature:
-    return _feature(
-        name=f"vol_realised_{window}d",
-        definition=f"std (n − 1) of log returns over {window} sessions · √252",
-        lookback_sessions=window + 1,
-        source="Hull (2018), Options, Futures, and Other Derivatives, ch. 15.4",
-        expression=windows.std("log_return", window) * sqrt(SESSIONS_PER_YEAR),
-    )
-
-
-def parkinson_variance() -> pl.Expr:
-    """Return Parkinson's variance of one session: ln(high / low)² / (4 ln 2)."""
-    return _log_ratio("high", "low").pow(2) / (4.0 * log(2.0))
-
-
-def garman_klass_variance() -> pl.Expr:
-    """Return ½ ln(high / low)² − (2 ln 2 − 1) ln(close / open)²."""
-    reach = 0.5 * _log_ratio("high", "low").pow(2)
-    return reach - (2.0 * log(2.0) - 1.0) * pl.col("intraday_log_return").pow(2)
+_LOG_RANGE = _log_ratio("high", "low")
+_GARMAN_KLASS_VARIANCE = 0.5 * _LOG_RANGE.pow(2) - (2.0 * log(2.0) - 1.0) * pl.col("intraday_log_return").pow(
+    2
+)
 
 
 def rogers_satchell_variance() -> pl.Expr:
@@ -59,37 +45,38 @@ def _yang_zhang(window: int) -> pl.Expr:
     return _annual(overnight + share * intraday + (1.0 - share) * inside)
 
 
-def _average_true_range(window: int) -> pl.Expr:
-    span = windows.wilder_span(window)
-    average = windows.exponential_mean(
-        "true_range", span, adjustment="price_adjustment_factor", min_samples=window
-    )
-    return average / pl.col("close")
-
-
 FEATURES = (
-    *(_realised(window) for window in (5, 20, 60, 120)),
+    *(
+        _feature(
+            name=f"vol_realised_{window}d",
+            definition=f"std (n − 1) of log returns over {window} sessions · √252",
+            lookback_sessions=window + 1,
+            source="Hull (2018), Options, Futures, and Other Derivatives, ch. 15.4",
+            expression=windows.std("log_return", window) * sqrt(SESSIONS_PER_YEAR),
+        )
+        for window in (5, 20, 60, 120)
+    ),
     _feature(
         name="vol_range_1d",
         unit="log return",
         definition="ln(high / low)",
         lookback_sessions=1,
         source="Alizadeh, Brandt and Diebold (2002), J. Finance 57(3)",
-        expression=_log_ratio("high", "low"),
+        expression=_LOG_RANGE,
     ),
     _feature(
         name="vol_parkinson_20d",
         definition="√(252 · mean of ln(high / low)² / (4 ln 2)) over 20 sessions",
         lookback_sessions=20,
         source="Parkinson (1980), J. Business 53(1)",
-        expression=_annual(windows.mean(parkinson_variance(), 20)),
+        expression=_annual(windows.mean(_LOG_RANGE.pow(2) / (4.0 * log(2.0)), 20)),
     ),
     _feature(
         name="vol_garman_klass_20d",
         definition="√(252 · mean of ½ ln(high / low)² − (2 ln 2 − 1) ln(close / open)²) over 20 sessions",
         lookback_sessions=20,
         source="Garman and Klass (1980), J. Business 53(1)",
-        expression=_annual(windows.mean(garman_klass_variance(), 20)),
+        expression=_annual(windows.mean(_GARMAN_KLASS_VARIANCE, 20)),
     ),
     _feature(
         name="vol_rogers_satchell_20d",
@@ -124,8 +111,11 @@ FEATURES = (
         name="vol_atr_14d",
         unit="fraction",
         definition="Wilder mean of the true range (α = 1/14) / close",
-        lookback_sessions=windows.exponential_length(windows.wilder_span(14)) + 1,
+        lookback_sessions=windows.exponential_length(_TRUE_RANGE_SPAN) + 1,
         source="Wilder (1978), New Concepts in Technical Trading Systems; mean cut at e⁻¹⁰",
-        expression=_average_true_range(14),
+        expression=windows.exponential_mean(
+            "true_range", _TRUE_RANGE_SPAN, adjustment="price_adjustment_factor", min_samples=14
+        )
+        / pl.col("close"),
     ),
 )

@@ -16,29 +16,13 @@ _KARPOFF = "Karpoff (1987), J. Financial and Quantitative Analysis 22(1)"
 _ABNORMAL = "Gervais, Kaniel and Mingelgrin (2001), J. Finance 56(3)"
 
 
+_CHANGE = (pl.col("volume") * pl.col("share_adjustment_factor") / windows.lag("volume")).log()
+_SIGNED = pl.col("volume") * pl.col("simple_return").sign()
+_COUNTED = pl.when(pl.col("simple_return").is_not_null()).then(pl.col("volume"))
+
+
 def _mean_shares(window: int) -> pl.Expr:
     return windows.mean("volume", window, adjustment="share_adjustment_factor")
-
-
-def _zscore(window: int) -> Feature:
-    spread = windows.std("volume", window, adjustment="share_adjustment_factor")
-    return _feature(
-        name=f"volume_zscore_{window}d",
-        unit="standard deviations",
-        definition=f"(volume − mean) / std over {window} sessions",
-        lookback_sessions=window,
-        source=_ABNORMAL,
-        expression=(pl.col("volume") - _mean_shares(window)) / spread,
-    )
-
-
-def _signed_share(window: int) -> pl.Expr:
-    signed = pl.col("volume") * pl.col("simple_return").sign()
-    counted = pl.when(pl.col("simple_return").is_not_null()).then(pl.col("volume"))
-    moved = windows.total(
-        counted, window, adjustment="share_adjustment_factor", min_samples=windows.required_samples(window)
-    )
-    return windows.total(signed, window, adjustment="share_adjustment_factor") / moved
 
 
 def _money_flow_share(window: int) -> pl.Expr:
@@ -48,10 +32,6 @@ def _money_flow_share(window: int) -> pl.Expr:
     risen = windows.total(pl.when(moved.is_not_null()).then(flow * (moved > 0.0)), window)
     fallen = windows.total(pl.when(moved.is_not_null()).then(flow * (moved < 0.0)), window)
     return 1.0 / (1.0 + fallen / risen)
-
-
-def _log_volume_change() -> pl.Expr:
-    return (pl.col("volume") * pl.col("share_adjustment_factor") / windows.lag("volume")).log()
 
 
 FEATURES = (
@@ -71,14 +51,28 @@ FEATURES = (
         source=_ABNORMAL,
         expression=_mean_shares(5) / _mean_shares(60),
     ),
-    _zscore(20),
+    _feature(
+        name="volume_zscore_20d",
+        unit="standard deviations",
+        definition="(volume − mean) / std over 20 sessions",
+        lookback_sessions=20,
+        source=_ABNORMAL,
+        expression=(pl.col("volume") - _mean_shares(20))
+        / windows.std("volume", 20, adjustment="share_adjustment_factor"),
+    ),
     _feature(
         name="volume_signed_share_20d",
         unit="fraction",
         definition="sum of sign(return) · volume / sum of volume over 20 sessions",
         lookback_sessions=21,
         source="Granville (1963), on-balance volume, over a finite window and as a share",
-        expression=_signed_share(20),
+        expression=windows.total(_SIGNED, 20, adjustment="share_adjustment_factor")
+        / windows.total(
+            _COUNTED,
+            20,
+            adjustment="share_adjustment_factor",
+            min_samples=windows.required_samples(20),
+        ),
     ),
     _feature(
         name="volume_money_flow_14d",
@@ -94,6 +88,6 @@ FEATURES = (
         definition="correlation of log return and log change of volume over 20 sessions",
         lookback_sessions=21,
         source=_KARPOFF,
-        expression=windows.fit(Fit.CORRELATION, "log_return", _log_volume_change(), 20),
+        expression=windows.fit(Fit.CORRELATION, "log_return", _CHANGE, 20),
     ),
 )

@@ -94,8 +94,8 @@ def test_unrelated_additions_and_words_change_no_digest(tmp_path: Path, own: dic
                 "def wilder_span(\n    window: int,\n) -> float:",
             ),
             "volatility": (
-                "    *(_realised(window) for window in (5, 20,",
-                "    *(_realised(window) for window in (4, 5, 20,",
+                "for window in (5, 20, 60, 120)",
+                "for window in (4, 5, 20, 60, 120)",
             ),
         },
         novelty=NEW_FAMILY,
