@@ -13,7 +13,8 @@ from models.forecast_frames import (
     KEY,
     check_columns,
     check_feature_names,
-    check_fit_frame,
+    check_fit_frames,
+    check_fitted,
     check_known,
     feature_matrix,
     forecast_frame,
@@ -54,8 +55,7 @@ class RidgeForecaster:
 
     def fit(self, train: pl.DataFrame, validation: pl.DataFrame) -> Self:
         """Fit on the rows of both parts that have a target; nothing is chosen."""
-        for part, frame in (("fit", train), ("validation", validation)):
-            check_fit_frame(frame, self.feature_names, part=part)
+        check_fit_frames(self.feature_names, fit=train, validation=validation)
         columns = [*KEY, "target", *self.feature_names]
         rows = pl.concat([train.select(columns), validation.select(columns)])
         rows = rows.filter(pl.col("target").is_not_null()).sort("session", "symbol")
@@ -69,11 +69,8 @@ class RidgeForecaster:
     def predict(self, frame: pl.DataFrame, *, first_session: date | None = None) -> pl.DataFrame:
         """Forecast each row from `first_session` on; see `Forecaster.predict`."""
         check_columns(frame, [*KEY, *self.feature_names])
-        if self._scorer is None:
-            msg = "this forecaster is not fitted; call fit or load one"
-            raise ValueError(msg)
-        rows = rows_to_forecast(frame, first_session)
-        return forecast_frame(rows, self._scorer.score(feature_matrix(rows, self.feature_names)))
+        scorer, rows = check_fitted(self._scorer), rows_to_forecast(frame, first_session)
+        return forecast_frame(rows, scorer.score(feature_matrix(rows, self.feature_names)))
 
     def importance(self) -> dict[str, float]:
         """Return each feature's share of the mean absolute contribution."""
@@ -99,23 +96,33 @@ class RidgeForecaster:
         return made
 
 
-class FeatureForecaster:
+class _Unfitted:
+    """A forecaster with nothing to fit."""
+
+    history_sessions = 1
+    caveats: tuple[str, ...] = ()
+
+    def __init__(self, feature_names: tuple[str, ...]) -> None:
+        self.feature_names = check_feature_names(feature_names)
+
+    def fit(self, train: pl.DataFrame, validation: pl.DataFrame) -> Self:
+        """Check the frames and return unchanged."""
+        check_fit_frames(self.feature_names, fit=train, validation=validation)
+        return self
+
+
+class FeatureForecaster(_Unfitted):
     """A forecast that is one feature's rank within the session, with a sign; nothing is fitted.
 
     Parameters
     ----------
-    feature : str
-        The feature; a symbol without it gets 0, the middle of the session.
+    feature_names : tuple of str
+        The one feature; a symbol without it gets 0, the middle of the session.
     """
 
     family: ClassVar[str]
     setting: ClassVar[str]
     sign: ClassVar[float]
-    history_sessions = 1
-    caveats: tuple[str, ...] = ()
-
-    def __init__(self, feature: str) -> None:
-        self.feature_names = check_feature_names((feature,))
 
     @classmethod
     def from_params(
@@ -125,13 +132,7 @@ class FeatureForecaster:
         del seed, workspace
         feature = getattr(params.baselines, cls.setting)
         check_known([feature], feature_names, setting=f"models.baselines.{cls.setting}")
-        return cls(feature)
-
-    def fit(self, train: pl.DataFrame, validation: pl.DataFrame) -> Self:
-        """Check the frames and return unchanged."""
-        for part, frame in (("fit", train), ("validation", validation)):
-            check_fit_frame(frame, self.feature_names, part=part)
-        return self
+        return cls((feature,))
 
     def predict(self, frame: pl.DataFrame, *, first_session: date | None = None) -> pl.DataFrame:
         """Return the signed, centred rank of the feature within each session."""
@@ -152,7 +153,7 @@ class FeatureForecaster:
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
-        return cls(read_record(folder)["feature"])
+        return cls((read_record(folder)["feature"],))
 
 
 class ReversalForecaster(FeatureForecaster):
@@ -176,15 +177,10 @@ class MomentumForecaster(FeatureForecaster):
     sign = 1.0
 
 
-class ZeroForecaster:
+class ZeroForecaster(_Unfitted):
     """The random walk: every symbol the same, nothing ordered."""
 
     family = "zero"
-    history_sessions = 1
-    caveats: tuple[str, ...] = ()
-
-    def __init__(self, feature_names: tuple[str, ...]) -> None:
-        self.feature_names = check_feature_names(feature_names)
 
     @classmethod
     def from_params(
@@ -193,12 +189,6 @@ class ZeroForecaster:
         """Build; the features are asked for only so that a wrong frame is refused here too."""
         del params, seed, workspace
         return cls(feature_names)
-
-    def fit(self, train: pl.DataFrame, validation: pl.DataFrame) -> Self:
-        """Check the frames and return unchanged."""
-        for part, frame in (("fit", train), ("validation", validation)):
-            check_fit_frame(frame, self.feature_names, part=part)
-        return self
 
     def predict(self, frame: pl.DataFrame, *, first_session: date | None = None) -> pl.DataFrame:
         """Return 0 for every row."""

@@ -9,8 +9,8 @@ from typing import Protocol
 import numpy as np
 import polars as pl
 
-from models.boosting_params import BoostingParams
-from models.forecast_frames import check_fit_frame, feature_matrix
+from models.family_params import BoostingParams
+from models.forecast_frames import check_fit_frames, feature_matrix
 from models.linear import LinearScorer
 from models.payoffs import fit_payoff_scorer, weigh_addition
 
@@ -65,15 +65,12 @@ class Trees(Protocol):
     @property
     def rounds(self) -> int:
         """Boosting rounds that were kept, at least 1."""
-        ...
 
     def add_to(self, margin: np.ndarray, visible: np.ndarray) -> np.ndarray:
         """Return `margin` plus all of the trees' work, float64, shape (rows,); each row by itself."""
-        ...
 
     def contributions(self, visible: np.ndarray) -> np.ndarray:
         """Return the mean absolute contribution of each visible feature, shape (columns,)."""
-        ...
 
 
 class ResidualBooster(Protocol):
@@ -81,7 +78,6 @@ class ResidualBooster(Protocol):
 
     def fit(self, rows: Rows, start: LinearStart, *, max_rounds: int, validation: Rows | None) -> Trees:
         """Fit up to `max_rounds` rounds, as many as `validation` bears out; all of them without it."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +103,10 @@ class BoostedScore:
     def score(self, matrix: np.ndarray) -> np.ndarray:
         """Return one score a row of all features, in the unit of the target."""
         margin = self.start.margin(matrix)
-        scores: np.ndarray = margin + self.tree_weight * (self._with_trees(matrix, margin) - margin)
+        if self.trees is None or not len(matrix):
+            return margin
+        boosted = self.trees.add_to(margin, self.start.visible(matrix))
+        scores: np.ndarray = margin + self.tree_weight * (boosted - margin)
         return scores
 
     def importance(self, matrix: np.ndarray) -> np.ndarray:
@@ -122,11 +121,6 @@ class BoostedScore:
         share: np.ndarray = total / total.sum() if total.sum() > 0 else total
         return share
 
-    def _with_trees(self, matrix: np.ndarray, margin: np.ndarray) -> np.ndarray:
-        if self.trees is None or not len(matrix):
-            return margin
-        return self.trees.add_to(margin, self.start.visible(matrix))
-
 
 def labelled_rows(frame: pl.DataFrame, names: Sequence[str], *, part: str) -> Rows:
     """Return the rows of `frame` that have a target, by session and symbol.
@@ -136,7 +130,7 @@ def labelled_rows(frame: pl.DataFrame, names: Sequence[str], *, part: str) -> Ro
     ValueError
         Naming the part, if it lacks columns, repeats a key or holds no target.
     """
-    check_fit_frame(frame, names, part=part)
+    check_fit_frames(names, **{part: frame})
     rows = frame.filter(pl.col("target").is_not_null()).sort("session", "symbol")
     return Rows(
         matrix=feature_matrix(rows, names),

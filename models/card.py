@@ -63,8 +63,10 @@ def render_card(card: ModelCard) -> str:
     """Return the card as Markdown text, ending with a newline."""
     sections = [
         f"# Model card: {card.name}",
-        _purpose(card),
-        "## Warnings\n\n" + _bullets(card.warnings or ("none",)),
+        f"Family `{card.family}`, key `{card.model_key}`. Ranks the symbols of a session by their return "
+        f"over {card.horizon_sessions} sessions, traded one session after the signal. Fitted on "
+        f"{card.rows:,} rows of {card.symbols} symbols, {card.first_session} to {card.last_session}.",
+        "## Warnings\n\n" + "\n".join(f"- {line}" for line in card.warnings or ("none",)),
         f"## Results\n\nOn {card.judged_on}; intervals are 95 %, Newey–West. `lead` is the reference's "
         "mean rank IC less the row's own.\n\n" + render_table(card.table),
         "## Made from\n\n" + _pairs(card.lineage),
@@ -89,18 +91,6 @@ _LIMITS = (
     "## Limits\n\nForecasts order the symbols of one session; their size is a normal score, not a return. "
     "Costs, capacity and borrow are not part of them. Past levels need not last: see the drift reports."
 )
-
-
-def _purpose(card: ModelCard) -> str:
-    return (
-        f"Family `{card.family}`, key `{card.model_key}`. Ranks the symbols of a session by their return "
-        f"over {card.horizon_sessions} sessions, traded one session after the signal. Fitted on "
-        f"{card.rows:,} rows of {card.symbols} symbols, {card.first_session} to {card.last_session}."
-    )
-
-
-def _bullets(lines: Sequence[str]) -> str:
-    return "\n".join(f"- {line}" for line in lines)
 
 
 def _pairs(content: Mapping[str, Any]) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from functools import reduce
+from collections.abc import Mapping
+from dataclasses import asdict
 
 import numpy as np
 import polars as pl
@@ -63,7 +63,7 @@ def evaluate(
     against = compute_ic(scored[reference])
     rows = []
     for name, frame in scored.items():
-        numbers = compute_scores(frame, horizon_sessions=horizon_sessions, seed=seed).as_record()
+        numbers = asdict(compute_scores(frame, horizon_sessions=horizon_sessions, seed=seed))
         lead = against["rank_ic"].to_numpy() - compute_ic(frame)["rank_ic"].to_numpy()
         rows.append({"forecaster": name, **numbers, **_describe_lead(lead, horizon_sessions, seed)})
     return pl.DataFrame(rows).sort(["rank_ic", "forecaster"], descending=[True, False])
@@ -81,8 +81,9 @@ def align(forecasts: Mapping[str, pl.DataFrame], truth: pl.DataFrame) -> dict[st
         check_columns(frame, [*KEY, "value"])
         check_unique(frame)
     check_unique(truth)
-    known = [_known_keys(frame, "value") for frame in forecasts.values()]
-    common = _intersect([_known_keys(truth, "label"), *known])
+    common = _known_keys(truth, "label")
+    for frame in forecasts.values():
+        common = common.join(_known_keys(frame, "value"), on=list(KEY), how="semi")
     if common.is_empty():
         sizes = {name: frame.height for name, frame in forecasts.items()}
         msg = f"no labelled row is common to all forecasts ({sizes}); forecast the same sessions with each"
@@ -96,10 +97,6 @@ def align(forecasts: Mapping[str, pl.DataFrame], truth: pl.DataFrame) -> dict[st
 
 def _known_keys(frame: pl.DataFrame, column: str) -> pl.DataFrame:
     return frame.filter(pl.col(column).fill_nan(None).is_not_null()).select(KEY)
-
-
-def _intersect(frames: Iterable[pl.DataFrame]) -> pl.DataFrame:
-    return reduce(lambda left, right: left.join(right, on=list(KEY), how="semi"), frames)
 
 
 def _describe_lead(lead: np.ndarray, horizon_sessions: int, seed: int) -> dict[str, float]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 from difflib import get_close_matches
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
 
 KEY = ("symbol", "session")
 OUTCOMES = ("label", "target", "label_end")
+State = TypeVar("State")
 
 
 def check_feature_names(names: Sequence[str]) -> tuple[str, ...]:
@@ -89,19 +91,34 @@ def check_unique(frame: pl.DataFrame) -> None:
         raise ValueError(msg)
 
 
-def check_fit_frame(frame: pl.DataFrame, names: Sequence[str], *, part: str) -> None:
-    """Refuse a frame that cannot be fitted on: columns, uniqueness, at least one row with a target.
+def check_fit_frames(names: Sequence[str], **parts: pl.DataFrame) -> None:
+    """Refuse parts that cannot be fitted on: columns, uniqueness, at least one row with a target.
 
     Raises
     ------
     ValueError
         Naming the part and what is wrong with it.
     """
-    check_columns(frame, [*KEY, "target", *names])
-    check_unique(frame)
-    if frame["target"].null_count() == frame.height:
-        msg = f"the {part} part has {frame.height} rows and no target; it needs labelled sessions"
+    for part, frame in parts.items():
+        check_columns(frame, [*KEY, "target", *names])
+        check_unique(frame)
+        if frame["target"].null_count() == frame.height:
+            msg = f"the {part} part has {frame.height} rows and no target; it needs labelled sessions"
+            raise ValueError(msg)
+
+
+def check_fitted(state: State | None) -> State:
+    """Return what a fit has left.
+
+    Raises
+    ------
+    ValueError
+        If nothing was fitted yet.
+    """
+    if state is None:
+        msg = "this forecaster is not fitted; call fit or load one"
         raise ValueError(msg)
+    return state
 
 
 def feature_matrix(frame: pl.DataFrame, names: Sequence[str]) -> np.ndarray:

@@ -13,8 +13,6 @@ import polars as pl
 
 from models.forecast_frames import KEY, check_unique
 
-_CANONICAL_NAN = np.float64("nan")
-
 
 def digest_frame(frame: pl.DataFrame, columns: Sequence[str] | None = None) -> str:
     """Return the SHA-256 of a frame's content, whatever its order, chunks or file format.
@@ -103,7 +101,7 @@ def _canonical(column: pl.Series) -> tuple[str, bytes]:
         return "integer", _integers(column)
     if kind.is_float():
         values = column.cast(pl.Float64).fill_null(0.0).to_numpy().copy()
-        values[np.isnan(values)] = _CANONICAL_NAN
+        values[np.isnan(values)] = np.nan  # one of the many bit patterns
         return "number", values.astype("<f8").tobytes()
     msg = f"column {column.name!r} of kind {kind} has no canonical form; leave it out with `columns`"
     raise ValueError(msg)

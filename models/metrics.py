@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -56,10 +56,6 @@ class Scores:
     hit_rate: float
     decile_spread: float
     turnover: float
-
-    def as_record(self) -> dict[str, float]:
-        """Return name to number."""
-        return asdict(self)
 
     def suspicions(self) -> list[str]:
         """Name the levels that liquid equities do not offer: each a suspected leak until explained."""

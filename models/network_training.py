@@ -12,14 +12,13 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import lightning.pytorch as lightning
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 
 from models.device import resolve_device
-from models.network_params import NetworkParams
+from models.family_params import NetworkParams
 
 log = logging.getLogger(__name__)
 
@@ -123,31 +122,13 @@ def _train(
         folder, filename=Path(BEST).stem, monitor="val_loss", save_last=True, enable_version_counter=False
     )
     stopping = EarlyStopping("val_loss", patience=params.patience)
-    trainer = _make_trainer(params, [_Epochs(seed), checkpoint, stopping])
-    resume = folder / LAST
-    if resume.is_file():
-        log.info("resuming the fit from %s", resume)
-    ckpt_path = resume if resume.is_file() else None
-    trainer.fit(network.train(), datamodule=batches, ckpt_path=ckpt_path, weights_only=True)
-    outcome = _describe(trainer, checkpoint, stopping)
-    if outcome.cut_short:
-        log.warning(
-            "the fit stopped after %d epochs at max_minutes=%g: it cannot be reproduced bit for bit",
-            outcome.epochs,
-            params.max_minutes,
-        )
-    return outcome
-
-
-def _make_trainer(params: NetworkParams, callbacks: list[Any]) -> lightning.Trainer:
-    quiet = logging.getLogger("lightning.pytorch")
-    quiet.setLevel(logging.ERROR)
-    return lightning.Trainer(
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    trainer = lightning.Trainer(
         accelerator="gpu" if resolve_device(params.device) == "cuda" else "cpu",
         devices=1,
         max_epochs=params.max_epochs,
         max_time=timedelta(minutes=params.max_minutes),
-        callbacks=callbacks,
+        callbacks=[_Epochs(seed), checkpoint, stopping],
         gradient_clip_val=1.0,
         reload_dataloaders_every_n_epochs=1,
         num_sanity_val_steps=0,
@@ -155,15 +136,22 @@ def _make_trainer(params: NetworkParams, callbacks: list[Any]) -> lightning.Trai
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-
-
-def _describe(trainer: lightning.Trainer, checkpoint: ModelCheckpoint, stopping: EarlyStopping) -> FitOutcome:
-    best = checkpoint.best_model_score
-    done = trainer.current_epoch
-    finished = done >= (trainer.max_epochs or 0) or stopping.stopped_epoch > 0
-    return FitOutcome(
+    resume = folder / LAST if (folder / LAST).is_file() else None
+    if resume:
+        log.info("resuming the fit from %s", resume)
+    trainer.fit(network.train(), datamodule=batches, ckpt_path=resume, weights_only=True)
+    best, done = checkpoint.best_model_score, trainer.current_epoch
+    finished = done >= params.max_epochs or stopping.stopped_epoch > 0
+    outcome = FitOutcome(
         epochs=done, best_loss=float("nan") if best is None else float(best), cut_short=not finished
     )
+    if outcome.cut_short:
+        log.warning(
+            "the fit stopped after %d epochs at max_minutes=%g: it cannot be reproduced bit for bit",
+            outcome.epochs,
+            params.max_minutes,
+        )
+    return outcome
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, cast
 
 from models.families import FAMILIES, find_family, trainable_families
-from models.family_params import FamilyParams, check_range
+from models.family_params import NO_LIMIT, FamilyParams, check_ranges
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,15 +51,18 @@ class SplitParams:
     min_holdout_sessions: int
 
     def __post_init__(self) -> None:
-        for name in ("horizon_sessions", "n_folds", "test_sessions", "validation_sessions"):
-            check_range(name, getattr(self, name), 1)
-        for name in ("min_train_sessions", "holdout_sessions", "min_holdout_sessions"):
-            check_range(name, getattr(self, name), 1)
-        check_range("embargo_sessions", self.embargo_sessions, 0)
-        check_range("max_train_sessions", self.max_train_sessions, 0)
-        self._check_lengths()
-
-    def _check_lengths(self) -> None:
+        check_ranges(
+            self,
+            horizon_sessions=(1, NO_LIMIT),
+            n_folds=(1, NO_LIMIT),
+            test_sessions=(1, NO_LIMIT),
+            validation_sessions=(1, NO_LIMIT),
+            min_train_sessions=(1, NO_LIMIT),
+            holdout_sessions=(1, NO_LIMIT),
+            min_holdout_sessions=(1, NO_LIMIT),
+            embargo_sessions=(0, NO_LIMIT),
+            max_train_sessions=(0, NO_LIMIT),
+        )
         if self.min_holdout_sessions > self.holdout_sessions:
             msg = (
                 f"min_holdout_sessions={self.min_holdout_sessions} must not exceed "
@@ -105,7 +108,7 @@ class BaselineParams:
     ridge_shrinkage: float = 1.0
 
     def __post_init__(self) -> None:
-        check_range("ridge_shrinkage", self.ridge_shrinkage, 1e-9)
+        check_ranges(self, ridge_shrinkage=(1e-9, NO_LIMIT))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,8 +131,7 @@ class PromotionParams:
     require_baselines: bool = True
 
     def __post_init__(self) -> None:
-        check_range("margin_rank_ic", self.margin_rank_ic, 0.0, 1.0)
-        check_range("min_paired_t", self.min_paired_t, -10.0, 10.0)
+        check_ranges(self, margin_rank_ic=(0.0, 1.0), min_paired_t=(-10.0, 10.0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,23 +158,17 @@ class ModelsParams:
     promotion: PromotionParams
 
     def __post_init__(self) -> None:
-        check_range("seed", self.seed, 0, 2**31 - 1)
+        check_ranges(self, seed=(0, 2**31 - 1))
         if self.family not in trainable_families():
             allowed = ", ".join(trainable_families())
             msg = f"family={self.family!r} is none that `train` fits; choose one of {allowed}"
             raise ValueError(msg)
-        for name in FAMILIES:
-            self._check_horizon(name)
-
-    def _check_horizon(self, family: str) -> None:
-        own = self.of(family)
-        if own is None:
-            return
-        try:
-            own.check_horizon(self.split.horizon_sessions)
-        except ValueError as error:
-            msg = f"{family}.{error}"
-            raise ValueError(msg) from error
+        for name in [entry.name for entry in FAMILIES.values() if entry.params]:
+            try:
+                self.of(name).check_horizon(self.split.horizon_sessions)
+            except ValueError as error:
+                msg = f"{name}.{error}"
+                raise ValueError(msg) from error
 
     def of(self, family: str) -> Any:
         """Return a family's own parameters, of the type that its entry names; None where it has none.

@@ -104,7 +104,14 @@ def plan_splits(frame: pl.DataFrame, params: SplitParams) -> WalkForwardPlan:
     López de Prado, *Advances in Financial Machine Learning* (2018), ch. 7, where only earlier rows train.
     """
     sessions = labelled_sessions(frame)
-    _check_length(sessions.height, params)
+    if sessions.height < params.required_sessions:
+        msg = (
+            f"{sessions.height} labelled sessions are fewer than the {params.required_sessions} that n_folds="
+            f"{params.n_folds}, test_sessions={params.test_sessions}, holdout_sessions="
+            f"{params.holdout_sessions} and min_train_sessions={params.min_train_sessions} need; "
+            "load more history or lower these settings"
+        )
+        raise InsufficientHistoryError(msg)
     holdout_start = sessions.height - params.holdout_sessions
     final = _cut(sessions, holdout_start, sessions.height, params)
     # Counted back from the hold-out, not on from the start: of a history that the blocks do not divide the
@@ -113,17 +120,6 @@ def plan_splits(frame: pl.DataFrame, params: SplitParams) -> WalkForwardPlan:
     starts = [known - (params.n_folds - k) * params.test_sessions for k in range(params.n_folds)]
     folds = tuple(_cut(sessions, start, start + params.test_sessions, params) for start in starts)
     return WalkForwardPlan(folds=folds, final=final)
-
-
-def _check_length(height: int, params: SplitParams) -> None:
-    if height < params.required_sessions:
-        msg = (
-            f"{height} labelled sessions are fewer than the {params.required_sessions} that n_folds="
-            f"{params.n_folds}, test_sessions={params.test_sessions}, holdout_sessions="
-            f"{params.holdout_sessions} and min_train_sessions={params.min_train_sessions} need; "
-            "load more history or lower these settings"
-        )
-        raise InsufficientHistoryError(msg)
 
 
 def _known_by(sessions: pl.DataFrame, start: int, params: SplitParams) -> datetime:

@@ -17,7 +17,8 @@ from models.forecast_frames import (
     KEY,
     check_columns,
     check_feature_names,
-    check_fit_frame,
+    check_fit_frames,
+    check_fitted,
     check_known,
     check_unique,
     feature_matrix,
@@ -102,8 +103,7 @@ class TFTForecaster:
         ValueError
             If a part lacks columns, repeats a key or holds no target.
         """
-        for part, frame in (("fit", train), ("validation", validation)):
-            check_fit_frame(frame, self.feature_names, part=part)
+        check_fit_frames(self.feature_names, fit=train, validation=validation)
         columns = [*KEY, "target", *self.feature_names]
         fitted = train.select(columns).sort("session", "symbol")
         later = validation.select(columns).sort("session", "symbol")
@@ -115,7 +115,16 @@ class TFTForecaster:
         target = both["target"].to_numpy()
         fit_on = Examples.of(panel, places[:cut], target[:cut])
         stop_on = Examples.of(panel, places[cut:], target[cut:])
-        self._train(fit_on, stop_on, self._identify(both, cut))
+        self._network = self._build()
+        outcome = fit_network(
+            self._network,
+            WindowsDataModule(fit_on, stop_on, self.params, self.seed),
+            self.params,
+            seed=self.seed,
+            workspace=self.workspace,
+            identity=self._identify(both, cut),
+        )
+        self.outcome = asdict(outcome)
         self._importance = self._measure_importance(stop_on)
         return self
 
@@ -123,7 +132,7 @@ class TFTForecaster:
         """Forecast each row from `first_session` on, with the rows before it as history."""
         check_columns(frame, [*KEY, *self.feature_names])
         check_unique(frame)
-        network, scaler = self._fitted()
+        network, scaler = check_fitted(self._network), check_fitted(self._scaler)
         ordered = frame.sort("session", "symbol")
         rows = rows_to_forecast(ordered, first_session)
         panel, places = build_panel(ordered, self.used, scaler, history=self.history_sessions)
@@ -146,7 +155,7 @@ class TFTForecaster:
 
     def save(self, folder: Path) -> None:
         """Write ``forecaster.json`` and ``network.safetensors``."""
-        network, scaler = self._fitted()
+        network, scaler = check_fitted(self._network), check_fitted(self._scaler)
         content = {
             "params": asdict(self.params),
             "feature_names": list(self.feature_names),
@@ -159,8 +168,9 @@ class TFTForecaster:
             "outcome": self.outcome,
         }
         write_record(folder, self.family, content)
-        weights = {name: value.contiguous() for name, value in _weights(network).items()}
-        save_file(weights, folder / WEIGHTS_FILE)
+        # A tensor shared by two modules is copied, as safetensors wants.
+        weights = {name: value.detach().clone() for name, value in network.tft.state_dict().items()}
+        save_file({name: value.contiguous() for name, value in weights.items()}, folder / WEIGHTS_FILE)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -201,24 +211,6 @@ class TFTForecaster:
         network.eval()
         return network
 
-    def _train(self, train: Examples, validation: Examples, identity: str) -> None:
-        self._network = self._build()
-        outcome = fit_network(
-            self._network,
-            WindowsDataModule(train, validation, self.params, self.seed),
-            self.params,
-            seed=self.seed,
-            workspace=self.workspace,
-            identity=identity,
-        )
-        self.outcome = asdict(outcome)
-
-    def _fitted(self) -> tuple[Network, RobustScaler]:
-        if self._network is None or self._scaler is None:
-            msg = "this forecaster is not fitted; call fit or load one"
-            raise ValueError(msg)
-        return self._network, self._scaler
-
     def _run(self, network: Network, panel: Panel, places: np.ndarray) -> np.ndarray:
         """Quantiles of the windows that end at `places`, float64, shape (rows, 3)."""
         device = resolve_device(self.params.device)
@@ -232,19 +224,13 @@ class TFTForecaster:
         return np.concatenate(parts)
 
     def _measure_importance(self, examples: Examples) -> dict[str, float]:
-        network, _ = self._fitted()
         step = max(1, len(examples.places) // IMPORTANCE_ROWS)
         windows = torch.from_numpy(examples.panel.windows(examples.places[::step]))
         with torch.inference_mode(), torch_scope(self.params.threads, self.seed):
-            output = network(windows)
+            output = check_fitted(self._network)(windows)
         weights = sum(
             output[side].double().flatten(0, -2).mean(dim=0)
             for side in ("encoder_variables", "decoder_variables")
         )
         share = (weights / weights.sum()).tolist()
         return dict.fromkeys(self.feature_names, 0.0) | dict(zip(self.used, share, strict=True))
-
-
-def _weights(network: Network) -> dict[str, torch.Tensor]:
-    """Weights of the network; a tensor shared by two modules is copied, as safetensors wants."""
-    return {name: value.detach().clone() for name, value in network.tft.state_dict().items()}

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from models.family_params import check_range
-from models.network_params import NetworkParams
+from models.family_params import NO_LIMIT, NetworkParams, check_ranges
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,9 +29,13 @@ class TFTParams(NetworkParams):
 
     def __post_init__(self) -> None:
         NetworkParams.__post_init__(self)  # super() does not work in a dataclass that slots make anew
-        for name in ("max_features", "hidden_size", "attention_heads"):
-            check_range(name, getattr(self, name), 1)
-        check_range("dropout", self.dropout, 0.0, 0.9)
+        check_ranges(
+            self,
+            max_features=(1, NO_LIMIT),
+            hidden_size=(1, NO_LIMIT),
+            attention_heads=(1, NO_LIMIT),
+            dropout=(0.0, 0.9),
+        )
         if self.hidden_size % self.attention_heads:
             msg = (
                 f"hidden_size={self.hidden_size} must be a multiple of attention_heads={self.attention_heads}"

@@ -106,9 +106,21 @@ def walk_forward(frame: pl.DataFrame, split_params: SplitParams, build: Build) -
     plan = plan_splits(frame, split_params)
     folds, forecasts = [], []
     for number, fold in enumerate(plan.folds, start=1):
-        result, tested = _run_fold(frame, fold, f"fold-{number}", build, split_params.horizon_sessions)
-        folds.append(result)
-        forecasts.append(tested)
+        name = f"fold-{number}"
+        forecaster, _ = _fit(frame, fold, name, build)
+        tested = forecast_part(forecaster, frame, fold.test)
+        scores = compute_scores(tested, horizon_sessions=split_params.horizon_sessions)
+        log.info("%s tested %s..%s: rank IC %.4f", name, fold.test.first, fold.test.last, scores.rank_ic)
+        folds.append(
+            FoldResult(
+                name=name,
+                fold=fold,
+                scores=scores,
+                importance=forecaster.importance(),
+                caveats=forecaster.caveats,
+            )
+        )
+        forecasts.append(tested.with_columns(pl.lit(name).alias("fold")))
     together = pl.concat(forecasts).sort("session", "symbol")
     scores = compute_scores(together, horizon_sessions=split_params.horizon_sessions)
     return WalkForwardResult(plan=plan, folds=tuple(folds), forecasts=together, scores=scores)
@@ -147,36 +159,15 @@ def forecast_part(forecaster: Forecaster, frame: pl.DataFrame, part: Part) -> pl
     return forecasts.join(outcomes, on=list(KEY), how="inner").sort("session", "symbol")
 
 
-def _run_fold(
-    frame: pl.DataFrame, fold: Fold, name: str, build: Build, horizon_sessions: int
-) -> tuple[FoldResult, pl.DataFrame]:
-    forecaster, _ = _fit(frame, fold, name, build)
-    tested = forecast_part(forecaster, frame, fold.test)
-    scores = compute_scores(tested, horizon_sessions=horizon_sessions)
-    log.info("%s tested %s..%s: rank IC %.4f", name, fold.test.first, fold.test.last, scores.rank_ic)
-    result = FoldResult(
-        name=name, fold=fold, scores=scores, importance=forecaster.importance(), caveats=forecaster.caveats
-    )
-    return result, tested.with_columns(pl.lit(name).alias("fold"))
-
-
 def _fit(frame: pl.DataFrame, fold: Fold, name: str, build: Build) -> tuple[Forecaster, pl.DataFrame]:
     """Fit a fresh forecaster and return it with the labelled rows it has seen."""
     seen = pl.concat([fold.fit.rows(frame), fold.validation.rows(frame)])
     seen = seen.filter(pl.col("target").is_not_null())
     log.info("%s fits on %d rows up to %s", name, seen.height, fold.validation.last)
-    known = _hide_unseen(frame, fold, seen)
+    # A sequence model needs the features of purged sessions as history; their outcomes it must not have.
+    window = frame.filter(pl.col("session").is_between(fold.fit.first, fold.validation.last))
+    marked = window.join(seen.select(*KEY, pl.lit(True).alias("seen")), on=list(KEY), how="left")
+    hidden = [pl.when(pl.col("seen")).then(pl.col(name)).alias(name) for name in OUTCOMES]
+    known = marked.with_columns(hidden).drop("seen")
     before = pl.col("session") < fold.validation.first
     return build(name).fit(known.filter(before), known.filter(~before)), seen
-
-
-def _hide_unseen(frame: pl.DataFrame, fold: Fold, seen: pl.DataFrame) -> pl.DataFrame:
-    """Rows from the fit's first session to the validation's last, outcomes null unless they are in `seen`.
-
-    A sequence model needs the features of purged sessions as history; their outcomes it must not have.
-    """
-    window = frame.filter(pl.col("session").is_between(fold.fit.first, fold.validation.last))
-    mark = seen.select(*KEY, pl.lit(True).alias("seen"))
-    marked = window.join(mark, on=list(KEY), how="left")
-    hidden = [pl.when(pl.col("seen")).then(pl.col(name)).alias(name) for name in OUTCOMES]
-    return marked.with_columns(hidden).drop("seen")

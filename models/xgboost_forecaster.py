@@ -18,6 +18,7 @@ from models.forecast_frames import (
     KEY,
     check_columns,
     check_feature_names,
+    check_fitted,
     feature_matrix,
     forecast_frame,
     rows_to_forecast,
@@ -157,14 +158,9 @@ class XGBoostForecaster:
         self._importance: dict[str, float] = {}
 
     @property
-    def rounds(self) -> int:
-        """Boosting rounds that the validation rows chose."""
-        return self._fitted().rounds
-
-    @property
-    def tree_weight(self) -> float:
-        """Share of the trees' work that is taken, 0..1."""
-        return self._fitted().tree_weight
+    def boosted(self) -> BoostedScore:
+        """What the last fit has left: the linear score, the trees, and the share of them that is taken."""
+        return check_fitted(self._boosted)
 
     @classmethod
     def from_params(
@@ -201,7 +197,7 @@ class XGBoostForecaster:
         """Forecast each row from `first_session` on; see `Forecaster.predict`."""
         check_columns(frame, [*KEY, *self.feature_names])
         rows = rows_to_forecast(frame, first_session)
-        return forecast_frame(rows, self._fitted().score(feature_matrix(rows, self.feature_names)))
+        return forecast_frame(rows, self.boosted.score(feature_matrix(rows, self.feature_names)))
 
     def importance(self) -> dict[str, float]:
         """Return each feature's share of the mean absolute contribution (linear part and TreeSHAP)."""
@@ -209,7 +205,7 @@ class XGBoostForecaster:
 
     def save(self, folder: Path) -> None:
         """Write ``forecaster.json`` and, when there are trees, ``booster.ubj``."""
-        boosted = self._fitted()
+        boosted = self.boosted
         linear, trees = boosted.start.linear, boosted.trees
         content = {
             "params": asdict(self.params),
@@ -240,9 +236,3 @@ class XGBoostForecaster:
         made._boosted = BoostedScore(start=start, trees=trees, rounds=rounds, tree_weight=weight)
         made._importance = record["importance"]
         return made
-
-    def _fitted(self) -> BoostedScore:
-        if self._boosted is None:
-            msg = "this forecaster is not fitted; call fit or load one"
-            raise ValueError(msg)
-        return self._boosted

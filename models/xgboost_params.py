@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from models.boosting_params import BoostingParams
-from models.family_params import check_range
+from models.family_params import NO_LIMIT, BoostingParams, check_ranges
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,12 +42,15 @@ class XGBoostParams(BoostingParams):
 
     def __post_init__(self) -> None:
         BoostingParams.__post_init__(self)  # super() does not work in a dataclass that slots make anew
-        check_range("early_stopping_rounds", self.early_stopping_rounds, 1)
-        check_range("threads", self.threads, 1)
-        check_range("max_depth", self.max_depth, 1, 12)
-        check_range("max_bin", self.max_bin, 8, 1024)
-        check_range("learning_rate", self.learning_rate, 1e-4, 1.0)
-        check_range("min_leaf_share", self.min_leaf_share, 0.0, 0.5)
-        check_range("subsample", self.subsample, 0.01, 1.0)
-        check_range("colsample", self.colsample, 0.01, 1.0)
-        check_range("reg_lambda", self.reg_lambda, 0.0)
+        check_ranges(
+            self,
+            early_stopping_rounds=(1, NO_LIMIT),
+            threads=(1, NO_LIMIT),
+            max_depth=(1, 12),
+            max_bin=(8, 1024),
+            learning_rate=(1e-4, 1.0),
+            min_leaf_share=(0.0, 0.5),
+            subsample=(0.01, 1.0),
+            colsample=(0.01, 1.0),
+            reg_lambda=(0.0, NO_LIMIT),
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import date
 
 import numpy as np
@@ -148,7 +149,7 @@ def test_that_scores_agree_with_their_parts() -> None:
         1.95996 * compute_newey_west_error(series, lag=4), rel=1e-4
     )
     assert scores.bootstrap_low < scores.rank_ic < scores.bootstrap_high
-    assert set(scores.as_record()) == set(Scores.__dataclass_fields__)
+    assert set(asdict(scores)) == set(Scores.__dataclass_fields__)
 
 
 def test_that_nothing_to_score_is_refused() -> None:

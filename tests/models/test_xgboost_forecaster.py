@@ -53,7 +53,7 @@ def test_that_trees_are_taken_where_the_linear_part_is_blind() -> None:
     frame = make_curved()
     params = replace(FREE, max_rounds=60, max_depth=3)
     forecaster = XGBoostForecaster(params, ("a", "b"), seed=1).fit(cut(frame, 0, 50), cut(frame, 50, 65))
-    assert forecaster.tree_weight > 0.9
+    assert forecaster.boosted.tree_weight > 0.9
     assert mean_ic(forecaster.predict(cut(frame, 65, 80)), cut(frame, 65, 80)) > 0.5
     assert min(forecaster.importance().values()) > 0.3
 
@@ -62,7 +62,7 @@ def test_that_trees_are_left_out_where_the_validation_rows_deny_them(tmp_path: P
     frame = make_curved()
     denied = cut(frame, 50, 65).with_columns(-pl.col("target"))
     forecaster = XGBoostForecaster(FREE, ("a", "b"), seed=1).fit(cut(frame, 0, 50), denied)
-    assert forecaster.tree_weight == 0.0
+    assert forecaster.boosted.tree_weight == 0.0
     forecaster.save(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["forecaster.json"]
     loaded = XGBoostForecaster.load(tmp_path)
@@ -73,8 +73,8 @@ def test_that_without_a_linear_part_the_trees_do_all() -> None:
     frame = make_curved()
     params = replace(FREE, linear_part=False, refit=False)
     forecaster = XGBoostForecaster(params, ("a", "b"), seed=1).fit(cut(frame, 0, 50), cut(frame, 50, 65))
-    assert forecaster.tree_weight == 1.0
-    assert 0 < forecaster.rounds <= params.max_rounds
+    assert forecaster.boosted.tree_weight == 1.0
+    assert 0 < forecaster.boosted.rounds <= params.max_rounds
 
 
 def test_that_a_row_scores_the_same_alone() -> None:
@@ -102,7 +102,7 @@ def test_that_steady_trees_bend_but_do_not_turn() -> None:
     )
     params = replace(PARAMS, max_rounds=60)
     forecaster = XGBoostForecaster(params, ("a", "b"), seed=1).fit(cut(frame, 0, 50), cut(frame, 50, 65))
-    assert forecaster.tree_weight > 0.5
+    assert forecaster.boosted.tree_weight > 0.5
     line = pl.DataFrame(
         {"symbol": ["X"] * 41, "session": weekdays(41), "a": [k / 10 - 2 for k in range(41)], "b": [0.0] * 41}
     )

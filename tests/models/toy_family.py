@@ -11,12 +11,12 @@ import numpy as np
 import polars as pl
 
 from models.families import ModelFamily
-from models.family_params import FamilyParams, check_range
+from models.family_params import NO_LIMIT, FamilyParams, check_ranges
 from models.forecast_frames import (
     KEY,
     check_columns,
     check_feature_names,
-    check_fit_frame,
+    check_fit_frames,
     feature_matrix,
     forecast_frame,
     rows_to_forecast,
@@ -31,7 +31,7 @@ class ToyParams(FamilyParams):
     votes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        check_range("clip", self.clip, 0.1)
+        check_ranges(self, clip=(0.1, NO_LIMIT))
 
     def check_horizon(self, horizon_sessions: int) -> None:
         if self.clip < horizon_sessions / 100:
@@ -55,8 +55,7 @@ class ToyForecaster:
         return cls(params.of(cls.family), feature_names)
 
     def fit(self, train: pl.DataFrame, validation: pl.DataFrame) -> Self:
-        for part, frame in (("fit", train), ("validation", validation)):
-            check_fit_frame(frame, self.feature_names, part=part)
+        check_fit_frames(self.feature_names, fit=train, validation=validation)
         rows = train.filter(pl.col("target").is_not_null()).sort("session", "symbol")
         matrix = np.nan_to_num(feature_matrix(rows, self.feature_names)).astype(np.float64)
         self._signs = np.sign((matrix * rows["target"].to_numpy()[:, None]).sum(axis=0)).tolist()
