@@ -300,8 +300,9 @@ class Lake:
     def _merge(self, contract: TableContract, difference: DataFrame) -> None:
         values = {name: f"s.`{name}`" for name in contract.columns}
         target = DeltaTable.forPath(self.spark, self.path(contract.name)).alias("t")
+        merge = target.merge(difference.alias("s"), self._match(contract, difference))
         (
-            target.merge(difference.alias("s"), self._match(contract, difference))
+            merge.withSchemaEvolution()  # the column of a new feature is added
             .whenMatchedDelete("s._change = 'delete'")
             .whenMatchedUpdate("s._change = 'update'", set=values)
             .whenNotMatchedInsert("s._change = 'insert'", values=values)
@@ -396,5 +397,4 @@ def run_concurrently(*calls: Callable[[], Answer]) -> list[Answer]:
 
 def decode_versions(text: str | None) -> dict[str, int]:
     """Return the table versions that a stage run recorded as JSON."""
-    versions: dict[str, int] = json.loads(text) if text else {}
-    return versions
+    return json.loads(text) if text else {}  # type: ignore[no-any-return]
