@@ -13,13 +13,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from feast import Entity, FeatureService, FeatureView, Field
-from feast.feature_view_projection import FeatureViewProjection
 from feast.infra.offline_stores.contrib.spark_offline_store.spark_source import SparkSource
 from feast.types import Bool, Float64, Int64, String
 from feast.value_type import ValueType
 
 from features import views
-from features.feature import Feature
 from features.sets import FeatureSet
 
 ISSUED_VIEW = "issued_forecasts"
@@ -78,10 +76,11 @@ class Definitions:
     def digest(self) -> str:
         """Return 16 hexadecimal digits that change with any definition."""
         views = [_describe(view) for view in self.views]
-        services = [
-            [service.name, [_describe_projection(one) for one in service.feature_view_projections]]
-            for service in self.services
-        ]
+        services = []
+        for service in self.services:
+            chosen = service.feature_view_projections
+            read = [[one.name, sorted(field.name for field in one.features)] for one in chosen]
+            services.append([service.name, read])
         text = json.dumps([self.entity.name, views, services], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -93,10 +92,6 @@ def _describe(view: FeatureView) -> list[object]:
     source = view.batch_source
     columns = [source.table, source.timestamp_field, source.created_timestamp_column]
     return [view.name, view.ttl.total_seconds(), fields, columns, view.description]
-
-
-def _describe_projection(projection: FeatureViewProjection) -> list[object]:
-    return [projection.name, sorted(field.name for field in projection.features)]
 
 
 def build_definitions(ttl: timedelta, sets: Sequence[FeatureSet]) -> Definitions:
@@ -159,24 +154,28 @@ def source_table(view: str) -> str:
 
 
 def _feature_view(view: views.FeatureView, ttl: timedelta) -> FeatureView:
+    fields = [
+        Field(
+            name=feature.name,
+            dtype=Float64,
+            description=feature.definition,
+            tags={
+                "unit": feature.unit,
+                "lookback_sessions": str(feature.lookback_sessions),
+                "alignment": feature.alignment,
+                "source": feature.source,
+            },
+        )
+        for feature in view.features
+    ]
     return FeatureView(
         name=view.name,
         entities=[_ENTITIES[view.entity]],
         ttl=ttl,
-        schema=[Field(name=view.entity, dtype=String), *VERSION_FIELDS, _VALID, *map(_field, view.features)],
+        schema=[Field(name=view.entity, dtype=String), *VERSION_FIELDS, _VALID, *fields],
         source=_source(view.name, created="known_at"),
         description=view.description,
     )
-
-
-def _field(feature: Feature) -> Field:
-    tags = {
-        "unit": feature.unit,
-        "lookback_sessions": str(feature.lookback_sessions),
-        "alignment": feature.alignment,
-        "source": feature.source,
-    }
-    return Field(name=feature.name, dtype=Float64, description=feature.definition, tags=tags)
 
 
 def _source(view: str, *, created: str) -> SparkSource:

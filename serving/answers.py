@@ -60,23 +60,27 @@ def answer_symbols(
         missing or retracted), `not_issued` (a sequence model's forecast is not there).
     """
     manifest = model.manifest
-    known = {view.name: _by_symbol(rows.views[view.name]) for view in manifest.views}
+    known: dict[str, dict[str, Row]] = {}
+    for view in manifest.views:
+        told = rows.views[view.name].select("symbol", "session", "event_timestamp", "valid")
+        known[view.name] = {row["symbol"]: row for row in told.iter_rows(named=True)}
     primary = known[manifest.primary_view]
     refused = {symbol: _refusal(primary.get(symbol), symbol, clock) for symbol in symbols}
     numbers = _numbers([symbol for symbol in symbols if refused[symbol] is None], rows, model)
     answers = []
     for symbol in symbols:
         facts = _facts(primary.get(symbol), {view: known[view].get(symbol) for view in known}, clock)
-        problem = refused[symbol] or _not_issued(symbol, numbers, manifest)
-        status, reason = problem or ("ok", None)
-        given = {} if problem else numbers[symbol]
+        status, reason = refused[symbol] or ("ok", None)
+        if status == "ok" and symbol not in numbers:
+            status = "not_issued"
+            reason = (
+                f"{manifest.family} needs {manifest.history_sessions} sessions of history, so its issued "
+                f"forecasts are served; version {manifest.model_version} issued none for {symbol} in this "
+                "session"
+            )
+        given = numbers.get(symbol, {})
         answers.append(SymbolForecast(symbol=symbol, status=status, reason=reason, **facts, **given))
     return answers
-
-
-def _by_symbol(frame: pl.DataFrame) -> dict[str, Row]:
-    told = frame.select("symbol", "session", "event_timestamp", "valid")
-    return {row["symbol"]: row for row in told.iter_rows(named=True)}
 
 
 def _refusal(row: Row | None, symbol: str, clock: Clock) -> tuple[Status, str] | None:
@@ -192,12 +196,3 @@ def _rank(live: Row, issued: Row | None) -> float | None:
     if issued is None or abs(issued["value"] - live["value"]) > 1e-6:
         return None
     return issued["rank"]  # type: ignore[no-any-return]
-
-
-def _not_issued(symbol: str, numbers: Mapping[str, Any], manifest: Manifest) -> tuple[Status, str] | None:
-    if symbol in numbers:
-        return None
-    return "not_issued", (
-        f"{manifest.family} needs {manifest.history_sessions} sessions of history, so its issued forecasts "
-        f"are served; version {manifest.model_version} issued none for {symbol} in this session"
-    )

@@ -52,7 +52,14 @@ def batch_frame(
         frame = _from_parquet(message.content, names, limits)
     else:
         frame = _from_json(message, names, limits)
-    _check_keys(frame)
+    if frame["session"].null_count():
+        raise Refusal(422, "invalid_message", "a row has no session; give each row its date, YYYY-MM-DD")
+    repeated = frame.filter(pl.struct(KEY).is_duplicated())
+    if repeated.height:
+        msg = (
+            f"{repeated.height} rows share a symbol and session, first {repeated.row(0)[:2]}; send each once"
+        )
+        raise Refusal(422, "repeated_rows", msg)
     return frame
 
 
@@ -153,17 +160,6 @@ def _bad_symbol() -> Refusal:
     return Refusal(422, "invalid_message", msg)
 
 
-def _check_keys(frame: pl.DataFrame) -> None:
-    if frame["session"].null_count():
-        raise Refusal(422, "invalid_message", "a row has no session; give each row its date, YYYY-MM-DD")
-    repeated = frame.filter(pl.struct(KEY).is_duplicated())
-    if repeated.height:
-        msg = (
-            f"{repeated.height} rows share a symbol and session, first {repeated.row(0)[:2]}; send each once"
-        )
-        raise Refusal(422, "repeated_rows", msg)
-
-
 def answer_batch(frame: pl.DataFrame, model: ServedModel) -> list[BatchForecast]:
     """Forecast every row, in the order of `frame`.
 
@@ -182,15 +178,12 @@ def answer_batch(frame: pl.DataFrame, model: ServedModel) -> list[BatchForecast]
         forecasts = model.predict(frame)
     except ValueError as error:
         raise Refusal(422, "invalid_message", f"the model refuses the rows: {error}") from error
-    ranked = forecasts.with_columns(_rank_in_session())
+    # (r - ½)/n within the session, ties averaged, as the issued forecasts have it.
+    value = pl.col("value")
+    rank = (value.rank("average").over("session") - 0.5) / value.count().over("session")
+    ranked = forecasts.with_columns(rank=rank)
     joined = frame.select(KEY).join(ranked, on=list(KEY), how="left", maintain_order="left")
     return [_batch_forecast(row, model) for row in joined.iter_rows(named=True)]
-
-
-def _rank_in_session() -> pl.Expr:
-    """Return (r - ½)/n within the session, ties averaged, as the issued forecasts have it."""
-    value = pl.col("value")
-    return ((value.rank("average").over("session") - 0.5) / value.count().over("session")).alias("rank")
 
 
 def _batch_forecast(row: dict[str, Any], model: ServedModel) -> BatchForecast:

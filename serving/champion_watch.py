@@ -32,6 +32,11 @@ class ChampionWatch:
         Champion that a Bento carries in its own files, served where there is no pointer.
     on_outcome : callable, optional
         Told about each switch and each failure.
+
+    Attributes
+    ----------
+    current : ServedModel or None
+        The champion that answers from now on, None before the first one.
     """
 
     def __init__(
@@ -44,16 +49,11 @@ class ChampionWatch:
         self.folder = folder
         self._embedded = embedded
         self._on_outcome = on_outcome
-        self._current: ServedModel | None = None
+        self.current: ServedModel | None = None
         self._seen: _Stamp | None = _NEVER
         self._failed: _Stamp | None = _NEVER
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
-
-    @property
-    def current(self) -> ServedModel | None:
-        """The champion that answers from now on, None before the first one."""
-        return self._current
 
     def look(self) -> Outcome:
         """Look at the pointer once and switch if it names something new."""
@@ -63,7 +63,7 @@ class ChampionWatch:
         outcome = self._switch(first_try=stamp != self._failed)
         self._seen, self._failed = (self._seen, stamp) if outcome == "failed" else (stamp, _NEVER)
         if self._on_outcome is not None:
-            self._on_outcome(outcome, self._current)
+            self._on_outcome(outcome, self.current)
         return outcome
 
     def _stamp(self) -> _Stamp | None:
@@ -75,20 +75,17 @@ class ChampionWatch:
 
     def _switch(self, *, first_try: bool) -> Outcome:
         try:
-            folder = self._champion_folder()
+            pointer = read_pointer(self.folder)
+            folder = self._embedded if pointer is None else self.folder / pointer.champion
             if folder is None:
                 return "unchanged"
-            self._current = load_served_model(folder)
+            self.current = load_served_model(folder)
         except Exception:
             if first_try:  # it is tried again at every look; one trace is enough
                 log.exception("the champion that %s names cannot be loaded; the old one goes on", self.folder)
             return "failed"
-        log.info("now serving %s", self._current.manifest.bento)
+        log.info("now serving %s", self.current.manifest.bento)
         return "switched"
-
-    def _champion_folder(self) -> Path | None:
-        pointer = read_pointer(self.folder)
-        return self._embedded if pointer is None else self.folder / pointer.champion
 
     def start(self, every_seconds: float) -> None:
         """Look now and from then on in a thread of its own."""

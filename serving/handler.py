@@ -57,6 +57,7 @@ class ForecastHandler:
         model, published = self._model(), self._published()
         now = self.clock()
         lag = self.lag_sessions(published.session, now)
+        share = published.symbols / published.expected if published.expected else 0.0
         return ForecastAnswer(
             request_id=request_id,
             model=describe(model),
@@ -65,7 +66,11 @@ class ForecastHandler:
             published_at=published.published_at,
             lag_sessions=lag,
             age_seconds=(now - self.calendar.close_at(published.session)).total_seconds(),
-            universe=self._universe(published),
+            universe=Universe(
+                symbols=published.symbols,
+                expected=published.expected,
+                partial=share < self.params.min_universe_share,
+            ),
             forecasts=self._answers(request.symbols, model, published, self._overdue(published, lag)),
         )
 
@@ -77,7 +82,12 @@ class ForecastHandler:
         The version is read before the rows and again after them, so that no answer is older than the last
         publication that had ended when the request came, and no two publications meet in one answer.
         """
-        clock = self._session_clock(published, overdue)
+        clock = Clock(
+            session=published.session,
+            count=self.calendar.count_between,
+            max_staleness=self.params.max_staleness_sessions,
+            overdue=overdue,
+        )
         views = model.manifest.views
         version = self.store.version() if self.params.cache else None
         if version is None:
@@ -146,22 +156,6 @@ class ForecastHandler:
         return (
             f"the newest published session is {published.session}, {lag} sessions behind the clock; at "
             f"most {allowed} are allowed (serving.max_lag_sessions); run the daily chain"
-        )
-
-    def _session_clock(self, published: Published, overdue: str | None) -> Clock:
-        return Clock(
-            session=published.session,
-            count=self.calendar.count_between,
-            max_staleness=self.params.max_staleness_sessions,
-            overdue=overdue,
-        )
-
-    def _universe(self, published: Published) -> Universe:
-        share = published.symbols / published.expected if published.expected else 0.0
-        return Universe(
-            symbols=published.symbols,
-            expected=published.expected,
-            partial=share < self.params.min_universe_share,
         )
 
 

@@ -86,14 +86,16 @@ class RequestMiddleware:
     async def _judge(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
         headers, config = Headers(scope=scope), self._config()
-        context = RequestContext(request_id=_request_id(headers), route=scope["path"])
+        own = headers.get("x-request-id", "")  # the caller's, if it is short and plain
+        request_id = own if _REQUEST_ID.fullmatch(own) else uuid.uuid4().hex
+        context = RequestContext(request_id=request_id, route=scope["path"])
         scope[CONTEXT] = context
-        seen = _watching(_with_headers(send, {"X-Request-ID": context.request_id}), context)
+        seen = _with_headers(send, {"X-Request-ID": request_id}, context)
         try:
             context.message = await _admit(scope, headers, receive, config)
         except Refusal as refusal:
             context.notes["error"] = refusal.error
-            await problem(refusal, context.request_id)(scope, receive, seen)
+            await problem(refusal, request_id)(scope, receive, seen)
         else:
             await self._app(scope, receive, seen)
         finally:
@@ -104,7 +106,9 @@ class RequestMiddleware:
 async def _admit(
     scope: Scope, headers: Headers, receive: Receive, config: MiddlewareConfig
 ) -> BaseModel | ParquetRows:
-    _check_token(headers, config.token)
+    authorization = headers.get("authorization", "").encode()
+    if config.token and not hmac.compare_digest(authorization, f"Bearer {config.token}".encode()):
+        raise Refusal(401, "unauthorized", "send the header Authorization: Bearer with this service's token")
     allowed = (JSON,) if scope["path"] == FORECAST else (JSON, MULTIPART)
     given = check_headers(headers, allowed)
     body = await _read_body(headers, receive, config.params.max_body_bytes)
@@ -115,12 +119,6 @@ async def _admit(
     if len(body) > _LARGE:  # seconds of parsing must not hold up the other requests
         return await anyio.to_thread.run_sync(parse_batch, body)
     return parse_batch(body)
-
-
-def _check_token(headers: Headers, token: str) -> None:
-    given = headers.get("authorization", "")
-    if token and not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
-        raise Refusal(401, "unauthorized", "send the header Authorization: Bearer with this service's token")
 
 
 async def _read_body(headers: Headers, receive: Receive, limit: int) -> bytes:
@@ -155,25 +153,14 @@ def problem(refusal: Refusal, request_id: str) -> Response:
     return Response(content.model_dump_json(), refusal.status, headers, media_type=JSON)
 
 
-def _request_id(headers: Headers) -> str:
-    """Return the caller's own id if it is short and plain, else a new one."""
-    given = headers.get("x-request-id", "")
-    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+def _with_headers(send: Send, extra: dict[str, str], context: RequestContext | None = None) -> Send:
+    """Add headers to the answer, and note its status in the context."""
 
-
-def _with_headers(send: Send, extra: dict[str, str]) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
             MutableHeaders(scope=message).update(extra)
-        await send(message)
-
-    return sending
-
-
-def _watching(send: Send, context: RequestContext) -> Send:
-    async def sending(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            context.status = message["status"]
+            if context is not None:
+                context.status = message["status"]
         await send(message)
 
     return sending

@@ -22,20 +22,15 @@ MULTIPART = "multipart/form-data"
 Parsed = TypeVar("Parsed", bound=BaseModel)
 
 
-def media_type(headers: Mapping[str, str]) -> str:
-    """Return the media type of a request, in lower case and without its parameters."""
-    return headers.get("content-type", "").partition(";")[0].strip().lower()
-
-
 def check_headers(headers: Mapping[str, str], allowed: tuple[str, ...]) -> str:
-    """Return the media type.
+    """Return the media type of a request, in lower case and without its parameters.
 
     Raises
     ------
     Refusal
         415 for another media type or a compressed body.
     """
-    given = media_type(headers)
+    given = headers.get("content-type", "").partition(";")[0].strip().lower()
     if given not in allowed:
         msg = f"Content-Type {given or 'is missing'!r} is not taken; send {' or '.join(allowed)}"
         raise Refusal(415, "unsupported_media_type", msg)
@@ -88,8 +83,12 @@ async def parse_parquet(scope: Scope, body: bytes, *, max_bytes: int) -> Parquet
     Refusal
         400 if the form cannot be read, 422 if it does not hold that one file.
     """
+
+    async def replay() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
     try:
-        reading = _replay(scope, body).form(max_files=2, max_fields=2, max_part_size=max_bytes)
+        reading = Request(scope, replay).form(max_files=2, max_fields=2, max_part_size=max_bytes)
         async with reading as form:
             return await _only_file(form)
     except (MultiPartException, FormParserError, HTTPException, ValueError, LookupError) as error:
@@ -104,10 +103,3 @@ async def _only_file(form: FormData) -> ParquetRows:
         msg = f"the form must hold one file in the field `rows` and nothing else; fields sent: {names}"
         raise Refusal(422, "invalid_message", msg)
     return ParquetRows(await files[0].read())
-
-
-def _replay(scope: Scope, body: bytes) -> Request:
-    async def receive() -> Message:
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return Request(scope, receive)

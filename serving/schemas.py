@@ -26,21 +26,6 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-def refuse_repeats(symbols: list[str]) -> list[str]:
-    """Return the symbols as they are.
-
-    Raises
-    ------
-    ValueError
-        If a symbol is named twice; pydantic turns it into a refusal of the message.
-    """
-    repeated = sorted(symbol for symbol, count in Counter(symbols).items() if count > 1)
-    if repeated:
-        msg = f"repeated symbols {repeated[:5]}; name each symbol once"
-        raise ValueError(msg)
-    return symbols
-
-
 class ForecastRequest(Strict):
     """The symbols to forecast from their newest published features."""
 
@@ -54,7 +39,11 @@ class ForecastRequest(Strict):
     @field_validator("symbols")
     @classmethod
     def _each_once(cls, symbols: list[str]) -> list[str]:
-        return refuse_repeats(symbols)
+        repeated = sorted(symbol for symbol, count in Counter(symbols).items() if count > 1)
+        if repeated:
+            msg = f"repeated symbols {repeated[:5]}; name each symbol once"
+            raise ValueError(msg)
+        return symbols
 
 
 class FeatureRow(Strict):

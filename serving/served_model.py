@@ -97,7 +97,11 @@ def read_manifest(folder: Path) -> Manifest:
     except (OSError, TypeError, KeyError, ValueError) as error:
         msg = f"{path} is not a champion's manifest ({error}); run `bellwether package` again"
         raise ValueError(msg) from error
-    _check_views(manifest, path)
+    listed = [name for view in manifest.views for name in view.features]
+    if not listed or sorted(listed) != sorted(manifest.feature_names):
+        strangers = sorted(set(manifest.feature_names) ^ set(listed))[:5] or sorted(listed)[:5]
+        msg = f"{path}: views and feature_names differ in {strangers}; run `bellwether package` again"
+        raise ValueError(msg)
     return manifest
 
 
@@ -112,14 +116,6 @@ def _as_of_today(content: dict[str, Any]) -> dict[str, Any]:
     views = [{"name": view, "features": names} for view, names in by_view.items()]
     added = {"release": "", "feature_set": content["feature_service"], "views": views, "settings": {}}
     return {**kept, **added}
-
-
-def _check_views(manifest: Manifest, path: Path) -> None:
-    held = [name for view in manifest.views for name in view.features]
-    if not held or sorted(held) != sorted(manifest.feature_names):
-        strangers = sorted(set(manifest.feature_names) ^ set(held))[:5] or sorted(held)[:5]
-        msg = f"{path}: views and feature_names differ in {strangers}; run `bellwether package` again"
-        raise ValueError(msg)
 
 
 def digest_folder(folder: Path) -> str:
@@ -172,22 +168,15 @@ def load_served_model(folder: Path) -> ServedModel:
         If manifest and forecaster do not fit each other.
     """
     model = ServedModel(read_manifest(folder), folder)
-    if model.manifest.is_row_model:
-        _check_features(model)
-        model.predict(_blank_row(model.manifest))
-    return model
-
-
-def _check_features(model: ServedModel) -> None:
+    if not model.manifest.is_row_model:
+        return model
     names, wanted = model.manifest.feature_names, tuple(model.forecaster.feature_names)
     if names != wanted:
         msg = (
-            f"{model.folder}: the manifest names {len(names)} features, the model {len(wanted)}, "
+            f"{folder}: the manifest names {len(names)} features, the model {len(wanted)}, "
             "not the same in the same order; package it again"
         )
         raise ValueError(msg)
-
-
-def _blank_row(manifest: Manifest) -> pl.DataFrame:
-    features = {name: pl.Series([None], dtype=pl.Float64) for name in manifest.feature_names}
-    return pl.DataFrame({"symbol": ["WARM-UP"], "session": [date(2000, 1, 3)], **features})
+    unknown = {name: pl.Series([None], dtype=pl.Float64) for name in names}
+    model.predict(pl.DataFrame({"symbol": ["WARM-UP"], "session": [date(2000, 1, 3)], **unknown}))
+    return model

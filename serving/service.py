@@ -26,7 +26,7 @@ Answering = Callable[[Any, str], Answer]
 _arguments = bentoml.use_arguments(ServiceArguments)
 
 
-class ForecastInput(ForecastRequest, bentoml.IODescriptor):  # type: ignore[misc]
+class _ReadMessage(bentoml.IODescriptor):  # type: ignore[misc]
     """Hands on the message that the middleware has read."""
 
     __root_input__ = True
@@ -35,24 +35,15 @@ class ForecastInput(ForecastRequest, bentoml.IODescriptor):  # type: ignore[misc
     async def from_http_request(cls, request: Request, serde: Any) -> RequestContext:
         """Return the request's context with its message."""
         del serde
-        return _context_of(request)
+        return request.scope[CONTEXT]  # type: ignore[no-any-return]
 
 
-class BatchInput(BatchRequest, bentoml.IODescriptor):  # type: ignore[misc]
-    """Hands on the message that the middleware has read."""
-
-    __root_input__ = True
-
-    @classmethod
-    async def from_http_request(cls, request: Request, serde: Any) -> RequestContext:
-        """Return the request's context with its message."""
-        del serde
-        return _context_of(request)
+class ForecastInput(ForecastRequest, _ReadMessage):
+    """The message of ``POST /forecast``."""
 
 
-def _context_of(request: Request) -> RequestContext:
-    context: RequestContext = request.scope[CONTEXT]
-    return context
+class BatchInput(BatchRequest, _ReadMessage):
+    """The message of ``POST /forecast_batch``."""
 
 
 @bentoml.service(
@@ -99,15 +90,11 @@ def _answer(answering: Answering[Answer], context: RequestContext) -> Answer | R
     return answer
 
 
-def _current_config() -> MiddlewareConfig:
-    config: MiddlewareConfig = bentoml.get_current_service().config
-    return config
+def _specification() -> Any:
+    return BellwetherService.openapi_spec.asdict()  # type: ignore[attr-defined]
 
 
-def _specification() -> dict[str, Any]:
-    described: dict[str, Any] = BellwetherService.openapi_spec.asdict()  # type: ignore[attr-defined]
-    return described
-
-
-BellwetherService.add_asgi_middleware(RequestMiddleware, config=_current_config)  # type: ignore[attr-defined]
+BellwetherService.add_asgi_middleware(  # type: ignore[attr-defined]
+    RequestMiddleware, config=lambda: bentoml.get_current_service().config
+)
 BellwetherService.mount_asgi_app(api_page(_specification, version_of(embedded_manifest())))  # type: ignore[attr-defined]

@@ -83,10 +83,7 @@ def settings_of_home(defaults: Mapping[str, Any], home: Path) -> ServiceSettings
         if not feature_store["connection"]:
             msg = f"{CONNECTION_VARIABLE} is not set; set it to Redis's connection, such as host:6379"
             raise ValueError(msg)
-    sections = {**defaults, "feature_store": feature_store, **_folders_of(home)}
+    # The one place of the service that knows what lies where in a home.
+    folders = {"feast_folder": str(home / "feast"), "bento_folder": str(home / "bento")}
+    sections = {**defaults, "feature_store": feature_store, **folders}
     return ServiceSettings.model_validate_json(json.dumps(sections))
-
-
-def _folders_of(home: Path) -> dict[str, str]:
-    """Return what lies where in a home: the one place of the service that knows."""
-    return {"feast_folder": str(home / "feast"), "bento_folder": str(home / "bento")}

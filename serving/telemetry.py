@@ -96,10 +96,8 @@ class SwitchRecorder:
         if outcome == "unchanged":
             return
         SWITCHES.labels(outcome).inc()
-        if model is not None and outcome == "switched":
-            self._point_at(model)
-
-    def _point_at(self, model: ServedModel) -> None:
+        if model is None or outcome != "switched":
+            return
         if self._labels is not None:
             CHAMPION.labels(*self._labels).set(0)
         manifest = model.manifest

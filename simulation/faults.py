@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date, timedelta
 
 import numpy as np
@@ -36,7 +36,11 @@ def inject_faults(rows: pl.DataFrame, session: date, params: FaultParams, seed: 
     draw = draw_for_session(seed, Stream.FAULTS, session)
     order = draw.permutation(rows.height)
     parts, start = [], 0
-    for kind, count in _counts(rows.height, params, draw):
+    at_least = 1 if params.fault_sessions else 0
+    for kind in RATES:
+        rate = getattr(params, kind)
+        drawn = int(draw.binomial(rows.height, rate))
+        count = max(drawn, at_least) if rate > 0 else 0
         hit = rows[np.sort(order[start : start + count])]
         parts.append(_FAULTS[kind](hit, draw))
         start += count
@@ -53,14 +57,6 @@ def repeat_some(texts: pl.DataFrame, session: date, params: FaultParams, seed: i
     return pl.concat([texts, twice])
 
 
-def _counts(rows: int, params: FaultParams, draw: np.random.Generator) -> Iterator[tuple[str, int]]:
-    at_least = 1 if params.fault_sessions else 0
-    for kind in RATES:
-        rate = getattr(params, kind)
-        drawn = int(draw.binomial(rows, rate))
-        yield kind, max(drawn, at_least) if rate > 0 else 0
-
-
 def _nulls(rows: pl.DataFrame, draw: np.random.Generator) -> pl.DataFrame:
     which = pl.Series(draw.integers(0, 5, rows.height))
     fields = (*PRICES, "volume")
@@ -75,10 +71,6 @@ def _bad_ticks(rows: pl.DataFrame, draw: np.random.Generator) -> pl.DataFrame:
     return _scaled(rows, np.where(up, size, 1 / size))
 
 
-def _duplicates(rows: pl.DataFrame, _: np.random.Generator) -> pl.DataFrame:
-    return pl.concat([rows, rows])
-
-
 def _corrections(rows: pl.DataFrame, draw: np.random.Generator) -> pl.DataFrame:
     wrong = _scaled(rows, 1 + draw.choice([-1, 1], rows.height) * draw.uniform(0.01, 0.05, rows.height))
     days = pl.Series(draw.integers(1, 6, rows.height)) * timedelta(days=1)
@@ -86,21 +78,9 @@ def _corrections(rows: pl.DataFrame, draw: np.random.Generator) -> pl.DataFrame:
     return pl.concat([wrong, right])
 
 
-def _missing_symbols(rows: pl.DataFrame, _: np.random.Generator) -> pl.DataFrame:
-    return rows.clear()
-
-
 def _late_arrivals(rows: pl.DataFrame, draw: np.random.Generator) -> pl.DataFrame:
     delay = pl.Series(draw.integers(16 * 60, 72 * 60, rows.height)) * timedelta(minutes=1)
     return rows.with_columns(received_at=pl.col("received_at") + delay)
-
-
-def _ohlc_violations(rows: pl.DataFrame, _: np.random.Generator) -> pl.DataFrame:
-    return rows.with_columns(high=pl.col("low") - 0.01, low=pl.col("high") + 0.01)
-
-
-def _negative_prices(rows: pl.DataFrame, _: np.random.Generator) -> pl.DataFrame:
-    return rows.with_columns(close=-pl.col("close"))
 
 
 def _off_calendar(rows: pl.DataFrame, _: np.random.Generator) -> pl.DataFrame:
@@ -111,12 +91,14 @@ def _off_calendar(rows: pl.DataFrame, _: np.random.Generator) -> pl.DataFrame:
 _FAULTS: dict[str, Fault] = {
     "nulls": _nulls,
     "bad_ticks": _bad_ticks,
-    "duplicates": _duplicates,
+    "duplicates": lambda rows, _: pl.concat([rows, rows]),
     "corrections": _corrections,
-    "missing_symbols": _missing_symbols,
+    "missing_symbols": lambda rows, _: rows.clear(),
     "late_arrivals": _late_arrivals,
-    "ohlc_violations": _ohlc_violations,
-    "negative_prices": _negative_prices,
+    "ohlc_violations": lambda rows, _: rows.with_columns(
+        high=pl.col("low") - 0.01, low=pl.col("high") + 0.01
+    ),
+    "negative_prices": lambda rows, _: rows.with_columns(close=-pl.col("close")),
     "off_calendar": _off_calendar,
 }
 

@@ -141,13 +141,19 @@ class MarketPath:
         bars = self._draw_bars(draw, returns, volatility, split, dividend)
         relative = returns - returns[listed].mean() if listed.any() else returns
         log_volume = self._draw_log_volume(draw, returns, volatility)
-        self._remember(relative, log_volume, listed)
+        # Today's signal and volume come first in their histories.
+        shock = np.clip(log_volume - self._log_volumes.mean(axis=0), -1.0, 1.0)
+        signal = np.clip(relative, -RETURN_CAP, RETURN_CAP) * (1 + VOLUME_TILT * shock)
+        self._signals = np.vstack([np.where(listed, signal, 0.0), self._signals[:-1]])
+        self._log_volumes = np.vstack([log_volume, self._log_volumes[:-1]])
+        weights = np.arange(LAST_EFFECT - 1, 0, -1.0)[:, None]
+        score = -self._coefficient * (weights * self._signals[: LAST_EFFECT - 1]).sum(axis=0)
         self._shares = self._shares * split
         return MarketDay(
             session, position, listed, self._listings.identity.copy(), *bars,
             volume=np.round(np.exp(log_volume) * self._shares),
             dividend=dividend, split=split, relative_return=relative,
-            surprise=relative / np.hypot(self._scale, SECTOR_VOLATILITY), score=self._score(),
+            surprise=relative / np.hypot(self._scale, SECTOR_VOLATILITY), score=score,
         )  # fmt: skip
 
     def _settle(self, slot: int) -> None:
@@ -175,14 +181,11 @@ class MarketPath:
         by_sector = SECTOR_VOLATILITY * self._sectors.apply(innovations[1 : 1 + sectors])
         own = self._scale * self._own.apply(innovations[1 + sectors :])
         jumps = np.where(draw.random(count) < JUMP_CHANCE, JUMP_SIZE * draw.standard_normal(count), 0.0)
-        multiplier = self._multiplier(session)
+        regime = self._params.regime_break
+        multiplier = regime.volatility_multiplier if regime and session >= regime.session else 1.0
         shocks = multiplier * (self._beta * market + by_sector[sector] + own)
         planted = -self._coefficient * self._signals[FIRST_EFFECT - 1 : LAST_EFFECT].sum(axis=0)
         return COMMON_DRIFT + shocks + jumps + planted, multiplier * np.sqrt(variance)
-
-    def _multiplier(self, session: date) -> float:
-        regime = self._params.regime_break
-        return regime.volatility_multiplier if regime and session >= regime.session else 1.0
 
     def _draw_bars(
         self, draw: np.random.Generator, returns: Floats, volatility: Floats, split: Floats, dividend: Floats
@@ -212,18 +215,6 @@ class MarketPath:
         size = np.minimum(np.abs(returns) / volatility, 4.0)
         log_volume: Floats = self._base_volume + self._activity + 0.35 * noise[1] + 0.3 * (size - 0.75)
         return log_volume
-
-    def _remember(self, relative: Floats, log_volume: Floats, listed: Flags) -> None:
-        """Put today's signal and volume first in their histories."""
-        shock = np.clip(log_volume - self._log_volumes.mean(axis=0), -1.0, 1.0)
-        signal = np.clip(relative, -RETURN_CAP, RETURN_CAP) * (1 + VOLUME_TILT * shock)
-        self._signals = np.vstack([np.where(listed, signal, 0.0), self._signals[:-1]])
-        self._log_volumes = np.vstack([log_volume, self._log_volumes[:-1]])
-
-    def _score(self) -> Floats:
-        weights = np.arange(LAST_EFFECT - 1, 0, -1.0)[:, None]
-        score: Floats = -self._coefficient * (weights * self._signals[: LAST_EFFECT - 1]).sum(axis=0)
-        return score
 
 
 @lru_cache(maxsize=4)

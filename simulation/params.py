@@ -40,8 +40,7 @@ class FaultParams:
     off_calendar: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in RATES:
-            _check_range(name, getattr(self, name), 0, 1)
+        _check_ranges(self, **dict.fromkeys(RATES, (0, 1)))
         total = sum(getattr(self, name) for name in RATES)
         if total > 1:
             msg = (
@@ -62,7 +61,7 @@ class RegimeBreak:
     volatility_multiplier: float
 
     def __post_init__(self) -> None:
-        _check_range("volatility_multiplier", self.volatility_multiplier, 0.1, 10)
+        _check_ranges(self, volatility_multiplier=(0.1, 10))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,16 +82,21 @@ class SimulatedParams:
     faults: FaultParams = field(default_factory=FaultParams)
 
     def __post_init__(self) -> None:
-        _check_range("symbols", self.symbols, 2, 20_000)
-        _check_range("seed", self.seed, 0, 2**63 - 1)
-        _check_range("sectors", self.sectors, 1, 11)
-        _check_range("alpha_rank_ic", self.alpha_rank_ic, 0, 0.3)
-        _check_range("annual_turnover", self.annual_turnover, 0, 1)
-        _check_range("headline_rate", self.headline_rate, 0, 20)
-        _check_range("post_rate", self.post_rate, 0, 20)
+        _check_ranges(
+            self,
+            symbols=(2, 20_000),
+            seed=(0, 2**63 - 1),
+            sectors=(1, 11),
+            alpha_rank_ic=(0, 0.3),
+            annual_turnover=(0, 1),
+            headline_rate=(0, 20),
+            post_rate=(0, 20),
+        )
 
 
-def _check_range(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        msg = f"{name}={value} must lie in {low}..{high}"
-        raise ValueError(msg)
+def _check_ranges(params: object, **ranges: tuple[float, float]) -> None:
+    for name, (low, high) in ranges.items():
+        value = getattr(params, name)
+        if not low <= value <= high:
+            msg = f"{name}={value} must lie in {low}..{high}"
+            raise ValueError(msg)

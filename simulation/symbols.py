@@ -137,17 +137,12 @@ class Listings:
         self._due = np.where(leaving, position + gap, self._due)
         arriving = (self.identity == NOBODY) & ~leaving & (self._due <= position)
         for slot in np.flatnonzero(arriving):
-            self.identity[slot] = self._take_number(int(slot))
+            # The number of the slot's first symbol, then the next unused one.
+            number = self._first[slot]
+            if number == NOBODY:
+                number, self._next = self._next, self._next + 1
+            self.identity[slot], self._first[slot] = number, NOBODY
         return self.identity != NOBODY, arriving
-
-    def _take_number(self, slot: int) -> int:
-        """Return the number of the slot's first symbol, then the next unused one."""
-        first = int(self._first[slot])
-        if first != NOBODY:
-            self._first[slot] = NOBODY
-            return first
-        self._next += 1
-        return self._next - 1
 
 
 def draw_actions(

@@ -48,14 +48,16 @@ class StagePod(KubernetesPodOperator):
         asset: Asset | None = None,
         **kwargs: Any,
     ) -> None:
+        claim = k8s.V1PersistentVolumeClaimVolumeSource(claim_name=pod["home_claim"])
+        amounts = {"cpu": pod["cpu"], "memory": pod["memory"]}
         super().__init__(
             image=pod["image"],
             namespace=pod["namespace"],
             service_account_name=pod["service_account"],
             name=f"bellwether-{kwargs['task_id'].replace('_', '-')}",
-            volumes=[_home_volume(pod["home_claim"])],
+            volumes=[k8s.V1Volume(name="home", persistent_volume_claim=claim)],
             volume_mounts=[k8s.V1VolumeMount(name="home", mount_path=home)],
-            container_resources=_resources(pod),
+            container_resources=k8s.V1ResourceRequirements(requests=amounts, limits=amounts),
             do_xcom_push=True,
             skip_on_exit_code=EXIT_NOTHING_TO_DO,
             outlets=[asset] if asset else [],
@@ -100,13 +102,3 @@ def exit_code_of(pod: Any, container: str) -> int | None:
         if status.name == container and status.state and status.state.terminated:
             return status.state.terminated.exit_code
     return None
-
-
-def _home_volume(claim: str) -> k8s.V1Volume:
-    source = k8s.V1PersistentVolumeClaimVolumeSource(claim_name=claim)
-    return k8s.V1Volume(name="home", persistent_volume_claim=source)
-
-
-def _resources(pod: Mapping[str, str]) -> k8s.V1ResourceRequirements:
-    amounts = {"cpu": pod["cpu"], "memory": pod["memory"]}
-    return k8s.V1ResourceRequirements(requests=amounts, limits=amounts)

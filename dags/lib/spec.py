@@ -110,27 +110,21 @@ class DagSpec:
             "max_active_runs": self.max_active_runs,
             "tags": self.tags,
             "is_paused_upon_creation": False,
-            "default_args": self._task_defaults(),
-            "deadline": self._deadline(),
+            "default_args": {
+                "owner": self.owner,
+                "retries": self.retries,
+                "retry_delay": timedelta(seconds=self.retry_delay_seconds),
+                "retry_exponential_backoff": True,
+                "execution_timeout": timedelta(minutes=self.timeout_minutes),
+                "on_failure_callback": on_failure,
+            },
+            "deadline": DeadlineAlert(
+                name=f"{self.dag_id} within {self.deadline_minutes} minutes",
+                reference=DeadlineReference.DAGRUN_QUEUED_AT,
+                interval=timedelta(minutes=self.deadline_minutes),
+                callback=SyncCallback(on_late),
+            ),
         }
-
-    def _task_defaults(self) -> dict[str, Any]:
-        return {
-            "owner": self.owner,
-            "retries": self.retries,
-            "retry_delay": timedelta(seconds=self.retry_delay_seconds),
-            "retry_exponential_backoff": True,
-            "execution_timeout": timedelta(minutes=self.timeout_minutes),
-            "on_failure_callback": on_failure,
-        }
-
-    def _deadline(self) -> DeadlineAlert:
-        return DeadlineAlert(
-            name=f"{self.dag_id} within {self.deadline_minutes} minutes",
-            reference=DeadlineReference.DAGRUN_QUEUED_AT,
-            interval=timedelta(minutes=self.deadline_minutes),
-            callback=SyncCallback(on_late),
-        )
 
 
 def load_spec(dag_id: str) -> DagSpec:

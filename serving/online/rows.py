@@ -34,7 +34,8 @@ def read_rows(
     """Return the online rows of `view`; see `serving.online.feast_store.FeastOnlineStore.read_view`."""
     fields = list(view.features)
     if features is not None:
-        fields = _pick(fields, [*_VERSION_FIELDS, *features])
+        by_name = {field.name: field for field in fields}
+        fields = [by_name[name] for name in (*_VERSION_FIELDS, *features) if name in by_name]
     names, wanted = [field.name for field in fields], list(symbols)
     found: list[tuple[str, dict[str, Value]]] = []
     for start in range(0, len(wanted), _READ_AT_ONCE):
@@ -43,11 +44,6 @@ def read_rows(
         rows = store._get_provider().online_read(store.config, view, keys, requested_features=names)
         found += [(symbol, values) for symbol, (_, values) in zip(part, rows, strict=True) if values]
     return decode_rows(view, found, fields)
-
-
-def _pick(fields: Sequence[feast.Field], names: Sequence[str]) -> list[feast.Field]:
-    by_name = {field.name: field for field in fields}
-    return [by_name[name] for name in names if name in by_name]
 
 
 def decode_rows(
