@@ -397,4 +397,4 @@ def run_concurrently(*calls: Callable[[], Answer]) -> list[Answer]:
 
 def decode_versions(text: str | None) -> dict[str, int]:
     """Return the table versions that a stage run recorded as JSON."""
-    return json.loads(text) if text else {}  # type: ignore[no-any-return]
+    return json.loads(text) if text else {}
