@@ -57,11 +57,6 @@ def feature_digest(name: str) -> str:
     return _digest_feature(view_of(name), name)
 
 
-def set_digest(names: Iterable[str]) -> str:
-    """Return the digest of features in this order, names included."""
-    return _digest([(name, feature_digest(name)) for name in names])
-
-
 def view_digest(view: FeatureView) -> str:
     """Return the digest of all that the rows of a view's table depend on, source rows aside."""
     features = [_digest_feature(view, name) for name in view.feature_names]

@@ -75,17 +75,3 @@ class FeaturesParams:
         from features.sets import FeatureSet
 
         return tuple(FeatureSet(name=name, features=names) for name, names in self.sets.items())
-
-    def find_set(self, name: str) -> FeatureSet:
-        """Return the set called `name`.
-
-        Raises
-        ------
-        ValueError
-            If there is none, with the names that there are.
-        """
-        for one in self.feature_sets():
-            if one.name == name:
-                return one
-        msg = f"feature set {name!r} is none of features.sets: {', '.join(self.sets)}; add it there"
-        raise ValueError(msg)

@@ -9,8 +9,8 @@ import pytest
 
 from features.feature import Feature
 from features.labels import compute_labels
-from features.leakage import drop_rows, find_look_ahead, find_overreach, scramble_rows
 from features.views import find_view, primary_view
+from tests.leakage.look_ahead import drop_rows, find_look_ahead, find_overreach, scramble_rows
 from tests.panels import compute_daily, compute_text, random_panel, sessions_of
 
 SESSIONS = 330
