@@ -38,9 +38,11 @@ class Forecaster(Protocol):
     @property
     def caveats(self) -> tuple[str, ...]:
         """What the last fit wants its readers to know, such as that it cannot be reproduced."""
+        ...
 
     def fit(self, train: pl.DataFrame, validation: pl.DataFrame) -> Self:
         """Fit on `train`; `validation` may only decide when to stop (and join a refit)."""
+        ...
 
     def predict(self, frame: pl.DataFrame, *, first_session: date | None = None) -> pl.DataFrame:
         """Forecast every row from `first_session` on; earlier rows serve as history only.
@@ -51,16 +53,20 @@ class Forecaster(Protocol):
             Columns `symbol`, `session`, `value` (Float64, never null) and, where the family has
             them, `q10`, `q50`, `q90` in the unit of the target, ordered; sorted by session, symbol.
         """
+        ...
 
     def importance(self) -> dict[str, float]:
         """Return each feature's share of the model's work; shares add up to 1, or all are 0."""
+        ...
 
     def save(self, folder: Path) -> None:
         """Write ``forecaster.json`` and the weights in a safe format under `folder`."""
+        ...
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote; predictions are bit-equal to the saved object's."""
+        ...
 
 
 def build_forecaster(

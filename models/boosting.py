@@ -65,12 +65,15 @@ class Trees(Protocol):
     @property
     def rounds(self) -> int:
         """Boosting rounds that were kept, at least 1."""
+        ...
 
     def add_to(self, margin: np.ndarray, visible: np.ndarray) -> np.ndarray:
         """Return `margin` plus all of the trees' work, float64, shape (rows,); each row by itself."""
+        ...
 
     def contributions(self, visible: np.ndarray) -> np.ndarray:
         """Return the mean absolute contribution of each visible feature, shape (columns,)."""
+        ...
 
 
 class ResidualBooster(Protocol):
@@ -78,6 +81,7 @@ class ResidualBooster(Protocol):
 
     def fit(self, rows: Rows, start: LinearStart, *, max_rounds: int, validation: Rows | None) -> Trees:
         """Fit up to `max_rounds` rounds, as many as `validation` bears out; all of them without it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

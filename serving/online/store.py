@@ -65,9 +65,12 @@ class OnlineStore(Protocol):
 
         The rows may be of any session: the caller refuses those it does not want.
         """
+        ...
 
     def published(self) -> Published | None:
         """Return what the newest publication was about, None before the first."""
+        ...
 
     def version(self) -> Hashable | None:
         """Return something that differs after every publication; None if the store cannot tell."""
+        ...
