@@ -18,7 +18,6 @@ _APPEL = (
 )
 _MACD_LENGTH = windows.exponential_length(26)
 
-
 _FAST = windows.exponential_mean("close", 12, adjustment="price_adjustment_factor")
 _SLOW = windows.exponential_mean("close", 26, adjustment="price_adjustment_factor")
 _SINCE_LOW = windows.since_minimum("low", 26, adjustment="price_adjustment_factor")

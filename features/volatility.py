@@ -25,9 +25,8 @@ def _log_ratio(numerator: str, denominator: str) -> pl.Expr:
 
 
 _LOG_RANGE = _log_ratio("high", "low")
-_GARMAN_KLASS_VARIANCE = 0.5 * _LOG_RANGE.pow(2) - (2.0 * log(2.0) - 1.0) * pl.col("intraday_log_return").pow(
-    2
-)
+_LOG_BODY = pl.col("intraday_log_return")
+_GARMAN_KLASS_VARIANCE = 0.5 * _LOG_RANGE.pow(2) - (2.0 * log(2.0) - 1.0) * _LOG_BODY.pow(2)
 
 
 def rogers_satchell_variance() -> pl.Expr:

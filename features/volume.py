@@ -15,7 +15,6 @@ _feature = partial(Feature, family="volume")
 _KARPOFF = "Karpoff (1987), J. Financial and Quantitative Analysis 22(1)"
 _ABNORMAL = "Gervais, Kaniel and Mingelgrin (2001), J. Finance 56(3)"
 
-
 _CHANGE = (pl.col("volume") * pl.col("share_adjustment_factor") / windows.lag("volume")).log()
 _SIGNED = pl.col("volume") * pl.col("simple_return").sign()
 _COUNTED = pl.when(pl.col("simple_return").is_not_null()).then(pl.col("volume"))

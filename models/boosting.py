@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 import polars as pl
 
-from models.family_params import BoostingParams
+from models.boosting_params import BoostingParams
 from models.forecast_frames import check_fit_frames, feature_matrix
 from models.linear import LinearScorer
 from models.payoffs import fit_payoff_scorer, weigh_addition

@@ -18,7 +18,7 @@ import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 
 from models.device import resolve_device
-from models.family_params import NetworkParams
+from models.network_params import NetworkParams
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from models.family_params import NO_LIMIT, NetworkParams, check_ranges
+from models.family_params import NO_LIMIT, check_ranges
+from models.network_params import NetworkParams
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

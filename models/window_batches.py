@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.family_params import NetworkParams
+from models.network_params import NetworkParams
 from models.sequence_windows import Panel
 
 VALIDATION_BATCH = 1024

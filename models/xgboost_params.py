@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from models.family_params import NO_LIMIT, BoostingParams, check_ranges
+from models.boosting_params import BoostingParams
+from models.family_params import NO_LIMIT, check_ranges
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from models.boosting import LinearStart, Rows, fit_boosted_score, fit_linear_start, labelled_rows, stack_rows
-from models.family_params import BoostingParams
+from models.boosting_params import BoostingParams
 from tests.models.test_xgboost_forecaster import cut, make_curved
 
 NAMES = ("a", "b")

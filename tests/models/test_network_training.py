@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from models.family_params import NetworkParams
+from models.network_params import NetworkParams
 from models.network_training import fit_network
 from models.sequence_windows import Panel
 from models.window_batches import Batch, Examples, WindowsDataModule

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from models.family_params import NetworkParams
+from models.network_params import NetworkParams
 from models.sequence_windows import Panel
 from models.window_batches import Examples, WindowsDataModule, draw_batches
 
