@@ -52,7 +52,11 @@ def inspect_jdk(home: Path) -> Jdk | None:
     modules = parse_modules(text)
     if version is None:
         return None
-    return Jdk(home, version, VECTOR_MODULE in (modules or list_modules(home)))
+    if not modules:
+        command = [str(home / "bin" / "java"), "--list-modules"]
+        answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        modules = frozenset(line.split("@")[0] for line in answer.stdout.splitlines())
+    return Jdk(home, version, VECTOR_MODULE in modules)
 
 
 def parse_version(release: str) -> int | None:
@@ -65,13 +69,6 @@ def parse_modules(release: str) -> frozenset[str]:
     """Return the modules that a `release` file lists; an empty set where it lists none."""
     found = re.search(r'^MODULES="([^"]*)"', release, re.MULTILINE)
     return frozenset(found.group(1).split()) if found else frozenset()
-
-
-def list_modules(home: Path) -> frozenset[str]:
-    """Ask the Java at `home` itself for its modules."""
-    command = [str(home / "bin" / "java"), "--list-modules"]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    return frozenset(line.split("@")[0] for line in answer.stdout.splitlines())
 
 
 def candidate_homes(root: Path, java_home: str | None) -> Iterator[Path]:

@@ -61,7 +61,7 @@ class Lake(Protocol):
         ...
 
     def collect_table(self, contract: TableContract) -> pl.DataFrame:
-        """Bring a table of few rows here; the frame is kept while the table's version stands."""
+        """Bring a table of few rows here; the frame is kept while the table's version stays."""
         ...
 
     def collect_if_small(self, frame: DistributedFrame) -> Frame:
@@ -85,7 +85,7 @@ class Lake(Protocol):
         ...
 
     def insert_absent(self, contract: TableContract, frame: Frame, *, scope: str = "true") -> int:
-        """Append the rows whose key does not stand in the table yet; return how many."""
+        """Append the rows whose key the table does not hold yet; return how many."""
         ...
 
     def distribute(self, frame: Frame, schema: Mapping[str, Any]) -> DistributedFrame:

@@ -33,7 +33,7 @@ class RunLog(Protocol):
         ...
 
     def record(
-        self, report: StageReport, window: SessionRange, *, started_at: datetime, finished_at: datetime
+        self, report: StageReport, sessions: SessionRange, *, started_at: datetime, finished_at: datetime
     ) -> None:
         """Append the run as the stage's last commit."""
         ...

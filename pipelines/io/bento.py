@@ -117,7 +117,9 @@ class BentoRepository:
         if existing is not None:
             _check_same(existing, champion)
             return existing
-        self._discard_partial(tag)
+        # What an interrupted build has left under this tag would be refused by the store.
+        name, _, number = tag.partition(":")
+        shutil.rmtree(self.bentos / name / number, ignore_errors=True)
         with _build_context(champion) as context:
             self._build(tag, context, read_manifest(champion).family)
         built = self.find(tag)
@@ -126,10 +128,6 @@ class BentoRepository:
             raise TransientError(msg)
         _check_same(built, champion)
         return built
-
-    def _discard_partial(self, tag: str) -> None:
-        name, _, number = tag.partition(":")
-        shutil.rmtree(self.bentos / name / number, ignore_errors=True)
 
     def _build(self, tag: str, context: Path, family: str) -> None:
         store = self._store()

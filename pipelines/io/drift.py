@@ -104,6 +104,8 @@ def render_report(page: DriftPage) -> Rendered:
     Distances are measured on rows, and a market moves all rows of a session together: they describe
     what changed, and the verdict comes from the session-level measures above them.
     """
+    drawn = _graphs(page.realised)
+    realised = [_heading("Realised rank correlation", "" if drawn else _NO_OUTCOME), *drawn]
     parts: list[Any] = [
         _Section(name="verdict", widgets=_verdict_widgets(page)),
         _Section(name="features", widgets=[_heading("Drift of the features", _FEATURES_TEXT)]),
@@ -115,7 +117,7 @@ def render_report(page: DriftPage) -> Rendered:
             _drift_of(page.forecasts, page.distance),
         ]
     parts += [
-        _Section(name="realised", widgets=_realised_widgets(page)),
+        _Section(name="realised", widgets=realised),
         _Section(name="quality", widgets=[_heading("Data quality", _QUALITY_TEXT)]),
         DataSummaryPreset(columns=[*page.features, *page.forecasts]),
     ]
@@ -165,11 +167,6 @@ def _verdict_widgets(page: DriftPage) -> list[BaseWidgetInfo]:
     if page.remarks:
         widgets.append(text_widget(text="\n\n".join(page.remarks)))
     return [*widgets, *_graphs(page.measures)]
-
-
-def _realised_widgets(page: DriftPage) -> list[BaseWidgetInfo]:
-    drawn = _graphs(page.realised)
-    return [_heading("Realised rank correlation", "" if drawn else _NO_OUTCOME), *drawn]
 
 
 def _heading(title: str, text: str) -> BaseWidgetInfo:

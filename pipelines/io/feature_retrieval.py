@@ -13,7 +13,7 @@ import polars as pl
 
 from features.views import FeatureView, find_view, names_by_view, primary_view
 from pipelines.base.context import Context
-from pipelines.base.frames import DistributedFrame, Frame
+from pipelines.base.frames import Frame
 from pipelines.io.feature_store import open_feature_store
 from pipelines.io.lake_params import LakeParams
 from pipelines.tables import queries
@@ -57,9 +57,13 @@ def read_features(context: Context, rows: Frame, names: Sequence[str], *, at: st
     if isinstance(rows, pl.DataFrame):
         joined = _join_here(context, rows, wanted, at)
         if joined is not None:
-            kept = dict.fromkeys(["symbol", *rows.columns])
-            return joined.select(*kept, *names)
-        rows = _with_symbols(context, rows)
+            return joined.select(*dict.fromkeys(["symbol", *rows.columns]), *names)
+        spread = context.lake.distribute(rows, rows.schema)
+        if "symbol" not in rows.columns:
+            table, sessions = feature_table(primary_view()), rows["session"].unique().to_list()
+            query = queries.entities_of_sessions(table, "symbol", sessions)
+            spread = spread.join(context.lake.scan_query(query, table), on="session", how="inner")
+        rows = spread
     joined_there: Frame = open_feature_store(context).point_in_time_frame(rows, names, at=at)
     return joined_there
 
@@ -132,13 +136,3 @@ def _valid_vectors(
     if rows.height * per_row > context.params(LakeParams).local_rows:
         return None
     return newest_admitted(rows, versions, at).filter(pl.col("valid"))
-
-
-def _with_symbols(context: Context, rows: pl.DataFrame) -> DistributedFrame:
-    """Return rows of this process as a distributed frame, for every symbol if none is named."""
-    spread = context.lake.distribute(rows, rows.schema)
-    if "symbol" in rows.columns:
-        return spread
-    table, sessions = feature_table(primary_view()), rows["session"].unique().to_list()
-    symbols = context.lake.scan_query(queries.entities_of_sessions(table, "symbol", sessions), table)
-    return spread.join(symbols, on="session", how="inner")

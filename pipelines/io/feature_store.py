@@ -94,7 +94,9 @@ class FeatureStore:
             "online": self._params.online,
             "feast": feast.__version__,
         }
-        if read_record(self._folder / APPLIED_FILE) == wanted and self._has_files():
+        needed = [REGISTRY_FILE, *([ONLINE_FILE] if self._params.online == "sqlite" else [])]
+        there = all((self._folder / name).is_file() for name in needed)
+        if there and read_record(self._folder / APPLIED_FILE) == wanted:
             return False
         self._folder.mkdir(parents=True, exist_ok=True)
         fresh = self._folder / f"{REGISTRY_FILE}.new"
@@ -112,10 +114,6 @@ class FeatureStore:
 
     def _config(self, registry: str) -> feast.RepoConfig:
         return build_config(self._params, self._folder, registry=registry, offline_store=OFFLINE_STORE)
-
-    def _has_files(self) -> bool:
-        needed = [REGISTRY_FILE, *([ONLINE_FILE] if self._params.online == "sqlite" else [])]
-        return all((self._folder / name).is_file() for name in needed)
 
     def point_in_time_frame(
         self,
@@ -187,7 +185,7 @@ class FeatureStore:
         ----------
         rows : polars.DataFrame
             Columns of the view's gold table, at most one row a symbol. A row is older than another by
-            (`session`, `known_at`), for forecasts by (`session`, `issued_at`). Rows that stand there
+            (`session`, `known_at`), for forecasts by (`session`, `issued_at`). Rows that are there
             already are not written again.
 
         Raises

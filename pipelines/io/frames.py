@@ -80,12 +80,18 @@ def collect_rows(frame: Frame) -> list[dict[str, Any]]:
     return [row.asDict() for row in frame.collect()]
 
 
-def spark_difference(contract: TableContract, wanted: DataFrame, standing: DataFrame) -> DataFrame:
-    """Return the rows to insert, update or delete, marked in ``_change``."""
+def spark_difference(contract: TableContract, wanted: DataFrame, existing: DataFrame) -> DataFrame:
+    """Return the rows to insert, update or delete, marked in ``_change``.
+
+    Parameters
+    ----------
+    wanted, existing : pyspark.sql.DataFrame
+        The contract's columns; both unique by its key. Nulls, and NaN, are equal to one another.
+    """
     keys = list(contract.key)
     rest = [name for name in contract.columns if name not in contract.key]
     new = wanted.select(*keys, F.struct(*rest).alias("_new"))
-    old = standing.select(*keys, F.struct(*rest).alias("_old"))
+    old = existing.select(*keys, F.struct(*rest).alias("_old"))
     change = (
         F.when(F.col("_old").isNull(), "insert")
         .when(F.col("_new").isNull(), "delete")
@@ -98,19 +104,19 @@ def spark_difference(contract: TableContract, wanted: DataFrame, standing: DataF
     )
 
 
-def local_difference(contract: TableContract, wanted: pl.DataFrame, standing: pl.DataFrame) -> pl.DataFrame:
+def local_difference(contract: TableContract, wanted: pl.DataFrame, existing: pl.DataFrame) -> pl.DataFrame:
     """Return the rows to insert, update or delete, marked in ``_change``.
 
     Parameters
     ----------
-    wanted, standing : polars.DataFrame
+    wanted, existing : polars.DataFrame
         The contract's columns; both unique by its key.
     """
     keys = list(contract.key)
     columns = list(contract.columns)
-    new = wanted.join(standing, on=columns, how="anti", nulls_equal=True)
-    known = standing.select(keys).with_columns(_known=pl.lit(value=True))
+    new = wanted.join(existing, on=columns, how="anti", nulls_equal=True)
+    known = existing.select(keys).with_columns(_known=pl.lit(value=True))
     change = pl.when(pl.col("_known")).then(pl.lit("update")).otherwise(pl.lit("insert"))
     changed = new.join(known, on=keys, how="left").select(*columns, change.alias("_change"))
-    gone = standing.join(wanted, on=keys, how="anti").with_columns(_change=pl.lit("delete"))
+    gone = existing.join(wanted, on=keys, how="anti").with_columns(_change=pl.lit("delete"))
     return pl.concat([changed, gone.select(changed.columns)])

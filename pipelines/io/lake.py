@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import polars as pl
 import pyarrow as pa
@@ -22,15 +22,13 @@ from pipelines.io.frames import (
     Frame,
     conform,
     local_difference,
+    persisted,
     spark_difference,
     spark_schema,
     spark_type,
     to_arrow,
 )
 from pipelines.tables import queries
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 Answer = TypeVar("Answer")
 
@@ -162,11 +160,11 @@ class Lake:
         return rows if rows.height <= self.local_rows else frame
 
     def collect_table(self, contract: TableContract) -> pl.DataFrame:
-        """Collect a table of few rows; the frame is kept while the table's version stands."""
+        """Collect a table of few rows; the frame is kept while the table's version stays."""
         version = self.version(contract)
         kept = self._small.get(contract.name)
         if kept is None or kept[0] != version:
-            rows = self.collect_query(queries.whole_table(contract), contract)
+            rows = self.collect_query(queries.rows_of(contract, contract.columns, "true"), contract)
             kept = self._small[contract.name] = (version, rows)
         return kept[1]
 
@@ -180,22 +178,17 @@ class Lake:
             return None
         if latest <= since:
             return set()
-        if not self._has_commit(contract, since + 1):
+        if self._folder is not None:
+            kept = self._folder.has_commit(contract, since + 1)
+            return self._folder.changed(contract, column, since=since) if kept else None
+        path = self.path(contract.name)
+        entry = self.spark._jvm.org.apache.hadoop.fs.Path(f"{path}/_delta_log/{since + 1:020d}.json")
+        files = entry.getFileSystem(self.spark._jsparkSession.sessionState().newHadoopConf())
+        if not files.exists(entry):
             return None
-        if self._folder is not None:
-            return self._folder.changed(contract, column, since=since)
         feed = self.spark.read.format("delta").option("readChangeFeed", "true")
-        rows = feed.option("startingVersion", since + 1).load(self.path(contract.name))
+        rows = feed.option("startingVersion", since + 1).load(path)
         return {row[0] for row in rows.select(column).distinct().collect()}
-
-    def _has_commit(self, contract: TableContract, version: int) -> bool:
-        """Tell whether the log still holds the entry of a commit."""
-        if self._folder is not None:
-            return self._folder.has_commit(contract, version)
-        entry = f"{self.path(contract.name)}/_delta_log/{version:020d}.json"
-        place = self.spark._jvm.org.apache.hadoop.fs.Path(entry)
-        files = place.getFileSystem(self.spark._jsparkSession.sessionState().newHadoopConf())
-        return bool(files.exists(place))
 
     def append(self, contract: TableContract, frame: Frame, *, txn: str | None = None) -> bool:
         """Append rows in one commit and tell whether there was one.
@@ -207,12 +200,10 @@ class Lake:
         """
         self.ensure(contract)
         before = self.version(contract) if txn is not None else None
-        writer = (
-            self._laid_out(contract, self.distribute(frame, contract.schema))
-            .write.format("delta")
-            .mode("append")
-        )
-        writer = writer.option("mergeSchema", "true")
+        rows = self.distribute(frame, contract.schema).select(*contract.columns)
+        # One file a partition: every small file is one more to open for whoever reads the table later.
+        laid_out = rows.repartition(contract.partition_by) if contract.partition_by else rows.coalesce(1)
+        writer = laid_out.write.format("delta").mode("append").option("mergeSchema", "true")
         if txn is not None:
             writer = writer.option("txnAppId", txn).option("txnVersion", 1)
         writer.save(self.path(contract.name))
@@ -224,8 +215,8 @@ class Lake:
         Parameters
         ----------
         frame : Frame
-            All rows that should stand in the scope, unique by the contract's key. Few rows of this
-            process are compared here, as long as those that stand are few too.
+            All rows that the scope should hold, unique by the contract's key. Few rows of this
+            process are compared here, as long as the existing ones are few too.
         scope : str
             SQL condition over the table's columns that delimits what the run owns.
 
@@ -235,28 +226,28 @@ class Lake:
             Zero everywhere when nothing differs; then nothing is committed.
         """
         if isinstance(frame, pl.DataFrame):
-            here = self._standing(contract, contract.columns, scope)
+            here = self._existing(contract, contract.columns, scope)
             if isinstance(here, pl.DataFrame):
-                wanted_here = frame.select(contract.columns)
-                return self._write_difference(contract, local_difference(contract, wanted_here, here))
+                changed = local_difference(contract, frame.select(contract.columns), here)
+                self.ensure(contract)
+                return self._write_difference(contract, changed, changed.group_by("_change").len().rows())
         wanted = self.distribute(frame, contract.schema).select(*contract.columns)
         if not self.exists(contract):
             return Changes(inserted=self._append_counted(contract, wanted))
-        standing = self.scan_table(contract).where(scope)
-        if standing.isEmpty():
+        existing = self.scan_table(contract).where(scope)
+        if existing.isEmpty():
             return Changes(inserted=self._append_some(contract, wanted))
-        return self._apply_difference(contract, wanted, standing)
+        with persisted(spark_difference(contract, wanted, existing)) as difference:
+            counts = difference.groupBy("_change").count().collect()
+            return self._write_difference(contract, difference, counts)
 
-    def _standing(self, contract: TableContract, columns: Sequence[str], scope: str) -> Frame:
+    def _existing(self, contract: TableContract, columns: Sequence[str], scope: str) -> Frame:
         return self.collect_query_if_small(queries.rows_of(contract, columns, scope), contract)
 
     def _append_some(self, contract: TableContract, rows: DataFrame) -> int:
         """Append rows in one commit, if there are any, and return how many."""
-        rows = rows.persist()
-        try:
+        with persisted(rows):
             return 0 if rows.isEmpty() else self._append_counted(contract, rows)
-        finally:
-            rows.unpersist()
 
     def _append_counted(self, contract: TableContract, rows: DataFrame) -> int:
         """Append rows in one commit and return how many Delta has counted."""
@@ -266,41 +257,32 @@ class Lake:
         last = DeltaTable.forPath(self.spark, self.path(contract.name)).history(1).select("operationMetrics")
         return int(last.collect()[0][0].get("numOutputRows", 0))
 
-    def _apply_difference(self, contract: TableContract, wanted: DataFrame, standing: DataFrame) -> Changes:
-        difference = spark_difference(contract, wanted, standing).persist()
-        try:
-            counts = {row["_change"]: row["count"] for row in difference.groupBy("_change").count().collect()}
-            changes = Changes(
-                inserted=counts.get("insert", 0),
-                updated=counts.get("update", 0),
-                deleted=counts.get("delete", 0),
-            )
-            if changes.total == changes.inserted > 0:
-                self.append(contract, difference.drop("_change"))
-            elif changes.total:
-                self._merge(contract, difference)
-            return changes
-        finally:
-            difference.unpersist()
-
-    def _write_difference(self, contract: TableContract, difference: pl.DataFrame) -> Changes:
-        counts = dict(difference.group_by("_change").len().rows())
+    def _write_difference(
+        self, contract: TableContract, difference: Frame, counts: Sequence[tuple[Any, ...]]
+    ) -> Changes:
+        """Write rows marked in ``_change`` in one commit; `counts` has (mark, rows)."""
+        by_mark = dict(counts)
         changes = Changes(
-            inserted=counts.get("insert", 0),
-            updated=counts.get("update", 0),
-            deleted=counts.get("delete", 0),
+            inserted=by_mark.get("insert", 0),
+            updated=by_mark.get("update", 0),
+            deleted=by_mark.get("delete", 0),
         )
-        self.ensure(contract)
         if changes.total == changes.inserted > 0:
             self.append(contract, difference.drop("_change"))
         elif changes.total:
-            self._merge(contract, self.from_polars(difference, {**contract.schema, "_change": pl.String}))
+            self._merge(contract, self.distribute(difference, {**contract.schema, "_change": pl.String}))
         return changes
 
     def _merge(self, contract: TableContract, difference: DataFrame) -> None:
+        matches = [f"t.`{key}` = s.`{key}`" for key in contract.key]
+        if contract.partition_by and contract.partition_by not in contract.key:
+            # Named first, so that Delta opens the files of these partitions alone.
+            touched = difference.select(contract.partition_by).distinct().collect()
+            named = ", ".join(f"'{row[0]}'" for row in touched)
+            matches.insert(0, f"t.`{contract.partition_by}` IN ({named})")
         values = {name: f"s.`{name}`" for name in contract.columns}
         target = DeltaTable.forPath(self.spark, self.path(contract.name)).alias("t")
-        merge = target.merge(difference.alias("s"), self._match(contract, difference))
+        merge = target.merge(difference.alias("s"), " AND ".join(matches))
         (
             merge.withSchemaEvolution()  # the column of a new feature is added
             .whenMatchedDelete("s._change = 'delete'")
@@ -309,22 +291,14 @@ class Lake:
             .execute()
         )
 
-    def _match(self, contract: TableContract, difference: DataFrame) -> str:
-        keys = [f"t.`{key}` = s.`{key}`" for key in contract.key]
-        if contract.partition_by and contract.partition_by not in contract.key:
-            touched = difference.select(contract.partition_by).distinct().collect()
-            values = ", ".join(f"'{row[0]}'" for row in touched)
-            keys.insert(0, f"t.`{contract.partition_by}` IN ({values})")
-        return " AND ".join(keys)
-
     def insert_absent(self, contract: TableContract, frame: Frame, *, scope: str = "true") -> int:
-        """Append the rows whose key does not stand in the table yet; return how many.
+        """Append the rows whose key the table does not hold yet; return how many.
 
         `frame` and `scope` as in `replace`.
         """
         keys = list(contract.key)
         if isinstance(frame, pl.DataFrame):
-            here = self._standing(contract, keys, scope)
+            here = self._existing(contract, keys, scope)
             if isinstance(here, pl.DataFrame):
                 absent = frame.select(contract.columns).join(here, on=keys, how="anti")
                 if absent.height:
@@ -333,22 +307,16 @@ class Lake:
         wanted = self.distribute(frame, contract.schema).select(*contract.columns)
         if not self.exists(contract):
             return self._append_some(contract, wanted)
-        standing = self.scan_table(contract).where(scope).select(*keys)
-        absent_rows = wanted.join(standing, on=keys, how="left_anti").select(*contract.columns)
+        existing = self.scan_table(contract).where(scope).select(*keys)
+        absent_rows = wanted.join(existing, on=keys, how="left_anti").select(*contract.columns)
         return self._append_some(contract, absent_rows)
-
-    def _laid_out(self, contract: TableContract, frame: DataFrame) -> DataFrame:
-        columns = frame.select(*contract.columns)
-        return columns.repartition(contract.partition_by) if contract.partition_by else columns.coalesce(1)
-
-    def from_polars(self, frame: pl.DataFrame, schema: Mapping[str, Any]) -> DataFrame:
-        """Return a driver-side Polars frame as a Spark frame of the given schema."""
-        target = spark_schema(schema)
-        return self.spark.createDataFrame(to_arrow(frame, target), schema=target)
 
     def distribute(self, frame: Frame, schema: Mapping[str, Any]) -> DataFrame:
         """Return a frame as a Spark frame; one of this process takes on the given schema."""
-        return self.from_polars(frame, schema) if isinstance(frame, pl.DataFrame) else frame
+        if not isinstance(frame, pl.DataFrame):
+            return frame
+        target = spark_schema(schema)
+        return self.spark.createDataFrame(to_arrow(frame, target), schema=target)
 
     def collect(self, frame: DataFrame) -> pl.DataFrame:
         """Collect a frame whose size the caller has bounded."""
@@ -392,7 +360,7 @@ def run_concurrently(*calls: Callable[[], Answer]) -> list[Answer]:
     call fails, the others still come to their end, and the first error is raised.
     """
     with ThreadPoolExecutor(max_workers=len(calls)) as workers:
-        return [asked.result() for asked in [workers.submit(call) for call in calls]]
+        return [running.result() for running in [workers.submit(call) for call in calls]]
 
 
 def decode_versions(text: str | None) -> dict[str, int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +37,7 @@ def write_model_folder(forecaster: Forecaster, example: pl.DataFrame, folder: Pa
 
     given = example.select("symbol", "session", *forecaster.feature_names)
     answer = forecaster.predict(given)
+    libraries = ("mlflow-skinny", "polars", "numpy", *find_family(forecaster.family).libraries)
     with tempfile.TemporaryDirectory() as scratch:
         weights = Path(scratch) / FORECASTER_FOLDER
         forecaster.save(weights)
@@ -47,7 +47,7 @@ def write_model_folder(forecaster: Forecaster, example: pl.DataFrame, folder: Pa
             data_path=str(weights),
             signature=_signature(given, answer),
             input_example=_to_pandas(given),
-            pip_requirements=_requirements(forecaster.family),
+            pip_requirements=[f"{name}=={version(name)}" for name in libraries],
         )
 
 
@@ -79,7 +79,12 @@ class PackedForecaster:
         """Return the forecaster, loaded once a process."""
         if self.name not in _LOADED:
             _LOADED.clear()
-            _LOADED[self.name] = _unpack(self.files)
+            with tempfile.TemporaryDirectory() as scratch:
+                for name, content in self.files.items():
+                    path = Path(scratch) / name
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_bytes(content)
+                _LOADED[self.name] = load_forecaster(Path(scratch))
         return _LOADED[self.name]
 
 
@@ -93,15 +98,6 @@ def pack_forecaster(model_folder: Path, name: str) -> PackedForecaster:
         path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()
     }
     return PackedForecaster(name=name, files=files)
-
-
-def _unpack(files: Mapping[str, bytes]) -> Forecaster:
-    with tempfile.TemporaryDirectory() as scratch:
-        for name, content in files.items():
-            path = Path(scratch) / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-        return load_forecaster(Path(scratch))
 
 
 class PyfuncForecaster:
@@ -125,30 +121,19 @@ def _load_pyfunc(path: str) -> PyfuncForecaster:
 def _to_pandas(frame: pl.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
-    texts = {"symbol": frame["symbol"].to_list(), "session": [_iso(day) for day in frame["session"]]}
+    texts = {"symbol": frame["symbol"].to_list(), "session": [day.isoformat() for day in frame["session"]]}
     numbers = {name: frame[name].to_numpy() for name in frame.columns if name not in texts}
     return pd.DataFrame(texts | numbers)
-
-
-def _iso(session: date) -> str:
-    return session.isoformat()
 
 
 def _signature(given: pl.DataFrame, answer: pl.DataFrame) -> ModelSignature:
     from mlflow.models.signature import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema
 
-    def column(name: str, kind: pl.DataType) -> Any:
-        if kind.is_float():
-            return ColSpec(DataType.float if kind == pl.Float32 else DataType.double, name)
-        return ColSpec(DataType.string, name)
+    types: dict[Any, DataType] = {pl.Float32: DataType.float, pl.Float64: DataType.double}
 
     def schema(frame: pl.DataFrame) -> Any:
-        return Schema([column(name, kind) for name, kind in frame.schema.items()])
+        kinds = {name: types.get(kind, DataType.string) for name, kind in frame.schema.items()}
+        return Schema([ColSpec(kind, name) for name, kind in kinds.items()])
 
     return ModelSignature(inputs=schema(given), outputs=schema(answer))
-
-
-def _requirements(family: str) -> list[str]:
-    names = ("mlflow-skinny", "polars", "numpy", *find_family(family).libraries)
-    return [f"{name}=={version(name)}" for name in names]

@@ -68,7 +68,11 @@ class DeltaOfflineStore(SparkOfflineStore):  # type: ignore[misc]
             If the spine is no Spark frame, holds no row or lacks a column.
         """
         earliest, latest = _time_range(entity_df)
-        reached = _first_session(entity_df) if SESSION in entity_df.columns else earliest
+        reached = earliest
+        if SESSION in entity_df.columns:
+            # A named session may lie long before every instant: what Feast scans has to reach back to it.
+            first = entity_df.agg(F.min(SESSION)).collect()[0][0]
+            reached = datetime(first.year, first.month, first.day, tzinfo=UTC)
         contexts = offline_utils.get_feature_view_query_context(
             feature_refs, feature_views, registry, project, (min(earliest, reached), latest)
         )
@@ -124,8 +128,28 @@ def join_versions(
     """Join to each spine row, for every view, the latest version that its instant admits.
 
     The latest `event_timestamp` within the view's ttl wins, then the latest created timestamp. A spine that
-    names a session gets that session's versions and no other's, however long ago it was. Rows without one
-    get nulls. Narrow joins come first and wide tables last, so no feature is moved more than once.
+    names a session gets that session's versions and no other's, however long ago it was.
+
+    Parameters
+    ----------
+    spine : pyspark.sql.DataFrame
+        The views' entities, `event_timestamp` (the instant, a UTC timestamp) and perhaps `session`.
+    contexts : list of FeatureViewQueryContext
+        A view each; its table has one row a version.
+    prefixed : bool
+        Name a feature ``view__feature``.
+    known_only : bool
+        Admit only versions whose created timestamp is not later than the instant.
+
+    Returns
+    -------
+    pyspark.sql.DataFrame, shape (n_spine, n_columns + n_features)
+        Each row of the spine once, in any order; nulls where no version is admitted.
+
+    Raises
+    ------
+    ValueError
+        If a view has no ttl or no created timestamp column.
     """
     named = [SESSION] if SESSION in spine.columns else []
     choose = _choose_of_session if named else _choose_within_ttl
@@ -133,10 +157,19 @@ def join_versions(
     for context in contexts:
         keys = [*context.entities, SPINE_TIMESTAMP, *named]
         narrow = narrow.join(choose(spine, context, known_only=known_only), on=keys, how="left")
+    # Every version is chosen before any feature is fetched, and the widest view is joined last: a join moves
+    # all columns that its left side has gathered so far.
     wide = narrow
     for context in sorted(contexts, key=lambda view: len(view.features)):
-        keys = [*context.entities, *_version_columns(context)]
-        features = _features_of_versions(spine.sparkSession, context, prefixed=prefixed)
+        event_name, created_name = _version_columns(context)
+        prefix = f"{context.name}__" if prefixed else ""
+        features = _table(spine.sparkSession, context).selectExpr(
+            *context.entities,
+            f"{context.timestamp_field} as {event_name}",
+            f"{context.created_timestamp_column} as {created_name}",
+            *(f"{feature} as {prefix}{feature}" for feature in context.features),
+        )
+        keys = [*context.entities, event_name, created_name]
         wide = wide.hint("shuffle_hash").join(features, on=keys, how="left")
     return wide.drop(*(name for context in contexts for name in _version_columns(context)))
 
@@ -153,6 +186,7 @@ def _choose_within_ttl(spine: DataFrame, context: FeatureViewQueryContext, *, kn
     versions = _identities(
         spine, context, _bucket(F.col(context.timestamp_field), context.ttl).alias("_bucket")
     )
+    # The bucket before reaches back up to twice the ttl, so the ttl itself is checked on what has met.
     oldest = F.col(SPINE_TIMESTAMP) - F.expr(f"INTERVAL {context.ttl} SECONDS")
     met = probes.join(versions, on=[*context.entities, "_bucket"], how="inner")
     return _latest(met.where(F.col("_event_at") >= oldest), context, [], known_only=known_only)
@@ -184,6 +218,7 @@ def _latest(
     if known_only:
         admitted &= F.col("_created_at") <= F.col(SPINE_TIMESTAMP)
     keys = [*context.entities, SPINE_TIMESTAMP, *named]
+    # Structs compare field by field: the later event wins, and only of one event the later created one.
     chosen = (
         met.where(admitted).groupBy(*keys).agg(F.max(F.struct("_event_at", "_created_at")).alias("_version"))
     )
@@ -195,19 +230,6 @@ def _latest(
     )
 
 
-def _features_of_versions(
-    session: SparkSession, context: FeatureViewQueryContext, *, prefixed: bool
-) -> DataFrame:
-    event_name, created_name = _version_columns(context)
-    prefix = f"{context.name}__" if prefixed else ""
-    return _table(session, context).selectExpr(
-        *context.entities,
-        f"{context.timestamp_field} as {event_name}",
-        f"{context.created_timestamp_column} as {created_name}",
-        *(f"{feature} as {prefix}{feature}" for feature in context.features),
-    )
-
-
 def _table(session: SparkSession, context: FeatureViewQueryContext) -> DataFrame:
     """Return the view's rows that any instant of the spine can reach."""
     if not context.ttl or not context.created_timestamp_column:
@@ -215,6 +237,7 @@ def _table(session: SparkSession, context: FeatureViewQueryContext) -> DataFrame
             f"view {context.name} needs a ttl and a created timestamp column; see feature_repo/definitions.py"
         )
         raise ValueError(msg)
+    # Feast gives both without a zone and means UTC; as local times they would cut rows off at either end.
     earliest, latest = context.min_event_timestamp, context.max_event_timestamp
     reachable = F.col(context.timestamp_field).between(_instant(earliest), _instant(latest))
     return session.table(context.table_subquery).where(reachable)
@@ -233,6 +256,7 @@ def _version_columns(context: FeatureViewQueryContext) -> tuple[str, str]:
 
 
 def _time_range(spine: DataFrame) -> tuple[datetime, datetime]:
+    """Return the spine's first and last instant, in microseconds on the way: Spark's own are local times."""
     if not isinstance(spine, DataFrame):
         msg = f"the spine is a {type(spine).__name__}; give a Spark frame"
         raise ValueError(msg)
@@ -246,12 +270,6 @@ def _time_range(spine: DataFrame) -> tuple[datetime, datetime]:
         msg = "the spine holds no row; there is nothing to retrieve"
         raise ValueError(msg)
     return _from_micros(first), _from_micros(last)
-
-
-def _first_session(spine: DataFrame) -> datetime:
-    """Return the first instant of the earliest session that a spine names."""
-    first = spine.agg(F.min(SESSION)).collect()[0][0]
-    return datetime(first.year, first.month, first.day, tzinfo=UTC)
 
 
 def _from_micros(micros: int) -> datetime:

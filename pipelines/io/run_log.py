@@ -16,7 +16,6 @@ from pipelines.tables import queries
 from pipelines.tables.contracts import OPS_STAGE_RUNS
 
 REMEMBERED = ("run_id", "stage", "as_of", "finished_at", "inputs", "definition")
-NOTHING_YET = LastRun(inputs={}, definition="")
 
 
 class RunLog:
@@ -30,7 +29,7 @@ class RunLog:
         """Return the last finished run of `stage`, or an empty one."""
         runs = self._read().filter(pl.col("stage") == stage)
         if runs.is_empty():
-            return NOTHING_YET
+            return LastRun(inputs={}, definition="")
         row = runs.row(-1, named=True)
         return LastRun(inputs=decode_versions(row["inputs"]), definition=row["definition"])
 
@@ -49,14 +48,14 @@ class RunLog:
         return self._runs.sort("finished_at", "run_id")
 
     def record(
-        self, report: StageReport, window: SessionRange, *, started_at: datetime, finished_at: datetime
+        self, report: StageReport, sessions: SessionRange, *, started_at: datetime, finished_at: datetime
     ) -> None:
         """Append the run as the stage's last commit."""
         row = {
             "run_id": str(uuid.uuid4()),
             "stage": report.stage,
-            "as_of": window.end,
-            "window_start": window.start,
+            "as_of": sessions.end,
+            "window_start": sessions.start,
             "status": report.status,
             "started_at": started_at,
             "finished_at": finished_at,

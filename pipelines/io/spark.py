@@ -104,16 +104,11 @@ def _is_one_process(params: SparkParams) -> bool:
 
 def _jar_options(params: SparkParams) -> dict[str, str]:
     """Return where Spark finds Delta: for a local JVM on the class path, which its archive covers."""
-    jars = _delta_jars(params)
-    if _is_one_process(params):
-        return {"spark.driver.extraClassPath": os.pathsep.join(jars)}
-    return {"spark.jars": ",".join(jars)}
-
-
-def _delta_jars(params: SparkParams) -> list[str]:
     folder = Path(params.jar_folder) if params.jar_folder else JAR_FOLDER
-    jars = sorted(folder.glob("*.jar"))
+    jars = [str(jar) for jar in sorted(folder.glob("*.jar"))]
     if not jars:
         msg = f"no Delta jar in {folder}; run `make setup`, which fetches it once"
         raise UnavailableError(msg)
-    return [str(jar) for jar in jars]
+    if _is_one_process(params):
+        return {"spark.driver.extraClassPath": os.pathsep.join(jars)}
+    return {"spark.jars": ",".join(jars)}

@@ -13,8 +13,6 @@ from pipelines.io.text_params import TextParams
 from pipelines.io.text_probabilities import DECIMALS, Probabilities, compute_probabilities
 from pipelines.io.text_transformers import TransformersScorer, transformers_version
 
-__all__ = ["LexiconScorer", "TextScorer", "TransformersScorer", "load_scorer", "scorer_version"]
-
 HIT_STRENGTH = 1.6
 NEUTRAL_LEAD = 1.0
 

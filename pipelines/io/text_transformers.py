@@ -7,16 +7,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from pipelines.base.errors import SettingsError, UnavailableError
 from pipelines.io.text_params import CLASSES, SentimentClass, TextParams
 from pipelines.io.text_probabilities import DECIMALS, Probabilities, compute_probabilities
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 LENGTH_STEP = 16
 
@@ -61,18 +58,13 @@ class TransformersScorer:
 
     def score(self, texts: Sequence[str]) -> Probabilities:
         """Return class probabilities; see `TextScorer.score`."""
-        tokens = [self._tokenize(text) for text in texts]
+        limits = {"truncation": True, "max_length": self._params.max_tokens}
+        tokens: list[list[int]] = [self._tokenizer(text, **limits)["input_ids"] for text in texts]
         order = sorted(range(len(texts)), key=lambda row: len(tokens[row]))
         scored = np.empty((len(texts), len(CLASSES)))
         for rows in _same_shape(order, tokens, self._params.batch_size):
             scored[rows] = self._score_batch([tokens[row] for row in rows])
         return scored
-
-    def _tokenize(self, text: str) -> list[int]:
-        ids: list[int] = self._tokenizer(text, truncation=True, max_length=self._params.max_tokens)[
-            "input_ids"
-        ]
-        return ids
 
     def _score_batch(self, tokens: Sequence[Sequence[int]]) -> Probabilities:
         import torch
@@ -84,7 +76,8 @@ class TransformersScorer:
         mask = torch.tensor([[1] * len(row) + [0] * (length - len(row)) for row in filled])
         with torch.inference_mode():
             logits = self._model(input_ids=ids.to(self._device), attention_mask=mask.to(self._device)).logits
-        return compute_probabilities(_to_numpy(logits)[: len(tokens), self._order])
+        numbers = np.asarray(logits.cpu().double().numpy(), dtype=float)
+        return compute_probabilities(numbers[: len(tokens), self._order])
 
 
 def class_order(id2label: Mapping[int, str], labels: Mapping[str, SentimentClass], model: str) -> list[int]:
@@ -188,7 +181,3 @@ def _device(wanted: str) -> str:
     import torch
 
     return wanted if wanted != "auto" else ("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def _to_numpy(logits: Tensor) -> Probabilities:
-    return np.asarray(logits.cpu().double().numpy(), dtype=float)

@@ -77,7 +77,7 @@ class Tracking:
     params : TrackingParams
         Where MLflow is; an empty address means SQLite under `folder`.
     folder : Path
-        The home's MLflow folder: database, artefacts and the shelf of fetched models.
+        The home's MLflow folder: database, artefacts and copies of fetched models.
     """
 
     def __init__(self, params: TrackingParams, folder: Path) -> None:
@@ -97,7 +97,9 @@ class Tracking:
     @cached_property
     def client(self) -> MlflowClient:
         """MLflow's client; importing it takes seconds, so only who needs it pays."""
-        _silence()
+        # Before MLflow's import, which reads them: it neither phones home nor draws on the terminal.
+        for name, value in _QUIET.items():
+            os.environ.setdefault(name, value)
         from mlflow import MlflowClient
 
         if not self.params.uri:
@@ -134,7 +136,7 @@ class Tracking:
         self.client.log_batch(run_id, metrics=logged)
 
     def log_folder(self, run_id: str, folder: Path, *, below: str | None = None) -> None:
-        """Copy the files under `folder` to the run's artefacts; what stands there is overwritten."""
+        """Copy the files under `folder` to the run's artefacts; what is there is overwritten."""
         self.client.log_artifacts(run_id, str(folder), below)
 
     def tag_run(self, run_id: str, tags: Mapping[str, str]) -> None:
@@ -174,20 +176,16 @@ class Tracking:
     def register(self, run_id: str, tags: Mapping[str, str], *, description: str = "") -> ModelVersion:
         """Register the run's model folder as a version; a second call returns the first one's."""
         name = self.params.registered_model
-        self._ensure_registered_model()
-        standing = self.client.search_model_versions(f"run_id = '{run_id}'")
-        if standing:
-            return _described(standing[0])
+        if not self.client.search_registered_models(f"name = '{name}'"):
+            self.client.create_registered_model(name, description="Forecasters of all families.")
+        existing = self.client.search_model_versions(f"run_id = '{run_id}'")
+        if existing:
+            return _described(existing[0])
         source = f"{self.client.get_run(run_id).info.artifact_uri}/{MODEL_FOLDER}"
         entry = self.client.create_model_version(
             name, source, run_id=run_id, tags=dict(tags), description=description
         )
         return _described(entry)
-
-    def _ensure_registered_model(self) -> None:
-        name = self.params.registered_model
-        if not self.client.search_registered_models(f"name = '{name}'"):
-            self.client.create_registered_model(name, description="Forecasters of all families.")
 
     def versions(self, condition: str = "") -> list[ModelVersion]:
         """Return the registered versions, oldest first.
@@ -250,14 +248,11 @@ class Tracking:
         """
         uri = f"{self.client.get_run(run_id).info.artifact_uri}/{path}"
         local = _local_path(uri)
-        if local is None:
-            return self._download(run_id, path)
-        if not local.exists():
-            msg = f"no {path} of run {run_id} at {local}; was the home moved or cleaned? Train again"
-            raise UnavailableError(msg)
-        return local
-
-    def _download(self, run_id: str, path: str) -> Path:
+        if local is not None:
+            if not local.exists():
+                msg = f"no {path} of run {run_id} at {local}; was the home moved or cleaned? Train again"
+                raise UnavailableError(msg)
+            return local
         from mlflow.exceptions import MlflowException
 
         target = self.folder / "fetched" / run_id
@@ -271,29 +266,23 @@ class Tracking:
     def model_folder(self, version: str, model_key: str) -> Path:
         """Return a local folder with the model of a version, fetched once.
 
-        The shelf spares the daily path MLflow's import: what is registered under a version never
-        changes, so a copy stays right.
+        The copy spares the daily path MLflow's import: what is registered under a version never
+        changes, so it stays right.
         """
-        shelf = self.folder / "models" / f"{model_key}-v{version}"
-        if not shelf.exists():
+        copy = self.folder / "models" / f"{model_key}-v{version}"
+        if not copy.exists():
             source = self.fetch(self.version(version).run_id, MODEL_FOLDER)
-            partial = shelf.with_name(f"{shelf.name}.partial-{os.getpid()}")
+            partial = copy.with_name(f"{copy.name}.partial-{os.getpid()}")
             shutil.rmtree(partial, ignore_errors=True)
             shutil.copytree(source, partial)
-            partial.rename(shelf)
-        return shelf
+            partial.rename(copy)
+        return copy
 
 
 @lru_cache(maxsize=8)
 def open_tracking(params: TrackingParams, folder: Path) -> Tracking:
     """Return the MLflow of a home; the stages of one process share its client."""
     return Tracking(params, folder)
-
-
-def _silence() -> None:
-    """Keep MLflow from phoning home and from drawing on the terminal."""
-    for name, value in _QUIET.items():
-        os.environ.setdefault(name, value)
 
 
 def _create_database(path: Path) -> None:

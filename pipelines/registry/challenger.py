@@ -40,7 +40,7 @@ class Challenger:
         return pl.read_parquet(path, columns=list(columns) if columns else None)
 
 
-def ask_for(tracking: Tracking, version: ModelVersion) -> None:
+def request_judgement(tracking: Tracking, version: ModelVersion) -> None:
     """Remember that training was asked for this version last: it is the one to judge.
 
     A version that is found rather than fitted may be older than others; its number does not tell.
@@ -53,10 +53,10 @@ def ask_for(tracking: Tracking, version: ModelVersion) -> None:
 def find_challenger(context: Context, as_of: date) -> Challenger | None:
     """Return the version that training was last asked for at or before an as-of, None without any."""
     tracking = tracking_of(context)
-    asked = [entry for entry in tracking.versions() if entry.as_of <= as_of]
-    if not asked:
+    requested = [entry for entry in tracking.versions() if entry.as_of <= as_of]
+    if not requested:
         return None
-    version = max(asked, key=lambda entry: (_request(entry), int(entry.version)))
+    version = max(requested, key=lambda entry: (_request(entry), int(entry.version)))
     folder = tracking.fetch(version.run_id, MODEL_FOLDER)
     return Challenger(version=version, lineage=read_lineage(folder), tracking=tracking)
 

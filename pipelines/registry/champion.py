@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipelines.base.context import Context
 from pipelines.base.errors import BadDataError
-from pipelines.io.tracking import ModelVersion, Tracking, open_tracking
+from pipelines.io.tracking import Tracking, open_tracking
 from pipelines.io.tracking_params import TrackingParams
 from pipelines.registry.ledger import (
     LedgerEntry,
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Champion:
-    """A reigning model, ready to be loaded.
+    """The model that speaks from an as-of on, ready to be loaded.
 
     Attributes
     ----------
@@ -66,13 +66,13 @@ def point_alias(context: Context) -> str | None:
 
     The ledger decides and the alias follows, so a crash between the two is mended by the next call.
     """
-    reigning = champion_at(context, date.max)
-    if reigning is None:
+    current = champion_at(context, date.max)
+    if current is None:
         return None
     tracking = tracking_of(context)
-    tracking.describe_version(reigning.model_version, f"Champion: {reigning.headline()}. {reigning.why}")
-    tracking.set_champion(reigning.model_version)
-    return reigning.model_version
+    tracking.describe_version(current.model_version, f"Champion: {current.headline()}. {current.why}")
+    tracking.set_champion(current.model_version)
+    return current.model_version
 
 
 def roll_back(
@@ -95,7 +95,7 @@ def roll_back(
     Returns
     -------
     LedgerEntry
-        The decision that now stands. Repeating a rollback mends the alias and writes nothing.
+        The decision that now holds. Repeating a rollback mends the alias and writes nothing.
 
     Raises
     ------
@@ -108,38 +108,25 @@ def roll_back(
     target = tracking_of(context).version(version)
     entries = read_ledger(context.lake)
     since = as_of or _latest_as_of(context, entries)
-    reigning = select_champion(entries, since)
+    current = select_champion(entries, since)
     _check_not_overridden(entries, since)
-    if reigning is None or reigning.model_version != version:
-        reigning = _rollback_entry(context, target, entries, since, why=why, who=who)
-        append_entry(context.lake, reigning)
-        log.warning("rolled back to %s: %s", reigning.headline(), why)
+    if current is None or current.model_version != version:
+        current = LedgerEntry(
+            entry_id=identify_decision("rollback", since, target.model_key, current=current, why=why),
+            kind="rollback",
+            as_of=since,
+            model_key=target.model_key,
+            model_version=target.version,
+            previous_version=current.model_version if current else "",
+            who=who or context.params(TrackingParams).signed_by,
+            why=why,
+            numbers={},
+            decided_at=next_instant(entries, context.clock()),
+        )
+        append_entry(context.lake, current)
+        log.warning("rolled back to %s: %s", current.headline(), why)
     point_alias(context)
-    return reigning
-
-
-def _rollback_entry(
-    context: Context,
-    target: ModelVersion,
-    entries: list[LedgerEntry],
-    since: date,
-    *,
-    why: str,
-    who: str | None,
-) -> LedgerEntry:
-    reigning = select_champion(entries, since)
-    return LedgerEntry(
-        entry_id=identify_decision("rollback", since, target.model_key, reigning=reigning, why=why),
-        kind="rollback",
-        as_of=since,
-        model_key=target.model_key,
-        model_version=target.version,
-        previous_version=reigning.model_version if reigning else "",
-        who=who or context.params(TrackingParams).signed_by,
-        why=why,
-        numbers={},
-        decided_at=next_instant(entries, context.clock()),
-    )
+    return current
 
 
 def _check_not_overridden(entries: list[LedgerEntry], since: date) -> None:

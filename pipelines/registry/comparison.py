@@ -1,4 +1,4 @@
-"""The reigning champion on a challenger's held-out rows."""
+"""The present champion on a challenger's held-out rows."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class ChampionForecasts:
     name : str
         Its name in tables of results.
     forecasts : polars.DataFrame or None
-        `symbol`, `session`, `value`; None where it cannot be asked.
+        `symbol`, `session`, `value`; None where it cannot forecast them.
     unseen : tuple of date
         Sessions that neither model has seen.
     why_not : str
-        Why it cannot be asked; empty where it can.
+        Why it cannot forecast them; empty where it can.
     """
 
     name: str
@@ -43,7 +43,7 @@ class ChampionForecasts:
 
 
 def forecast_champion(
-    context: Context, reigning: LedgerEntry, challenger: Challenger, frame: pl.DataFrame
+    context: Context, current: LedgerEntry, challenger: Challenger, frame: pl.DataFrame
 ) -> ChampionForecasts:
     """Let the champion forecast the challenger's held-out rows.
 
@@ -52,8 +52,8 @@ def forecast_champion(
     frame : polars.DataFrame
         The challenger's training frame.
     """
-    champion = load_champion(context, reigning)
-    name = f"champion {champion.lineage.family} v{reigning.model_version}"
+    champion = load_champion(context, current)
+    name = f"champion {champion.lineage.family} v{current.model_version}"
     unseen = comparable_sessions(
         frame,
         [challenger.lineage.fitted_until, champion.lineage.fitted_until],
@@ -67,11 +67,7 @@ def forecast_champion(
         )
         log.warning(why_not)
         return ChampionForecasts(name=name, forecasts=None, unseen=tuple(unseen), why_not=why_not)
-    forecasts = forecast_part(forecaster, frame, holdout_of(challenger))
-    return ChampionForecasts(name=name, forecasts=forecasts, unseen=tuple(unseen))
-
-
-def holdout_of(challenger: Challenger) -> Part:
-    """Return the challenger's held-out sessions."""
     test = challenger.lineage.splits["final"]["test"]
-    return Part(first=date.fromisoformat(test["first"]), last=date.fromisoformat(test["last"]))
+    holdout = Part(first=date.fromisoformat(test["first"]), last=date.fromisoformat(test["last"]))
+    forecasts = forecast_part(forecaster, frame, holdout)
+    return ChampionForecasts(name=name, forecasts=forecasts, unseen=tuple(unseen))

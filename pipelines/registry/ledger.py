@@ -70,19 +70,14 @@ class LedgerEntry:
 def read_ledger(lake: Lake) -> list[LedgerEntry]:
     """Return all decisions in order of as-of and decision; a few rows a week, so they are collected."""
     rows = lake.collect_table(OPS_MODEL_LEDGER).sort("as_of", "decided_at", "entry_id")
-    return [_parse(row) for row in rows.to_dicts()]
-
-
-def _parse(row: Mapping[str, Any]) -> LedgerEntry:
-    return LedgerEntry(**{**row, "numbers": json.loads(row["numbers"])})
+    return [LedgerEntry(**{**row, "numbers": json.loads(row["numbers"])}) for row in rows.to_dicts()]
 
 
 def identify_decision(
-    kind: Kind, as_of: date, model_key: str, *, reigning: LedgerEntry | None, why: str
+    kind: Kind, as_of: date, model_key: str, *, current: LedgerEntry | None, why: str
 ) -> str:
     """Return a decision's identity: the same one, taken again after the same, is not written again."""
-    after = reigning.entry_id if reigning else ""
-    return digest_of(kind, str(as_of), model_key, after, why)
+    return digest_of(kind, str(as_of), model_key, current.entry_id if current else "", why)
 
 
 def select_champion(entries: Sequence[LedgerEntry], as_of: date) -> LedgerEntry | None:
@@ -93,12 +88,12 @@ def select_champion(entries: Sequence[LedgerEntry], as_of: date) -> LedgerEntry 
     entries : sequence of LedgerEntry
         In the order of `read_ledger`.
     """
-    reigning = [entry for entry in entries if entry.installs and entry.as_of <= as_of]
-    return reigning[-1] if reigning else None
+    installed = [entry for entry in entries if entry.installs and entry.as_of <= as_of]
+    return installed[-1] if installed else None
 
 
 def find_withdrawal(entries: Sequence[LedgerEntry], version: str, as_of: date) -> LedgerEntry | None:
-    """Return the rollback that took a version off the throne, None where none did or it was put back."""
+    """Return the rollback that ended a version's time as champion, None where none did or it came back."""
     decided = [entry for entry in entries if entry.installs and entry.as_of <= as_of]
     touching = [entry for entry in decided if version in {entry.model_version, entry.previous_version}]
     last = touching[-1] if touching else None
@@ -107,20 +102,16 @@ def find_withdrawal(entries: Sequence[LedgerEntry], version: str, as_of: date) -
 
 
 def next_instant(entries: Sequence[LedgerEntry], now: datetime) -> datetime:
-    """Return when a new decision counts as taken: `now`, or just after the last one of a standing clock."""
+    """When a new decision counts as taken: `now`, or just after the last one if the clock stands still."""
     last = max((entry.decided_at for entry in entries), default=None)
     return now if last is None or now > last else last + timedelta(microseconds=1)
 
 
 def append_entry(lake: Lake, entry: LedgerEntry) -> bool:
-    """Append a decision unless it stands already and tell whether it was appended."""
+    """Append a decision unless it is there already and tell whether it was appended."""
     if any(known.entry_id == entry.entry_id for known in read_ledger(lake)):
         return False
-    frame = pl.DataFrame([_as_row(entry)], schema=dict(OPS_MODEL_LEDGER.schema))
-    lake.append(OPS_MODEL_LEDGER, frame)
-    return True
-
-
-def _as_row(entry: LedgerEntry) -> dict[str, Any]:
     row = {name: getattr(entry, name) for name in OPS_MODEL_LEDGER.columns}
-    return row | {"numbers": json.dumps(entry.numbers, sort_keys=True, default=str)}
+    row["numbers"] = json.dumps(entry.numbers, sort_keys=True, default=str)
+    lake.append(OPS_MODEL_LEDGER, pl.DataFrame([row], schema=dict(OPS_MODEL_LEDGER.schema)))
+    return True

@@ -95,7 +95,7 @@ class Lineage:
 
     def to_json(self) -> str:
         """Return the record as JSON text with sorted keys."""
-        return json.dumps(asdict(self), default=_text, sort_keys=True, indent=1)
+        return json.dumps(asdict(self), default=json_default, sort_keys=True, indent=1)
 
     def as_tags(self) -> dict[str, str]:
         """Return the record as short texts, for a run's tags; the long parts stay in the file."""
@@ -105,12 +105,13 @@ class Lineage:
             if field.name not in {"feature_names", "feature_digests", "model_settings", "splits"}
         }
         return {
-            name: json.dumps(value, sort_keys=True) if isinstance(value, Mapping) else _text(value)
+            name: json.dumps(value, sort_keys=True) if isinstance(value, Mapping) else json_default(value)
             for name, value in short.items()
         } | {"features": str(len(self.feature_names))}
 
 
-def _text(value: Any) -> str:
+def json_default(value: Any) -> str:
+    """Return what JSON has no form for as text, dates and instants in ISO 8601."""
     return value.isoformat() if isinstance(value, date) else str(value)
 
 

@@ -75,8 +75,7 @@ def reproduce(context: Context, version: str) -> Reproduction:
     """
     tracking = tracking_of(context)
     registered = tracking.version(version)
-    folder = tracking.model_folder(version, registered.model_key)
-    lineage = read_lineage(folder)
+    lineage = read_lineage(tracking.model_folder(version, registered.model_key))
     challenger = Challenger(version=registered, lineage=lineage, tracking=tracking)
     frame = read_frame(context, lineage.as_of, lineage.horizon_sessions, lineage.feature_names)
     rebuilt = digest_frame(frame)

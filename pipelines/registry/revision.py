@@ -79,11 +79,8 @@ def read_git_commit(root: Path = PROJECT_ROOT) -> str:
     loose = root / ".git" / name
     if loose.is_file():
         return loose.read_text(encoding="utf-8").strip()
-    return _packed_commit(root / ".git" / "packed-refs", name)
-
-
-def _packed_commit(packed: Path, name: str) -> str:
-    if not packed.is_file():
-        return ""
-    pairs = (line.split() for line in packed.read_text(encoding="utf-8").splitlines())
+    # Git packs branches that have not moved for a while into one file of "commit name" lines.
+    packed = root / ".git" / "packed-refs"
+    lines = packed.read_text(encoding="utf-8").splitlines() if packed.is_file() else []
+    pairs = (line.split() for line in lines)
     return next((pair[0] for pair in pairs if len(pair) == 2 and pair[1] == name), "")

@@ -93,11 +93,6 @@ def entities_of_sessions(contract: TableContract, entity: str, sessions: Sequenc
     return distinct_values(contract, f"{entity}, session", sessions_condition(sessions))
 
 
-def whole_table(contract: TableContract) -> str:
-    """Return the query for all rows of a table."""
-    return f"select {', '.join(contract.columns)} from {contract.alias}"
-
-
 def rows_of(contract: TableContract, columns: Sequence[str], where: str) -> str:
     """Return the query for some columns of the rows that meet a condition."""
     return f"select {', '.join(columns)} from {contract.alias} where {where}"

@@ -64,8 +64,11 @@ def parse_bars(records: pl.DataFrame) -> pl.DataFrame:
 
 
 def _absent_is(name: str, value: float) -> pl.Expr:
-    sent = pl.col(name).is_null() | (pl.col(name).str.strip_chars() == "")
-    return pl.when(sent).then(value).otherwise(pl.col(f"{name}_value")).alias(f"{name}_value")
+    return pl.when(_was_sent(name)).then(pl.col(f"{name}_value")).otherwise(value).alias(f"{name}_value")
+
+
+def _was_sent(name: str) -> pl.Expr:
+    return pl.col(name).fill_null("").str.strip_chars() != ""
 
 
 def parse_texts(records: pl.DataFrame) -> pl.DataFrame:
@@ -73,32 +76,9 @@ def parse_texts(records: pl.DataFrame) -> pl.DataFrame:
     return records.with_columns(parse_instant("published_at").alias("published"))
 
 
-def _unreadable(name: str) -> Callable[[pa.PolarsData], pl.LazyFrame]:
-    def check(data: pa.PolarsData) -> pl.LazyFrame:
-        sent = pl.col(name).fill_null("").str.strip_chars() != ""
-        verdict: pl.LazyFrame = data.lazyframe.select(~(sent & pl.col(f"{name}_value").is_null()))
-        return verdict
-
-    return check
-
-
-def _inside_range(data: pa.PolarsData) -> pl.LazyFrame:
-    low, high = pl.col("low_value"), pl.col("high_value")
-    inside = [pl.col(f"{name}_value").is_between(low, high) for name in ("open", "close")]
-    verdict: pl.LazyFrame = data.lazyframe.select(
-        pl.all_horizontal(*inside, low <= high).fill_null(value=True)
-    )
-    return verdict
-
-
-def _on_calendar(days: Sequence[date]) -> Callable[[pa.PolarsData], pl.LazyFrame]:
-    known = pl.Series(days, dtype=pl.Date).implode()
-
-    def check(data: pa.PolarsData) -> pl.LazyFrame:
-        verdict: pl.LazyFrame = data.lazyframe.select(pl.col("day").is_null() | pl.col("day").is_in(known))
-        return verdict
-
-    return check
+def _rule(name: str, holds: pl.Expr) -> pa.Check:
+    """Return the rule that a condition over its columns holds of every record."""
+    return pa.Check(lambda data: data.lazyframe.select(holds), name=name)
 
 
 def bar_contract(days: Sequence[date]) -> pa.DataFrameSchema:
@@ -110,6 +90,9 @@ def bar_contract(days: Sequence[date]) -> pa.DataFrameSchema:
         for name in PRICES
     }
     positive = pa.Check.ge(0, error="negative_value")
+    low, high = pl.col("low_value"), pl.col("high_value")
+    inside = [pl.col(f"{name}_value").is_between(low, high) for name in ("open", "close")]
+    known = pl.Series(days, dtype=pl.Date).implode()
     return pa.DataFrameSchema(
         {
             "symbol": pa.Column(pl.String, nullable=False),
@@ -122,9 +105,13 @@ def bar_contract(days: Sequence[date]) -> pa.DataFrameSchema:
         }
         | prices,
         checks=[
-            pa.Check(_inside_range, name="ohlc_inconsistent"),
-            pa.Check(_on_calendar(days), name="off_calendar"),
-            *(pa.Check(_unreadable(name), name=f"unreadable_{name}") for name in NUMBERS),
+            # Null prices and days have rules of their own, so these two pass over them.
+            _rule("ohlc_inconsistent", pl.all_horizontal(*inside, low <= high).fill_null(value=True)),
+            _rule("off_calendar", pl.col("day").is_null() | pl.col("day").is_in(known)),
+            *(
+                _rule(f"unreadable_{name}", ~(_was_sent(name) & pl.col(f"{name}_value").is_null()))
+                for name in NUMBERS
+            ),
         ],
     )
 

@@ -1,23 +1,59 @@
-"""Which rows a run owns: conditions over sessions, and buckets of symbols."""
+"""Which rows a run looks at and owns: changed sessions, conditions over sessions, buckets of symbols."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date
-from typing import TYPE_CHECKING
 
 import polars as pl
 
 from features.sessions import SessionCalendar
-
-if TYPE_CHECKING:
-    from pipelines.base.frames import Frame
+from pipelines.base.context import Context
+from pipelines.base.frames import Frame
+from pipelines.base.table import TableContract
 
 SYMBOL_BUCKETS = 8
 MOST_TOUCHED = 1_000
 """With more touched sessions than this a full comparison is cheaper than a long condition."""
 FEW_SESSIONS = 21
 """A month: feeds of so few sessions are landed and scored in this process, of more by Spark."""
+
+
+def changed_sessions(
+    context: Context,
+    stage: str,
+    tables: Iterable[TableContract],
+    definition: str,
+    *,
+    column: str = "session",
+) -> list[date] | None:
+    """Return the sessions of which rows changed since the last run of a stage.
+
+    Parameters
+    ----------
+    stage : str
+        Its last recorded run says which versions it has consumed.
+    tables : iterable of TableContract
+        Those that do not exist yet have not changed.
+    definition : str
+        Digest of what the stage computes now; under another one all sessions count as changed.
+    column : str
+        Column that names a row's session.
+
+    Returns
+    -------
+    list of date or None
+        Ascending; None for all of them, also where the change feed has been vacuumed.
+    """
+    last, found = context.run_log.last(stage), set[date]()
+    for table in tables:
+        if not context.lake.exists(table):
+            continue
+        changed = context.lake.changed(table, column, since=last.version_of(table.name, definition))
+        if changed is None:
+            return None
+        found |= changed - {None}
+    return sorted(found)
 
 
 def dates_condition(sessions: Sequence[date] | None) -> str:

@@ -104,7 +104,7 @@ def write_gold(lake: Lake, gold: Gold) -> None:
 
 def append_rows(lake: Lake, contract: TableContract, frame: pl.DataFrame) -> None:
     """Append versions to one table."""
-    lake.append(contract, lake.from_polars(frame.select(contract.columns), contract.schema))
+    lake.append(contract, lake.distribute(frame.select(contract.columns), contract.schema))
 
 
 def correct(frame: pl.DataFrame, symbol: str, session: date, *, days: int, **values: float) -> pl.DataFrame:

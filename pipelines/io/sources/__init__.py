@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from pipelines.base.lake import Lake
 from pipelines.io.sources.base import BAR_COLUMNS, TEXT_COLUMNS, Provision, ReadRequest, Source
 from pipelines.io.sources.params import FilesParams, SourceParams
-
-if TYPE_CHECKING:
-    from pipelines.base.lake import Lake
 
 __all__ = ["BAR_COLUMNS", "TEXT_COLUMNS", "Provision", "ReadRequest", "Source", "build_source"]
 

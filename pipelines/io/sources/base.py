@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 from zoneinfo import ZoneInfo
 
+from pipelines.base.frames import Frame
 from pipelines.io.sources.params import PriceBasis
-
-if TYPE_CHECKING:
-    from pipelines.base.frames import Frame
 
 REQUIRED_BAR_COLUMNS = ("symbol", "session", "open", "high", "low", "close", "volume")
 OPTIONAL_BAR_COLUMNS = ("adjusted_close", "dividend", "split", "received_at")

@@ -32,7 +32,14 @@ def open_source(context: Context, kind: str) -> Source | None:
     if name is None:
         return None
     if kind == "bars":
-        _check_origin(context, name)
+        first = queries.limited(queries.rows_of(BRONZE_BARS, ["source"], "true"), 1)
+        landed = context.lake.collect_query(first, BRONZE_BARS)
+        if landed.height and landed.item() != name:
+            msg = (
+                f"feeds.bars={name!r}, but {context.home.root} holds bars of {landed.item()!r}; one home "
+                f"holds one market: give --home another folder, or the source that this one was begun with"
+            )
+            raise SettingsError(msg)
     source = build_source(name, params.sources[name], context.lake)
     return source if kind in source.provides else None
 
@@ -51,14 +58,3 @@ def price_basis_of(context: Context) -> PriceBasis:
         msg = "feeds.bars names a source without a price basis; it must be raw, split or total_return"
         raise SettingsError(msg)
     return basis
-
-
-def _check_origin(context: Context, name: str) -> None:
-    first = queries.rows_of(BRONZE_BARS, ["source"], "true")
-    landed = context.lake.collect_query(queries.limited(first, 1), BRONZE_BARS)
-    if landed.height and landed.item() != name:
-        msg = (
-            f"feeds.bars={name!r}, but {context.home.root} holds bars of {landed.item()!r}; one home "
-            f"holds one market: give --home another folder, or the source that this one was begun with"
-        )
-        raise SettingsError(msg)

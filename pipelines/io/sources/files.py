@@ -6,18 +6,19 @@ import logging
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial, reduce
-from typing import TYPE_CHECKING
 
 import polars as pl
 from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
 from pyspark.errors import PySparkException
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from features.sessions import SessionCalendar
 from pipelines.base.errors import ContractViolation
+from pipelines.base.lake import Lake
 from pipelines.io.frames import spark_schema
-from pipelines.io.sources.base import Provision, ReadRequest
+from pipelines.io.sources.base import INSTANT_PATTERN, Provision, ReadRequest
 from pipelines.io.sources.layout import (
     Layout,
     bars_layout,
@@ -30,16 +31,9 @@ from pipelines.io.sources.params import FilesParams
 from pipelines.io.sources.stores import FileStore, open_store
 from pipelines.io.sources.typed_columns import (
     as_text,
-    instant_text,
-    session_text,
     to_instant,
     to_session,
 )
-
-if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame, SparkSession
-
-    from pipelines.base.lake import Lake
 
 log = logging.getLogger(__name__)
 
@@ -108,13 +102,17 @@ class FilesSource:
             return None
         layout = self._layouts[kind]
         records = self._read(self._lake.spark, self._places[kind], layout)
-        dated = self._in_sessions(request) if kind == "bars" else self._between_closes(request)
-        return records.where(self._selected(request, dated)).select(*layout.columns)
-
-    def _in_sessions(self, request: ReadRequest) -> Column:
-        session = F.col(_read_as("session"))
-        inside = session.between(F.lit(request.first_session), F.lit(request.last_session))
-        return inside | session.isNull()
+        if kind == "bars":
+            session = F.col(_read_as("session"))
+            dated = session.isNull() | session.between(
+                F.lit(request.first_session), F.lit(request.last_session)
+            )
+        else:
+            dated = self._between_closes(request)
+        received, after = F.col(_read_as("received_at")), request.arrivals_after(self._params.timezone)
+        by_receipt = (received > F.lit(after)) & (received <= F.lit(request.received_until))
+        # By arrival where it can be read; a row that cannot be dated belongs to no window and always comes.
+        return records.where(by_receipt | (received.isNull() & dated)).select(*layout.columns)
 
     def _between_closes(self, request: ReadRequest) -> Column:
         calendar = SessionCalendar(self._params.calendar)
@@ -123,13 +121,6 @@ class FilesSource:
         published = F.col(_read_as("published_at"))
         after_last_close = published > F.lit(calendar.close_at(before))
         return (after_last_close & (published <= F.lit(calendar.close_at(last)))) | published.isNull()
-
-    def _selected(self, request: ReadRequest, otherwise: Column) -> Column:
-        """Return the condition of the window: by arrival where it can be read, else `otherwise`."""
-        received = F.col(_read_as("received_at"))
-        after = request.arrivals_after(self._params.timezone)
-        by_receipt = (received > F.lit(after)) & (received <= F.lit(request.received_until))
-        return by_receipt | (received.isNull() & otherwise)
 
     def _read(self, spark: SparkSession, place: str, layout: Layout) -> DataFrame:
         store = self._store(place)
@@ -190,13 +181,15 @@ class FilesSource:
         return table.select(*selected)
 
     def _columns_of(self, column: Column, kind: T.DataType, ours: str) -> list[Column]:
+        """Return a column as text, and of a date or an instant the twin as read; one text for one instant."""
         sent = as_text(column, kind)
         if ours == "session":
             day = to_session(column, kind, self._params.date_formats, self._params.timezone)
-            return [session_text(day, sent).alias(ours), day.alias(_read_as(ours))]
+            return [F.coalesce(day.cast("string"), sent).alias(ours), day.alias(_read_as(ours))]
         if ours in INSTANTS:
             instant = to_instant(column, kind)
-            return [instant_text(instant, sent).alias(ours), instant.alias(_read_as(ours))]
+            written = F.date_format(instant, INSTANT_PATTERN)
+            return [F.coalesce(written, sent).alias(ours), instant.alias(_read_as(ours))]
         return [sent.alias(ours)]
 
 

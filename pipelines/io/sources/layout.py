@@ -70,7 +70,8 @@ class Layout:
         known |= {theirs: ours for theirs, ours in self.aliases.items() if ours in known}
         found: dict[str, int] = {}
         for position, name in enumerate(names):
-            ours = mapped.get(_clean(name)) or known.get(_clean(name))
+            cleaned = name.strip().strip("\ufeff").lower()
+            ours = mapped.get(cleaned) or known.get(cleaned)
             if ours is None:
                 continue
             if ours in found:
@@ -141,7 +142,13 @@ def find_files(store: FileStore, place: str, layout: Layout) -> list[str]:
         raise ContractViolation(
             layout.kind, "*", f"{strange[0]}: unknown kind of file; {allowed}; convert it"
         )
-    _check_one_kind(files, place, layout)
+    parquet = [file for file in files if is_parquet(file)]
+    others = [file for file in files if not is_parquet(file)]
+    if parquet and others:
+        what = f"{place}: holds Parquet ({parquet[0]}) and CSV ({others[0]}) files; one read takes one kind"
+        raise ContractViolation(
+            layout.kind, "*", f"{what}; give a glob such as {place.rstrip('/')}/*.parquet"
+        )
     for file in files:
         _check_content(store, file, layout)
     return files
@@ -149,8 +156,7 @@ def find_files(store: FileStore, place: str, layout: Layout) -> list[str]:
 
 def read_header(store: FileStore, file: str, separator: str) -> tuple[str, ...]:
     """Return the column names of a CSV file's first line."""
-    line = next(iter(store.head(file, 1)), "")
-    return tuple(next(csv.reader([line], delimiter=separator), []))
+    return tuple(next(csv.reader(store.head(file, 1), delimiter=separator), []))
 
 
 def is_parquet(file: str) -> bool:
@@ -160,16 +166,6 @@ def is_parquet(file: str) -> bool:
 
 def _suffix(file: str) -> bool:
     return file.lower().endswith((*PARQUET_SUFFIXES, *CSV_SUFFIXES))
-
-
-def _check_one_kind(files: Sequence[str], place: str, layout: Layout) -> None:
-    parquet = [file for file in files if is_parquet(file)]
-    others = [file for file in files if not is_parquet(file)]
-    if parquet and others:
-        what = f"{place}: holds Parquet ({parquet[0]}) and CSV ({others[0]}) files; one read takes one kind"
-        raise ContractViolation(
-            layout.kind, "*", f"{what}; give a glob such as {place.rstrip('/')}/*.parquet"
-        )
 
 
 def _check_content(store: FileStore, file: str, layout: Layout) -> None:
@@ -184,7 +180,3 @@ def _check_content(store: FileStore, file: str, layout: Layout) -> None:
     if len([line for line in store.head(file, 2) if line.strip()]) < 2:
         what = f"{file}: has no rows below its first line; remove the file or ask for it again"
         raise ContractViolation(layout.kind, "*", what)
-
-
-def _clean(name: str) -> str:
-    return name.strip().strip("\ufeff").lower()

@@ -8,8 +8,6 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from pipelines.io.sources.base import INSTANT_PATTERN
-
 NANOSECONDS_FROM = 10**17
 """Integers from here on (1973 in nanoseconds) are instants in nanoseconds, as pandas writes them."""
 
@@ -52,20 +50,9 @@ def to_instant(column: Column, kind: T.DataType) -> Column:
     if isinstance(kind, T.TimestampType | T.TimestampNTZType | T.DateType):
         return column.cast("timestamp")
     if isinstance(kind, T.LongType):
-        instant = F.timestamp_micros(F.floor(column / 1000).cast("long"))
-        return F.when(column >= NANOSECONDS_FROM, instant)
+        return F.when(column >= NANOSECONDS_FROM, F.timestamp_micros(F.floor(column / 1000).cast("long")))
     text = column.cast("string")
     return F.when(text.rlike(_ISO_START), F.try_to_timestamp(text))
-
-
-def session_text(day: Column, sent: Column) -> Column:
-    """Return a date that was read as ``yyyy-MM-dd``, else the text as sent."""
-    return F.coalesce(day.cast("string"), sent)
-
-
-def instant_text(instant: Column, sent: Column) -> Column:
-    """Return an instant that was read in `INSTANT_PATTERN`, else the text as sent."""
-    return F.coalesce(F.date_format(instant, INSTANT_PATTERN), sent)
 
 
 def _date_of_instant(column: Column, timezone: str) -> Column:

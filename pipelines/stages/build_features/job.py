@@ -22,9 +22,8 @@ from pipelines.io.text_params import TextParams
 from pipelines.stages.build_features import steps
 from pipelines.stages.build_features.params import BuildFeaturesParams
 from pipelines.tables import queries
-from pipelines.tables.changes import changed_sessions
 from pipelines.tables.contracts import GOLD_LABELS, SILVER_BARS, feature_table
-from pipelines.tables.scope import MOST_TOUCHED, dates_condition
+from pipelines.tables.scope import MOST_TOUCHED, changed_sessions, dates_condition
 from pipelines.tables.session_grid import SessionGrid
 from pipelines.tables.view_sources import source_query, tables_of
 
@@ -71,6 +70,11 @@ def find_touched(
     ----------
     bars : list of date or None
         Sessions whose bars changed.
+
+    Returns
+    -------
+    list of date or None
+        Ascending; sessions that the change itself touched and those that look back to them.
     """
     tables = tables_of(view)
     if not all(context.lake.exists(table) for table in tables):
@@ -84,7 +88,15 @@ def find_touched(
 def following(
     context: Context, changed: list[date] | None, last: date, *, lookback: int
 ) -> list[date] | None:
-    """Return the sessions up to `last` whose look-back holds a changed one, None for all."""
+    """Return the sessions up to `last` whose look-back holds a changed one, ascending; None for all.
+
+    Parameters
+    ----------
+    changed : list of date or None
+        Ascending; days that are no session touch nothing. None for all.
+    lookback : int
+        Sessions that a value reads, its own included.
+    """
     if changed is None:
         return None
     if not changed:
@@ -109,7 +121,12 @@ def build_view(context: Context, view: FeatureView, touched: list[date] | None) 
     if touched == []:
         return {}
     lake = context.lake
-    labels = label_plan(context) if view is primary_view() else None
+    labels = None
+    if view is primary_view():
+        outcomes = context.params(LabelParams)
+        labels = steps.LabelPlan(
+            horizons=tuple(sorted(outcomes.horizon_sessions)), lag=timedelta(minutes=outcomes.lag_minutes)
+        )
     step = partial(
         steps.build_block,
         view=view,
@@ -130,31 +147,23 @@ def build_view(context: Context, view: FeatureView, touched: list[date] | None) 
         ]
         # A few sessions wait for planning and not for cores; whole tables would fight for memory.
         changes = run_concurrently(*writes) if touched is not None else [write() for write in writes]
-    size = count_sessions(context) if touched is None else len(touched)
+    if touched is None:
+        every = queries.counted(queries.distinct_values(SILVER_BARS, "session"))
+        size = int(lake.collect_query(every, SILVER_BARS).item())
+    else:
+        size = len(touched)
     counts = {view.name: {"rows_in": read, "rows_out": changes[0].total, "sessions_touched": size}}
     if labels:
         counts[LABELS] = {"rows_in": 0, "rows_out": changes[1].total, "sessions_touched": 0}
     return counts
 
 
-def label_plan(context: Context) -> steps.LabelPlan:
-    """Return which outcomes are built."""
-    params = context.params(LabelParams)
-    return steps.LabelPlan(
-        horizons=tuple(sorted(params.horizon_sessions)), lag=timedelta(minutes=params.lag_minutes)
-    )
-
-
-def count_sessions(context: Context) -> int:
-    """Return how many sessions silver has bars of."""
-    sessions = queries.counted(queries.distinct_values(SILVER_BARS, "session"))
-    return int(context.lake.collect_query(sessions, SILVER_BARS).item())
-
-
 def labels_condition(context: Context, touched: list[date] | None) -> str:
     """Return the condition of the labels that END in a touched session."""
     if touched is None:
         return "true"
+    # The label of session t runs from the close of t + 1 to that of t + 1 + h: it ends in a touched session
+    # where t lies 1 + h before it. Rows of other horizons of that session are left as they are.
     parts = []
     for horizon in context.params(LabelParams).horizon_sessions:
         signals = [context.calendar.shift(day, -1 - horizon) for day in touched]
@@ -164,14 +173,28 @@ def labels_condition(context: Context, touched: list[date] | None) -> str:
 
 def all_sessions(context: Context, touched: Sequence[date] | None = None) -> SessionGrid:
     """Return every session of the calendar that has a decision instant."""
-    last = context.calendar.last_on_or_before(date.max)
-    before_last = context.calendar.shift(last, -1)
+    # The calendar's last session has none: its decision would come before a session that is not known.
+    before_last = context.calendar.shift(context.calendar.last_on_or_before(date.max), -1)
     return SessionGrid.spanning(context.calendar, date(1990, 1, 1), before_last, touched=touched)
 
 
 def in_blocks(context: Context, view: FeatureView, touched: list[date] | None) -> tuple[int, Frame]:
     """Return how many source rows are read, and each of them once for every block that needs it.
 
+    Parameters
+    ----------
+    touched : list of date or None
+        Sessions to rebuild, None for all; their blocks alone are returned.
+
+    Returns
+    -------
+    read : int
+        Rows of the source, each counted once.
+    rows : Frame
+        The view's `source_columns` and ``block`` (Int64), in this process for few touched sessions.
+
+    Notes
+    -----
     A block is `block_sessions` consecutive sessions of the calendar, named in ``block``; it needs its own
     rows and those of the look-back before. Values do not depend on how sessions are cut into blocks: each is
     a function of its own look-back alone.
@@ -182,12 +205,14 @@ def in_blocks(context: Context, view: FeatureView, touched: list[date] | None) -
     if touched is None:
         rows: Frame = lake.scan_query(query, *tables)
     else:
+        # Positions count from the calendar's start, so a block has the same bounds in every run.
         position, lookback = context.calendar.position, view.lookback_sessions
         first, last = position(min(touched)) - lookback + 1, position(max(touched))
         grid = SessionGrid(frame=grid.between(first, last))
         wanted = {position(day) // size for day in touched}
         query = queries.restricted(query, queries.session_span(grid.frame["session"]))
         rows = lake.collect_query_if_small(query, *tables)
+    # Rows are counted before they are marked: `mark_blocks` repeats those that several blocks need.
     read = (
         rows.height
         if isinstance(rows, pl.DataFrame)

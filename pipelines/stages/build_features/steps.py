@@ -59,8 +59,14 @@ def mark_blocks(
         Sessions of a block, and of the look-back of its first session, that one included.
     wanted : collection of int or None
         Blocks to return, None for all.
+
+    Returns
+    -------
+    polars.DataFrame
+        The columns of `rows` and ``block`` (Int64: position of a session over `size`), in any order.
     """
     placed = rows.join(grid.frame.select("session", "position"), on="session", how="inner")
+    # A row at position p is read by the sessions p to p + lookback - 1: it goes to all of their blocks.
     last = (pl.col("position") + lookback - 1) // size
     blocks = pl.int_ranges(pl.col("position") // size, last + 1, dtype=pl.Int64).alias("block")
     marked = placed.with_columns(blocks).explode("block").select(*rows.columns, "block")
@@ -96,7 +102,8 @@ def build_block(
     Returns
     -------
     polars.DataFrame
-        `block_schema`.
+        `block_schema`: of each vector and label one row a version, `known_at` in UTC; unknown values are
+        null, never NaN. The same whatever else the block holds.
     """
     block = rows.item(0, "block")
     span = grid.between(block * block_sessions, (block + 1) * block_sessions - 1)
@@ -105,11 +112,15 @@ def build_block(
     )
 
     def evaluate(known: pl.DataFrame, first: int, final: int) -> pl.DataFrame:
+        # From the first session of the look-back on: windows count sessions, those without a row included.
         sessions = grid.between(first - view.lookback_sessions + 1, final).select("session")
         values = view.evaluate(known, sessions, calendar)
         if labels:
-            outcomes = _label_columns(dense_panel(known, sessions), labels.horizons)
-            values = values.join(outcomes, on=["symbol", "session"], how="left")
+            outcomes = compute_labels(dense_panel(known, sessions), labels.horizons)
+            wide = outcomes.pivot(on="horizon", index=["symbol", "session"], values="value")
+            named = wide.rename({str(horizon): f"label_{horizon}" for horizon in labels.horizons})
+            values = values.join(named, on=["symbol", "session"], how="left")
+        # Of the same rows that the values were computed from, so no value is known before all its inputs.
         inputs = latest_known(known, grid, first, final, lookback=view.lookback_sessions)
         return _rows_of_view(view, known, values, grid).join(inputs, on="position", how="inner")
 
@@ -144,15 +155,21 @@ def _rows_of_view(
     return grid.placed(said).drop("decision_at").with_columns(row_valid=pl.lit(value=True))
 
 
-def _label_columns(panel: pl.DataFrame, horizons: tuple[int, ...]) -> pl.DataFrame:
-    labels = compute_labels(panel, horizons)
-    wide = labels.pivot(on="horizon", index=["symbol", "session"], values="value")
-    return wide.rename({str(horizon): f"label_{horizon}" for horizon in horizons})
-
-
 def feature_versions(evaluated: pl.DataFrame, view: FeatureView) -> pl.DataFrame:
     """Return the rows of the view's gold table that the evaluations amount to, repeats dropped.
 
+    Parameters
+    ----------
+    evaluated : polars.DataFrame
+        From `evaluate_chains`: values with `row_valid`, `inputs_known_at` and `decided_at` (UTC).
+
+    Returns
+    -------
+    polars.DataFrame
+        Columns of the gold table and ``kind``, a row a state, in the order of the decisions.
+
+    Notes
+    -----
     A vector is known when its last input was. Rows that exist only where something is known may rest on
     inputs of earlier sessions alone, so they are not known before their own session's close.
     """
@@ -181,7 +198,22 @@ def label_versions(
 
     The label of the forecast made with session t is the return from the close of t + 1 to that of
     t + 1 + h. A label that was known and is no longer is a version with a null and ``valid=false``.
+
+    Parameters
+    ----------
+    evaluated : polars.DataFrame
+        With ``label_<h>`` (fraction) at the session in which the label ENDS, null where unknown.
+    grid : SessionGrid
+        Holds the signal's session too, 1 + h sessions earlier.
+    lag : timedelta
+        From the close that ends a label to when it counts as known.
+
+    Returns
+    -------
+    polars.DataFrame
+        Columns of `gold.labels` and ``kind``; `session` and `event_timestamp` are the signal's.
     """
+    # Shifted to where the label ends, so that one join by position finds the session that it belongs to.
     signals = grid.frame.select(
         (pl.col("position") + 1 + horizon_sessions).alias("position"),
         pl.col("session").alias("signal"),

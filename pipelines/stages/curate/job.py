@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
 from pipelines.base.context import Context
 from pipelines.base.digest import digest_of
+from pipelines.base.frames import Frame
 from pipelines.base.report import Outcome, SessionRange
 from pipelines.base.table import TableContract
 from pipelines.io.frames import collect_rows, persisted, reshape
@@ -18,7 +19,6 @@ from pipelines.io.sources.feeds import price_basis_of
 from pipelines.stages.curate import steps
 from pipelines.stages.curate.params import CurateParams
 from pipelines.tables import queries
-from pipelines.tables.changes import changed_sessions
 from pipelines.tables.contracts import (
     BRONZE_BARS,
     BRONZE_TEXTS,
@@ -26,11 +26,8 @@ from pipelines.tables.contracts import (
     SILVER_BARS,
     SILVER_TEXT,
 )
-from pipelines.tables.scope import around, bucketed, dates_condition
+from pipelines.tables.scope import around, bucketed, changed_sessions, dates_condition
 from pipelines.tables.session_grid import SessionGrid
-
-if TYPE_CHECKING:
-    from pipelines.base.frames import Frame
 
 FINDINGS = {"symbol": pl.String, "finding": pl.String, "session": pl.Date, "missing": pl.Int64}
 NOTHING = {"rows_in": 0, "rows_out": 0, "sessions_touched": 0}
@@ -72,7 +69,12 @@ def curate_bars(context: Context, definition: str) -> dict[str, Any]:
         params=context.params(CurateParams),
         price_basis=price_basis_of(context),
     )
-    read, records = read_bars(context, touched)
+    scope = queries.dated_near(touched, MARGIN_DAYS)
+    if touched is None:
+        records: Frame = context.lake.scan_table(BRONZE_BARS)
+    else:
+        near = queries.rows_of(BRONZE_BARS, BRONZE_BARS.columns, scope)
+        records = context.lake.collect_query_if_small(near, BRONZE_BARS)
     versions_of = partial(context.lake.map_groups, by=["bucket"], step=step, schema=SILVER_BARS.schema)
     with persisted(versions_of(bucketed(records))) as versions:
         chains = bucketed(reshape(versions, queries.ANNOUNCING_CHAINS))
@@ -82,7 +84,7 @@ def curate_bars(context: Context, definition: str) -> dict[str, Any]:
         changes, _ = run_concurrently(*writes) if touched is not None else [write() for write in writes]
         rebuilt = collect_rows(reshape(versions, queries.SESSIONS_OF_ROWS))[0]
         return {
-            "rows_in": read,
+            "rows_in": count_records(context, BRONZE_BARS, scope),
             "rows_out": changes.total,
             "sessions_touched": rebuilt["sessions"] if changes.total else 0,
             "findings": report_findings(context, versions, grid),
@@ -105,16 +107,6 @@ def curate_texts(context: Context, definition: str) -> dict[str, Any]:
         "rows_out": changes.total,
         "sessions_touched": len(changed or []),
     }
-
-
-def read_bars(context: Context, touched: list[date] | None) -> tuple[int, Frame]:
-    """Return how many bronze bars are read, and them: of the touched sessions and the days around them."""
-    scope = queries.dated_near(touched, MARGIN_DAYS)
-    read = count_records(context, BRONZE_BARS, scope)
-    if touched is None:
-        return read, context.lake.scan_table(BRONZE_BARS)
-    near = queries.rows_of(BRONZE_BARS, BRONZE_BARS.columns, scope)
-    return read, context.lake.collect_query_if_small(near, BRONZE_BARS)
 
 
 def count_records(context: Context, bronze: TableContract, scope: str) -> int:

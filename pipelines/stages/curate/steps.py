@@ -12,7 +12,6 @@ from pipelines.tables.session_grid import SessionGrid
 from pipelines.tables.version_chains import drop_repeated_states, month_of_session
 
 VALUES = ("open", "high", "low", "close", "volume", "dividend", "split")
-STATE = (*VALUES, "suspect", "valid")
 
 
 def accepted_bars(records: pl.DataFrame, grid: SessionGrid) -> pl.DataFrame:
@@ -58,17 +57,10 @@ def bar_versions(
     )
     judged = judge_suspects(accepted, suspects, params)
     versions = drop_repeated_states(
-        pl.concat([plain, judged.select(plain.columns)]), ("symbol", "session"), STATE
+        pl.concat([plain, judged.select(plain.columns)]), ("symbol", "session"), (*VALUES, "suspect", "valid")
     )
-    return versions.filter(grid.wanted()).select(
-        *(_bar_column(name, price_basis) for name in SILVER_BARS.columns)
-    )
-
-
-def _bar_column(name: str, price_basis: str) -> pl.Expr:
-    if name == "month":
-        return month_of_session()
-    return pl.lit(price_basis).alias(name) if name == "price_basis" else pl.col(name)
+    stamped = versions.filter(grid.wanted()).with_columns(month_of_session(), price_basis=pl.lit(price_basis))
+    return stamped.select(SILVER_BARS.columns)
 
 
 def action_versions(bars: pl.DataFrame) -> pl.DataFrame:

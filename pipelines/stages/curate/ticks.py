@@ -34,7 +34,7 @@ EMPTY = Chain((), ())
 
 @dataclass(frozen=True, slots=True)
 class TickJudge:
-    """Judges one bar by its neighbours as they were known at an instant.
+    """Judges one bar of a symbol by its neighbours as they were known at an instant.
 
     A bar is suspect when its close has moved by more than `suspect_move` (log, split-adjusted)
     against the previous session's close. It is retracted when the next session's close leaves no
@@ -51,6 +51,7 @@ class TickJudge:
         before, this = self._at(position - 1, instant), self._at(position, instant)
         if before is None or this is None:
             return None
+        # A split of 2 halves the raw close: times the split it is comparable with the session before.
         return math.log(this["close"] * this["split"] / before["close"])
 
     def retracted(self, position: int, instant: datetime) -> bool:
@@ -58,6 +59,7 @@ class TickJudge:
         move, back = self._move(position, instant), self._move(position + 1, instant)
         if move is None or back is None or abs(move) < self.params.suspect_move:
             return False
+        # Logs add up: what is left of the move after the next session is their sum.
         return abs(move + back) <= self.params.revert_share * abs(move)
 
     def suspect(self, position: int, instant: datetime) -> bool:
@@ -65,11 +67,14 @@ class TickJudge:
         move = self._move(position, instant)
         if move is None or abs(move) < self.params.suspect_move:
             return False
+        # The way back from a bad tick is as large as the tick; only the tick is suspect.
         return not self.retracted(position - 1, instant)
 
     def instants(self, position: int) -> list[datetime]:
         """Return when the judgement of a bar can change: its own records' and its neighbours' instants."""
         own = self.chains[position].instants
+        # The bar's move reads the session before it and its reversal the one after; whether the one before
+        # was a bad tick reads two back. Before the bar's own first record there is nothing to judge.
         near = (self.chains.get(position + step, EMPTY).instants for step in (-2, -1, 1))
         return sorted({*own, *(moment for moments in near for moment in moments if moment >= own[0])})
 
@@ -80,8 +85,16 @@ def suspect_bars(records: pl.DataFrame, params: CurateParams) -> pl.DataFrame:
     Parameters
     ----------
     records : polars.DataFrame
-        `symbol`, `position` (index of the session in the calendar), `close`, `split`.
+        `symbol`, `position` (index of the session in the calendar), `close`, `split`; every version, prices
+        positive and without nulls.
+
+    Returns
+    -------
+    polars.DataFrame
+        `symbol`, `position`, each pair once. A bar that is left out is suspect at no instant, so the slow
+        judgement bar by bar is spared for nearly all.
     """
+    # "in" is the price to which a move leads, times the split of its session; "out" is where the next starts.
     spread = records.group_by("symbol", "position").agg(
         (pl.col("close") * pl.col("split")).min().log().alias("low_in"),
         (pl.col("close") * pl.col("split")).max().log().alias("high_in"),
@@ -90,6 +103,7 @@ def suspect_bars(records: pl.DataFrame, params: CurateParams) -> pl.DataFrame:
     )
     before = spread.select("symbol", pl.col("position") + 1, "low_out", "high_out")
     pairs = spread.drop("low_out", "high_out").join(before, on=["symbol", "position"], how="inner")
+    # A difference of logs is largest where its parts are at opposite extremes, whichever records met.
     largest = pl.max_horizontal(
         (pl.col("high_in") - pl.col("low_out")).abs(), (pl.col("low_in") - pl.col("high_out")).abs()
     )
@@ -97,32 +111,40 @@ def suspect_bars(records: pl.DataFrame, params: CurateParams) -> pl.DataFrame:
 
 
 def judge_suspects(records: pl.DataFrame, suspects: pl.DataFrame, params: CurateParams) -> pl.DataFrame:
-    """Return the judged versions of the suspects bars.
+    """Return the judged versions of the suspect bars.
+
+    Parameters
+    ----------
+    records : polars.DataFrame
+        Accepted bars with `symbol`, `position`, `known_at` (UTC): every version of the suspects, and of two
+        sessions before and one after each.
+    suspects : polars.DataFrame
+        From `suspect_bars`.
 
     Returns
     -------
     polars.DataFrame
-        The records' columns with `known_at` of each judgement, `suspect` and `valid`.
+        The records' columns with `known_at` of each judgement, `suspect` and `valid`: a row an instant at
+        which the judgement can have changed, repeats included. Prices and volume are null while the bar is
+        retracted (``valid=false``).
     """
-    rows: list[Record] = []
+    judged: list[Record] = []
     for (symbol,), keys in suspects.group_by("symbol", maintain_order=True):
         near = sorted({p + step for p in keys["position"] for step in (-2, -1, 0, 1)})
         own = records.filter((pl.col("symbol") == symbol) & pl.col("position").is_in(near))
-        judge = TickJudge(_chains(own), params)
+        chains = {
+            int(position): Chain(rows["known_at"].to_list(), rows.to_dicts())
+            for (position,), rows in own.sort("known_at").group_by("position", maintain_order=True)
+        }
+        judge = TickJudge(chains, params)
         for position in sorted(keys["position"]):
-            rows.extend(_judged(judge, position))
+            judged.extend(_judged(judge, position))
     flags = {"suspect": pl.Boolean, "valid": pl.Boolean}
-    return pl.DataFrame(rows, schema={**records.schema, **flags}, orient="row")
-
-
-def _chains(records: pl.DataFrame) -> dict[int, Chain]:
-    chains = {}
-    for (position,), rows in records.sort("known_at").group_by("position", maintain_order=True):
-        chains[int(position)] = Chain(rows["known_at"].to_list(), rows.to_dicts())
-    return chains
+    return pl.DataFrame(judged, schema={**records.schema, **flags}, orient="row")
 
 
 def _judged(judge: TickJudge, position: int) -> list[Record]:
+    """Return the record in force at each instant of a bar, as it was judged then."""
     rows = []
     for instant in judge.instants(position):
         record = judge.chains[position].known(instant)

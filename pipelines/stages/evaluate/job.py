@@ -44,7 +44,7 @@ def run(context: Context, sessions: SessionRange) -> Outcome:
     frame = challenger.read(FRAME_FILE)
     params = restore_params(challenger.lineage, context.params(ModelsParams))
     baselines = forecast_baselines(frame, params, challenger.lineage.feature_names)
-    others = pl.concat([baselines.holdout, *ask_champion(context, sessions, challenger, frame)])
+    others = pl.concat([baselines.holdout, *champion_rows(context, sessions, challenger, frame)])
     tables = {
         "out_of_fold": judge(
             challenger.name, challenger.read(OUT_OF_FOLD_FILE), baselines.out_of_fold, params
@@ -59,17 +59,17 @@ def run(context: Context, sessions: SessionRange) -> Outcome:
     )
 
 
-def ask_champion(
+def champion_rows(
     context: Context, sessions: SessionRange, challenger: Challenger, frame: pl.DataFrame
 ) -> list[pl.DataFrame]:
     """Return the champion's forecasts of the hold-out; none without one, or if it is the challenger."""
-    reigning = champion_at(context, sessions.end)
-    if reigning is None or reigning.model_key == challenger.version.model_key:
+    current = champion_at(context, sessions.end)
+    if current is None or current.model_key == challenger.version.model_key:
         return []
-    asked = forecast_champion(context, reigning, challenger, frame)
-    if asked.forecasts is None:
+    champion = forecast_champion(context, current, challenger, frame)
+    if champion.forecasts is None:
         return []
-    return [asked.forecasts.select(pl.lit(asked.name).alias("forecaster"), *KEY, "value")]
+    return [champion.forecasts.select(pl.lit(champion.name).alias("forecaster"), *KEY, "value")]
 
 
 def draw_card(challenger: Challenger, frame: pl.DataFrame, table: pl.DataFrame) -> str:

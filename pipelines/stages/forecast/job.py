@@ -8,14 +8,15 @@ from typing import Any
 
 import polars as pl
 
+from feature_repo.definitions import ISSUED_VIEW
 from pipelines.base.context import Context
 from pipelines.base.errors import BadDataError, LookAheadError
 from pipelines.base.report import Outcome, SessionRange, nothing_to_do
 from pipelines.io.feature_retrieval import read_features
+from pipelines.io.feature_store import open_feature_store
 from pipelines.io.model_folder import PackedForecaster, pack_forecaster
 from pipelines.registry.champion import Champion, champion_at, load_champion
 from pipelines.stages.forecast.params import ForecastParams
-from pipelines.stages.forecast.publish import publish_issued, read_issued
 from pipelines.stages.forecast.steps import (
     ForecastSessions,
     Stamp,
@@ -25,7 +26,7 @@ from pipelines.stages.forecast.steps import (
 )
 from pipelines.tables import queries
 from pipelines.tables.contracts import GOLD_FORECASTS
-from pipelines.tables.scope import range_condition
+from pipelines.tables.scope import dates_condition, range_condition
 
 
 def run(context: Context, sessions: SessionRange) -> Outcome:
@@ -38,8 +39,14 @@ def run(context: Context, sessions: SessionRange) -> Outcome:
     inserted = issue(context, champion, chosen)
     silent = without_forecast(context, champion, chosen)
     if len(silent) == len(chosen.sessions):
-        raise BadDataError(nothing_to_score(silent[-1]))
-    published = publish_issued(context, read_issued(context, champion, sessions.end))
+        session = silent[-1]
+        msg = (
+            f"no symbol has a valid feature row of {session} that was known at its decision instant, so "
+            "there is no forecast; see whether its bars arrived in time (`bellwether show bronze.bars "
+            f"--session {session}`), then run ingest, curate and build_features again"
+        )
+        raise BadDataError(msg)
+    published = publish_issued(context, champion, sessions.end)
     return Outcome(
         rows_out=inserted,
         sessions_touched=len(chosen.sessions) if inserted else 0,
@@ -56,15 +63,6 @@ def without_forecast(context: Context, champion: Champion, chosen: ForecastSessi
     )
     found = context.lake.collect_query(queries.distinct(issued), GOLD_FORECASTS)
     return sorted(set(chosen.sessions) - set(found.get_column("session")))
-
-
-def nothing_to_score(session: date) -> str:
-    """Return why no session of a window got a forecast, and what to look at."""
-    return (
-        f"no symbol has a valid feature row of {session} that was known at its decision instant, so there is "
-        "no forecast; see whether its bars arrived in time (`bellwether show bronze.bars --session "
-        f"{session}`), then run ingest, curate and build_features again"
-    )
 
 
 def choose(context: Context, sessions: SessionRange, champion: Champion) -> ForecastSessions:
@@ -94,30 +92,25 @@ def choose(context: Context, sessions: SessionRange, champion: Champion) -> Fore
 
 
 def issue(context: Context, champion: Champion, chosen: ForecastSessions) -> int:
-    """Score the chosen sessions and add the rows that do not stand yet; return how many."""
+    """Score the chosen sessions and add the rows that are not there yet; return how many."""
     lineage, calendar = champion.lineage, context.calendar
     first, last = chosen.sessions[0], chosen.sessions[-1]
     known = calendar.frame(calendar.shift(first, 1 - lineage.history_sessions), last)
     plan = plan_history(chosen.sessions, known, lineage.history_sessions)
     step = GroupStep(
         model=pack_forecaster(champion.folder, f"{lineage.model_key}-v{champion.entry.model_version}"),
-        stamp=stamp_of(context, champion, chosen),
+        stamp=Stamp(
+            horizon=lineage.horizon_sessions,
+            model_key=lineage.model_key,
+            model_version=champion.entry.model_version,
+            family=lineage.family,
+            issued_at=context.clock(),
+            in_sample=chosen.in_sample,
+        ),
     )
     rows = read_features(context, plan, lineage.feature_names, at="decision_at")
     forecasts = context.lake.map_groups(rows, ["forecast_session"], step, GOLD_FORECASTS.schema)
     return context.lake.insert_absent(GOLD_FORECASTS, forecasts, scope=range_condition(first, last))
-
-
-def stamp_of(context: Context, champion: Champion, chosen: ForecastSessions) -> Stamp:
-    """Return what is the same for every forecast of this run."""
-    return Stamp(
-        horizon=champion.lineage.horizon_sessions,
-        model_key=champion.lineage.model_key,
-        model_version=champion.entry.model_version,
-        family=champion.lineage.family,
-        issued_at=context.clock(),
-        in_sample=chosen.in_sample,
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +123,24 @@ class GroupStep:
     def __call__(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Forecast one session's universe."""
         return forecast_group(rows, self.model.load(), self.stamp)
+
+
+def publish_issued(context: Context, champion: Champion, session: date) -> int:
+    """Publish what the champion has issued for a session and return how many symbols changed.
+
+    Rows come from the table, not from the run, so a re-run after a crash publishes what was issued. Marked
+    in-sample rows are kept out: nobody may take them for forecasts.
+    """
+    if not context.params(ForecastParams).publish:
+        return 0
+    query = queries.issued_forecasts(
+        GOLD_FORECASTS,
+        GOLD_FORECASTS.columns,
+        model_key=champion.lineage.model_key,
+        where=dates_condition([session]),
+    )
+    issued = context.lake.collect_query(query, GOLD_FORECASTS)
+    return open_feature_store(context).publish(issued.filter(~pl.col("in_sample")), ISSUED_VIEW)
 
 
 def describe(champion: Champion, chosen: ForecastSessions) -> dict[str, Any]:

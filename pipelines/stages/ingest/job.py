@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
 from pipelines.base.context import Context
 from pipelines.base.errors import BadDataError
+from pipelines.base.frames import DistributedFrame, Frame
 from pipelines.base.report import Outcome, SessionRange
 from pipelines.base.table import TableContract
 from pipelines.io.frames import persisted
@@ -24,9 +25,6 @@ from pipelines.tables import queries
 from pipelines.tables.contracts import BRONZE_BARS, BRONZE_TEXTS, OPS_QUARANTINE
 from pipelines.tables.record_kinds import BARS, TEXTS, RecordKind
 from pipelines.tables.scope import FEW_SESSIONS
-
-if TYPE_CHECKING:
-    from pipelines.base.frames import DistributedFrame, Frame
 
 OLDEST_RECORD = timedelta(days=3660)
 NEXT_SESSIONS = timedelta(days=10)
@@ -46,29 +44,26 @@ class Reading:
 
 def run(context: Context, sessions: SessionRange) -> Outcome:
     """Land bars and texts of `sessions`; what has been landed before is not landed again."""
-    parts, sources, request = {}, {}, read_request(context, sessions)
+    calendar = context.calendar
+    request = ReadRequest(
+        first_session=sessions.start,
+        last_session=sessions.end,
+        # What arrives between two decisions belongs to the later one: runs of single days leave no gap.
+        received_after=calendar.decision_at(calendar.shift(sessions.start, -1)),
+        received_until=calendar.decision_at(sessions.end),
+    )
+    parts, sources = {}, {}
     for kind, bronze in ((BARS, BRONZE_BARS), (TEXTS, BRONZE_TEXTS)):
         parts[kind.name] = NOTHING
         if source := open_source(context, kind.name):
             sources[kind.name] = source.name
             reading = Reading(context=context, source=source, request=request, kind=kind, bronze=bronze)
             parts[kind.name] = land(reading)
-    totals = steps.combine_details(parts)
+    totals = {name: sum(part[name] for part in parts.values()) for name in NOTHING}
     return Outcome(
         status="done" if totals["rows_in"] else "nothing_to_do",
         details={"sources": sources, "kinds": parts},
         **totals,
-    )
-
-
-def read_request(context: Context, sessions: SessionRange) -> ReadRequest:
-    """Return what is asked of the source: sessions, and the arrivals between two decisions."""
-    calendar = context.calendar
-    return ReadRequest(
-        first_session=sessions.start,
-        last_session=sessions.end,
-        received_after=calendar.decision_at(calendar.shift(sessions.start, -1)),
-        received_until=calendar.decision_at(sessions.end),
     )
 
 
@@ -81,12 +76,13 @@ def land(reading: Reading) -> dict[str, int]:
         If a larger share than allowed breaks the contract; then nothing is landed.
     """
     context = reading.context
-    asked: tuple[Callable[[], Any], ...] = (partial(read_sent, reading), partial(find_delivered, reading))
-    sent, delivered = run_concurrently(*asked)
-    fresh = without_landed(reading, hashed(sent, reading.kind))
+    reads: tuple[Callable[[], Any], ...] = (partial(read_sent, reading), partial(find_delivered, reading))
+    sent, delivered = run_concurrently(*reads)
+    fresh = without_landed(reading, sent)
     schema = steps.judged_schema(reading.bronze)
     with persisted(context.lake.distribute(judged(reading, fresh, delivered), schema)) as records:
-        facts = batch_facts(records, reading.kind)
+        key = "symbol, session_date, received_at" if reading.kind is BARS else "record_hash"
+        facts = records.selectExpr(*queries.batch_facts(key)).collect()[0].asDict()
         if not facts["rows"]:
             return NOTHING
         batch = records.drop("batch_id").selectExpr(queries.named("batch_id", facts["batch_id"]), "*")
@@ -111,17 +107,13 @@ def check_refusals(reading: Reading, refused: int, facts: dict[str, Any]) -> Non
 
 
 def read_sent(reading: Reading) -> DistributedFrame:
-    """Return what the source sends of the window, all strings, in the distributed engine."""
+    """Return what the source sends of the window with `record_hash`, all strings, distributed."""
     columns = (*reading.kind.columns, "received_at")
+    schema = dict.fromkeys(columns, pl.String)
     sent = reading.source.read(reading.kind.name, reading.request)
-    sent = pl.DataFrame(schema=dict.fromkeys(columns, pl.String)) if sent is None else sent
-    return reading.context.lake.distribute(sent, dict.fromkeys(columns, pl.String))
-
-
-def hashed(sent: DistributedFrame, kind: RecordKind) -> DistributedFrame:
-    """Return what was sent with `record_hash`, a digest of all that the feed said."""
-    digest = queries.record_hash((*kind.columns, "received_at"))
-    return sent.selectExpr(*kind.columns, "received_at", digest)
+    sent = pl.DataFrame(schema=schema) if sent is None else sent
+    distributed = reading.context.lake.distribute(sent, schema)
+    return distributed.selectExpr(*columns, queries.record_hash(columns))
 
 
 def without_landed(reading: Reading, fresh: DistributedFrame) -> Frame:
@@ -176,15 +168,7 @@ def find_delivered(reading: Reading) -> list[date]:
     if reading.source.delivers_received_at(reading.kind.name) or not lake.exists(reading.bronze):
         return []
     query = queries.distinct_values(reading.bronze, "session_date", _landed(reading))
-    known = lake.collect_query(query, reading.bronze)
-    return known.get_column("session_date").drop_nulls().to_list()
-
-
-def batch_facts(records: DistributedFrame, kind: RecordKind) -> dict[str, Any]:
-    """Return rows, distinct keys, broken records, sessions and the content-derived identity of a batch."""
-    key = "symbol, session_date, received_at" if kind is BARS else "record_hash"
-    facts = records.selectExpr(*queries.batch_facts(key))
-    return facts.collect()[0].asDict()  # type: ignore[no-any-return]
+    return lake.collect_query(query, reading.bronze)["session_date"].drop_nulls().to_list()
 
 
 def quarantine(reading: Reading, batch: DistributedFrame, facts: dict[str, Any]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -175,9 +175,3 @@ def check_share(
         "nothing was landed: look at ops.quarantine, mend the feed and ingest again, "
         "or raise ingest.max_refused_share"
     )
-
-
-def combine_details(parts: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
-    """Return the sum over the kinds of each count."""
-    names = ("rows_in", "rows_out", "rows_refused", "sessions_touched")
-    return {name: sum(part[name] for part in parts.values()) for name in names}

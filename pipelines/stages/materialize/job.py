@@ -31,8 +31,7 @@ def run(context: Context, sessions: SessionRange) -> Outcome:
         return Outcome(status="nothing_to_do")
     newest = {view.name: read_newest(context, view, sessions) for view in feature_views()}
     written = {view: store.publish(rows, view) for view, rows in newest.items()}
-    valid = newest[primary_view().name]
-    store.record_publication(valid, session=sessions.end, at=context.clock())
+    store.record_publication(newest[primary_view().name], session=sessions.end, at=context.clock())
     return Outcome(
         rows_in=sum(rows.height for rows in newest.values()),
         rows_out=sum(written.values()),
@@ -48,5 +47,5 @@ def read_newest(context: Context, view: FeatureView, sessions: SessionRange) -> 
     rows = context.lake.collect_query(newest, table)
     if rows.is_empty():
         return pl.DataFrame(schema=dict(table.schema))
-    asked = rows.with_columns(pl.lit(instant, INSTANT).alias(INSTANT_COLUMN))
-    return read_newest_vectors(context, view, asked)
+    dated = rows.with_columns(pl.lit(instant, INSTANT).alias(INSTANT_COLUMN))
+    return read_newest_vectors(context, view, dated)

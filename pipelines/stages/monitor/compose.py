@@ -96,11 +96,11 @@ def mean_rank_ic(found: Findings) -> float | None:
 def _facts(found: Findings, reference_rows: int, current_rows: int) -> list[tuple[str, str]]:
     windows = found.windows
     facts = [
-        (
-            f"reference: {_span(windows.reference)}, {reference_rows:,} rows",
-            f"{len(windows.reference)} sessions",
-        ),
-        (f"current: {_span(windows.current)}, {current_rows:,} rows", f"{len(windows.current)} sessions"),
+        (f"{name}: {sessions[0]} to {sessions[-1]}, {rows:,} rows", f"{len(sessions)} sessions")
+        for name, sessions, rows in (
+            ("reference", windows.reference, reference_rows),
+            ("current", windows.current, current_rows),
+        )
     ]
     facts += [
         (f"{shift.name.replace('_', ' ')} (z {shift.z:+.1f})", f"× {shift.ratio:.2f}")
@@ -111,15 +111,11 @@ def _facts(found: Findings, reference_rows: int, current_rows: int) -> list[tupl
     return facts
 
 
-def _span(sessions: Sequence[object]) -> str:
-    return f"{sessions[0]} to {sessions[-1]}"
-
-
 def _remarks(verdict: Verdict) -> list[str]:
     if not verdict.reasons:
         return ["Every session-level measure is within its usual range."]
-    asked = "A new training is asked for." if verdict.retrain else "No new training is asked for."
-    return [*(f"Why: {reason}." for reason in verdict.reasons), asked]
+    outcome = "A new training is asked for." if verdict.retrain else "No new training is asked for."
+    return [*(f"Why: {reason}." for reason in verdict.reasons), outcome]
 
 
 def _realised(found: Findings) -> list[Series]:

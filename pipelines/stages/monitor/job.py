@@ -55,10 +55,12 @@ def run(context: Context, sessions: SessionRange) -> Outcome:
     measured = measure_sessions(features, min_symbols=params.min_symbols)
     windows = find_windows(context, measured, as_of)
     if len(windows.reference) < params.min_reference_sessions:
-        early = too_early(len(windows.reference), params.min_reference_sessions)
-        return Outcome(status="nothing_to_do", details=early)
-    found = find(context, features, measured, windows, shown)
-    record = write_report(context, found)
+        why = (
+            f"{len(windows.reference)} reference sessions of at least {params.min_reference_sessions}: "
+            "load more sessions, or lower monitor.min_reference_sessions"
+        )
+        return Outcome(status="nothing_to_do", details={"verdict": "none yet", "retrain": False, "why": why})
+    record = write_report(context, find(context, features, measured, windows, shown))
     return Outcome(rows_in=features.height, rows_out=1, sessions_touched=1, details=record)
 
 
@@ -70,21 +72,12 @@ def find_windows(context: Context, measured: pl.DataFrame, as_of: date) -> Drift
     return choose_windows(sessions, reference=params.reference_sessions, current=params.current_sessions)
 
 
-def too_early(reference: int, wanted: int) -> dict[str, Any]:
-    """Return what the report says while there is too little to compare."""
-    why = (
-        f"{reference} reference sessions of at least {wanted}: load more sessions, or lower "
-        "monitor.min_reference_sessions"
-    )
-    return {"verdict": "none yet", "retrain": False, "why": why}
-
-
 def find(
     context: Context, features: pl.DataFrame, measured: pl.DataFrame, windows: DriftWindows, shown: list[str]
 ) -> Findings:
     """Judge the measures and collect what the report shows beside them."""
     as_of = windows.current[-1]
-    due = ask_for_training(context, as_of)
+    due = is_retraining_due(context, as_of)
     issued, labels = run_concurrently(
         partial(read.read_forecasts, context, as_of), partial(read.read_labels, context, as_of)
     )
@@ -100,7 +93,7 @@ def find(
     )
 
 
-def ask_for_training(context: Context, as_of: date) -> bool:
+def is_retraining_due(context: Context, as_of: date) -> bool:
     """Tell whether a drift at the as-of would ask for a training."""
     last = context.run_log.last_as_of("train", as_of)
     wait = context.params(MonitorParams).retrain_after_sessions

@@ -62,19 +62,15 @@ def _row(record: Mapping[str, Any]) -> str:
         f'<td class="number"><a href="{as_of}.html">{as_of}</a></td>',
         f'<td class="verdict {verdict}">{verdict}</td>',
         f"<td>{why or _soft('within its usual range')}</td>",
-        f'<td class="number">{_percent(record["shares"].get("features"))}</td>',
-        f'<td class="number">{_number(record.get("rank_ic"))}</td>',
+        f'<td class="number">{_number(record["shares"].get("features"), ".0%")}</td>',
+        f'<td class="number">{_number(record.get("rank_ic"), "+.3f")}</td>',
         f'<td class="number">{"asked for" if record["retrain"] else _soft("no")}</td>',
     ]
     return f"<tr>{''.join(cells)}</tr>"
 
 
-def _percent(share: float | None) -> str:
-    return _soft("–") if share is None else f"{share:.0%}"
-
-
-def _number(value: float | None) -> str:
-    return _soft("–") if value is None else f"{value:+.3f}"
+def _number(value: float | None, form: str) -> str:
+    return _soft("–") if value is None else format(value, form)
 
 
 def _soft(text: str) -> str:

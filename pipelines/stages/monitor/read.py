@@ -40,8 +40,7 @@ def read_importance(context: Context, as_of: date) -> dict[str, float]:
         return {}
     tracking = tracking_of(context)
     path = tracking.fetch(tracking.version(champion.model_version).run_id, IMPORTANCE_FILE)
-    importance: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))
-    return importance
+    return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
 def read_vectors(context: Context, as_of: date, names: Sequence[str]) -> pl.DataFrame:
@@ -50,11 +49,11 @@ def read_vectors(context: Context, as_of: date, names: Sequence[str]) -> pl.Data
     One row a symbol and session with a valid vector; unknown values are null.
     """
     wanted = sorted({*SCALE_FEATURES, *names})
-    asked = pl.DataFrame(
+    rows = pl.DataFrame(
         {"session": context.calendar.sessions(first_session(context, as_of), as_of)},
     ).with_columns(pl.lit(context.calendar.decision_at(as_of), INSTANT).alias(INSTANT_COLUMN))
-    rows = read_features(context, asked, wanted)
-    here = rows if isinstance(rows, pl.DataFrame) else context.lake.collect(rows)
+    vectors = read_features(context, rows, wanted)
+    here = vectors if isinstance(vectors, pl.DataFrame) else context.lake.collect(vectors)
     return here.drop(INSTANT_COLUMN)
 
 

@@ -145,6 +145,7 @@ def judge(
         Whether a drift would ask for a new training; see `pipelines.stages.monitor.steps.is_training_due`.
     """
     shifts, coverage = judge_scales(measured, windows, params), judge_coverage(measured, windows)
+    moved = [shift.drifted for shift in shifts]
     reasons = [
         f"{shift.name.replace('_', ' ')} is {shift.ratio:.2f} times the reference's (z {shift.z:+.1f})"
         for shift in shifts
@@ -159,14 +160,10 @@ def judge(
         retrain=bool(reasons) and training_due,
         shifts=shifts,
         coverage=coverage,
-        shares={"measures": _share([shift.drifted for shift in shifts])},
+        shares={"measures": sum(moved) / len(moved) if moved else None},
     )
 
 
 def _known(measured: pl.DataFrame, name: str, sessions: Sequence[date]) -> np.ndarray:
     chosen = measured.filter(pl.col("session").is_in(pl.Series(sessions, dtype=pl.Date).implode()))
     return chosen.get_column(name).drop_nulls().to_numpy()
-
-
-def _share(flags: Sequence[bool]) -> float | None:
-    return sum(flags) / len(flags) if flags else None

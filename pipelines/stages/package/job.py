@@ -13,10 +13,10 @@ from features.params import CalendarParams
 from features.views import names_by_view
 from pipelines.base.context import Context
 from pipelines.base.report import Outcome, SessionRange, nothing_to_do
-from pipelines.io.bento import BentoRepository, BuiltBento, bento_tag, release
+from pipelines.io.bento import BentoRepository, bento_tag, release
 from pipelines.io.model_folder import forecaster_folder
 from pipelines.registry.champion import Champion, champion_at, load_champion
-from pipelines.stages.package.parity import Checked, check_parity
+from pipelines.stages.package.parity import check_parity
 from serving.online.params import FeatureStoreParams
 from serving.online.store import ViewFeatures
 from serving.params import ServingParams
@@ -39,7 +39,20 @@ def run(context: Context, sessions: SessionRange) -> Outcome:
         checked = check_parity(context, champion, staged)
         built = repository.build(manifest.bento, staged)
     repository.point_at(built)
-    return _report(champion, checked, built)
+    return Outcome(
+        rows_in=checked.parity.compared,
+        rows_out=1,
+        sessions_touched=1,
+        details={
+            "bento": built.tag,
+            "folder": str(built.folder),
+            "champion": champion.entry.headline(),
+            "parity_session": checked.session,
+            "parity_symbols": checked.parity.compared,
+            "parity_largest_difference": checked.parity.largest,
+            "compared_with": checked.compared_with,
+        },
+    )
 
 
 def describe_champion(context: Context, champion: Champion) -> Manifest:
@@ -76,20 +89,3 @@ def stage_champion(champion: Champion, manifest: Manifest) -> Iterator[Path]:
         shutil.copytree(forecaster_folder(champion.folder), folder / FORECASTER_FOLDER)
         write_manifest(folder, manifest)
         yield folder
-
-
-def _report(champion: Champion, checked: Checked, built: BuiltBento) -> Outcome:
-    return Outcome(
-        rows_in=checked.parity.compared,
-        rows_out=1,
-        sessions_touched=1,
-        details={
-            "bento": built.tag,
-            "folder": str(built.folder),
-            "champion": champion.entry.headline(),
-            "parity_session": checked.session,
-            "parity_symbols": checked.parity.compared,
-            "parity_largest_difference": checked.parity.largest,
-            "compared_with": checked.compared_with,
-        },
-    )

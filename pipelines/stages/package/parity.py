@@ -1,4 +1,4 @@
-"""Ask the service's own code and the batch scorer the same question."""
+"""Put one question to the service's own code and to the batch scorer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipelines.io.feature_retrieval import INSTANT_COLUMN, read_features
 from pipelines.io.model_folder import read_forecaster
 from pipelines.registry.champion import Champion
 from pipelines.stages.package.params import PackageParams
-from pipelines.stages.package.steps import Parity, compare_answers, pick_symbols
+from pipelines.stages.package.steps import Parity, choose_symbols, compare_answers
 from pipelines.tables import queries
 from pipelines.tables.contracts import GOLD_FORECASTS, feature_table
 from pipelines.tables.scope import dates_condition
@@ -55,21 +55,21 @@ def check_parity(context: Context, champion: Champion, staged: Path) -> Checked:
         raise UnavailableError(msg)
     compared_with, batch = read_batch_answers(context, champion, published.session)
     params = context.params(PackageParams)
-    symbols = pick_symbols(batch["symbol"].to_list(), params.parity_symbols)
+    symbols = choose_symbols(batch["symbol"].to_list(), params.parity_symbols)
     if not symbols:
         msg = (
             f"version {champion.entry.model_version} has no batch forecasts for {published.session} to be "
             f"compared with; run `bellwether forecast --as-of {published.session}`, then package again"
         )
         raise BadDataError(msg)
-    served = ask_service(context, store, staged, symbols)
+    served = forecast_as_served(context, store, staged, symbols)
     parity = compare_answers(served, batch, params.parity_tolerance)
     if parity.mismatches:
         raise BadDataError(_explain(parity, params.parity_tolerance, published.session))
     return Checked(published.session, compared_with, parity)
 
 
-def ask_service(
+def forecast_as_served(
     context: Context, store: OnlineStore, staged: Path, symbols: Sequence[str]
 ) -> list[SymbolForecast]:
     """Return what the service would answer if the staged champion were current."""
@@ -99,8 +99,7 @@ def read_batch_answers(context: Context, champion: Champion, session: date) -> t
     if found.height or champion.lineage.history_sessions > 1:
         return GOLD_FORECASTS.name, found
     names, instant = champion.lineage.feature_names, context.calendar.decision_at(session)
-    asked = pl.DataFrame({"session": [session], INSTANT_COLUMN: [instant]})
-    rows = read_features(context, asked, names)
+    rows = read_features(context, pl.DataFrame({"session": [session], INSTANT_COLUMN: [instant]}), names)
     if not isinstance(rows, pl.DataFrame):
         rows = context.lake.collect(rows)
     return feature_table(primary_view()).name, read_forecaster(champion.folder).predict(rows)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 
@@ -32,7 +31,7 @@ class Parity:
     mismatches: tuple[str, ...]
 
 
-def pick_symbols(symbols: Sequence[str], count: int) -> list[str]:
+def choose_symbols(symbols: Sequence[str], count: int) -> list[str]:
     """Return up to `count` symbols, spread evenly over the alphabet, so that a re-run compares the same."""
     known = sorted(set(symbols))
     if len(known) <= count:
@@ -60,7 +59,8 @@ def compare_answers(served: Sequence[SymbolForecast], batch: pl.DataFrame, toler
     largest, mismatches = 0.0, []
     for answer in served:
         row = expected[answer.symbol]
-        pairs = [(name, _level(answer, name), row.get(name)) for name in LEVELS]
+        levels = {"value": answer.value, **dict(answer.quantiles or ())}
+        pairs = [(name, levels.get(name), row.get(name)) for name in LEVELS]
         largest = max(
             [largest, *(abs(one - other) for _, one, other in pairs if one is not None and other is not None)]
         )
@@ -72,13 +72,6 @@ def compare_answers(served: Sequence[SymbolForecast], batch: pl.DataFrame, toler
         if faults:
             mismatches.append(f"{answer.symbol} ({answer.status}): {'; '.join(faults)}")
     return Parity(compared=len(served), largest=largest, mismatches=tuple(mismatches))
-
-
-def _level(answer: SymbolForecast, name: str) -> float | None:
-    if name == "value":
-        return answer.value
-    level: Any = None if answer.quantiles is None else getattr(answer.quantiles, name)
-    return level  # type: ignore[no-any-return]
 
 
 def _differ(one: float | None, other: float | None, tolerance: float) -> bool:

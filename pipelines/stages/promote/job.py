@@ -39,11 +39,11 @@ def run(context: Context, sessions: SessionRange) -> Outcome:
     challenger = find_challenger(context, sessions.end)
     if challenger is None:
         return nothing_to_do(f"no model is registered as of {sessions.end}: run train and evaluate first")
-    reigning = champion_at(context, sessions.end)
-    if reigning is not None and reigning.model_key == challenger.version.model_key:
-        entry, appended = reigning, False
+    current = champion_at(context, sessions.end)
+    if current is not None and current.model_key == challenger.version.model_key:
+        entry, appended = current, False
     else:
-        entry = take_decision(context, sessions, challenger, reigning)
+        entry = take_decision(context, sessions, challenger, current)
         appended = append_entry(context.lake, entry)
     point_alias(context)
     return Outcome(
@@ -54,24 +54,24 @@ def run(context: Context, sessions: SessionRange) -> Outcome:
 
 
 def take_decision(
-    context: Context, sessions: SessionRange, challenger: Challenger, reigning: LedgerEntry | None
+    context: Context, sessions: SessionRange, challenger: Challenger, current: LedgerEntry | None
 ) -> LedgerEntry:
     """Compare the challenger with baselines and champion and return the entry to write."""
     frame = challenger.read(FRAME_FILE)
-    asked = forecast_champion(context, reigning, challenger, frame) if reigning else None
-    decision, table = weigh(context, challenger, asked)
+    champion = forecast_champion(context, current, challenger, frame) if current else None
+    decision, table = weigh(context, challenger, champion)
     ledger = read_ledger(context.lake)
     withdrawn = find_withdrawal(ledger, challenger.version.version, sessions.end)
     decision = refuse_withdrawn(decision, withdrawn.why) if withdrawn else decision
     kind: Kind = "rejection" if not decision.installs else decision.verdict  # type: ignore[assignment]
     key = challenger.version.model_key
     return LedgerEntry(
-        entry_id=identify_decision(kind, sessions.end, key, reigning=reigning, why=decision.why),
+        entry_id=identify_decision(kind, sessions.end, key, current=current, why=decision.why),
         kind=kind,
         as_of=sessions.end,
         model_key=key,
         model_version=challenger.version.version,
-        previous_version=reigning.model_version if reigning else "",
+        previous_version=current.model_version if current else "",
         who=context.params(TrackingParams).signed_by,
         why=decision.why,
         numbers=as_numbers(decision, table),
@@ -80,23 +80,22 @@ def take_decision(
 
 
 def weigh(
-    context: Context, challenger: Challenger, asked: ChampionForecasts | None
+    context: Context, challenger: Challenger, champion: ChampionForecasts | None
 ) -> tuple[Decision, pl.DataFrame]:
     """Return the decision and its table, from forecasts that were made before."""
     forecasts = {challenger.name: challenger.read(HOLDOUT_FILE), **read_baselines(challenger)}
-    usable = asked is not None and asked.forecasts is not None
-    sessions = forecasts[challenger.name]["session"].unique().to_list()
-    if asked is not None and asked.forecasts is not None:
-        forecasts[asked.name] = asked.forecasts
-        sessions = list(asked.unseen)
+    sessions, to_beat = forecasts[challenger.name]["session"].unique().to_list(), None
+    if champion is not None and champion.forecasts is not None:
+        to_beat, sessions = champion.name, list(champion.unseen)
+        forecasts[to_beat] = champion.forecasts
     decision, table = compare(
         forecasts,
         sessions,
         challenger=challenger.name,
-        champion=asked.name if asked and usable else None,
+        champion=to_beat,
         params=restore_params(challenger.lineage, context.params(ModelsParams)),
     )
-    return explain_unusable(decision, asked.why_not if asked else ""), table
+    return explain_unusable(decision, champion.why_not if champion else ""), table
 
 
 def read_baselines(challenger: Challenger) -> dict[str, pl.DataFrame]:

@@ -13,9 +13,8 @@ from pipelines.io.text_models import scorer_version
 from pipelines.io.text_params import TextParams
 from pipelines.stages.score_text import steps
 from pipelines.tables import queries
-from pipelines.tables.changes import changed_sessions
 from pipelines.tables.contracts import SILVER_TEXT, SILVER_TEXT_SCORES
-from pipelines.tables.scope import FEW_SESSIONS, dates_condition
+from pipelines.tables.scope import FEW_SESSIONS, changed_sessions, dates_condition
 
 
 def define(context: Context, sessions: SessionRange) -> str:

@@ -15,7 +15,7 @@ from models.splits import InsufficientHistoryError, plan_splits
 from pipelines.base.context import Context
 from pipelines.base.report import Outcome, SessionRange, nothing_to_do
 from pipelines.io.tracking import ModelVersion
-from pipelines.registry.challenger import ask_for
+from pipelines.registry.challenger import request_judgement
 from pipelines.registry.champion import tracking_of
 from pipelines.registry.fitting import fit_model
 from pipelines.registry.lineage import Lineage
@@ -23,7 +23,7 @@ from pipelines.registry.model_identity import build_lineage
 from pipelines.registry.training_frame import read_frame
 from pipelines.registry.training_params import TrainingParams
 from pipelines.stages.train import STAGE
-from pipelines.stages.train.artefacts import TrainedRun, write_run_folder
+from pipelines.stages.train.artefacts import write_run_folder
 from pipelines.stages.train.registration import find_or_register, log_scores, register_run, score_tags
 from pipelines.stages.train.steps import collect_warnings
 from pipelines.tables.contracts import select_tables
@@ -46,7 +46,7 @@ def run(context: Context, sessions: SessionRange) -> Outcome:
     workspace = context.home.run / "training" / lineage.model_key
     version = known or train(context, frame, lineage, workspace)
     shutil.rmtree(workspace, ignore_errors=True)
-    ask_for(tracking_of(context), version)
+    request_judgement(tracking_of(context), version)
     return Outcome(
         status="nothing_to_do" if known else "done",
         rows_in=frame.height,
@@ -67,8 +67,8 @@ def train(context: Context, frame: pl.DataFrame, lineage: Lineage, workspace: Pa
     )
     kept = workspace / "artefacts"
     shutil.rmtree(kept, ignore_errors=True)
-    run = TrainedRun(frame=frame, fitted=fitted, lineage=lineage)
-    write_run_folder(run, kept, example_symbols=context.params(TrainingParams).example_symbols)
+    symbols = context.params(TrainingParams).example_symbols
+    write_run_folder(frame, fitted, lineage, kept, example_symbols=symbols)
     tracking.log_folder(run_id, kept)
     log_scores(tracking, run_id, fitted, at=context.clock())
     tracking.tag_run(run_id, score_tags(fitted, collect_warnings(fitted)))

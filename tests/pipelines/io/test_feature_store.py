@@ -83,7 +83,7 @@ def spine(gold: Gold) -> pl.DataFrame:
 def ask(
     context: Context, store: FeatureStore, spine: pl.DataFrame, names: list[str], **more: object
 ) -> pl.DataFrame:
-    rows = context.lake.from_polars(spine, spine.schema)
+    rows = context.lake.distribute(spine, spine.schema)
     frame = store.point_in_time_frame(rows, names, at="decision_at", **more)  # type: ignore[arg-type]
     return context.lake.collect(frame).sort(KEY)
 

@@ -59,7 +59,7 @@ def test_an_absent_table_reads_as_empty_and_has_no_version(lake: Lake) -> None:
 
 def handed(lake: Lake, frame: pl.DataFrame, *, here: bool) -> Frame:
     """Rows of this process, or a Spark frame of them."""
-    return frame if here else lake.from_polars(frame, TABLE.schema)
+    return frame if here else lake.distribute(frame, TABLE.schema)
 
 
 @pytest.fixture(params=["folder", "spark"])
@@ -72,7 +72,7 @@ def either(request: pytest.FixtureRequest, tmp_path: Path) -> Lake:
 @pytest.mark.parametrize("here", [True, False])
 def test_replace_writes_only_what_differs(lake: Lake, here: bool) -> None:
     first = rows(("A", 1, 1.0), ("A", 2, 2.0), ("B", 8, None), ("C", 9, 9.0))
-    lake.append(TABLE, lake.from_polars(first, TABLE.schema))
+    lake.append(TABLE, lake.distribute(first, TABLE.schema))
     wanted = rows(("A", 1, 1.0), ("A", 2, 2.5), ("D", 8, 4.0))
     changes = lake.replace(TABLE, handed(lake, wanted, here=here), scope=SCOPE)
     assert changes == Changes(inserted=1, updated=1, deleted=1)
@@ -90,7 +90,7 @@ def test_replace_writes_only_what_differs(lake: Lake, here: bool) -> None:
 
 
 def test_a_write_of_one_identity_is_made_once(lake: Lake) -> None:
-    frame = lake.from_polars(rows(("A", 1, 1.0)), TABLE.schema)
+    frame = lake.distribute(rows(("A", 1, 1.0)), TABLE.schema)
     assert lake.append(TABLE, frame, txn="feed:batch")
     assert not lake.append(TABLE, frame, txn="feed:batch")
     assert lake.append(TABLE, frame, txn="feed:other")
@@ -107,7 +107,7 @@ def test_only_absent_keys_are_inserted(lake: Lake, here: bool) -> None:
 
 
 def test_columns_added_to_the_contract_read_as_null(lake: Lake) -> None:
-    lake.append(TABLE, lake.from_polars(rows(("A", 1, 1.0)), TABLE.schema))
+    lake.append(TABLE, lake.distribute(rows(("A", 1, 1.0)), TABLE.schema))
     wider = TableContract(name=TABLE.name, schema={**TABLE.schema, "extra": pl.Float64}, key=TABLE.key)
     assert lake.collect(lake.scan_table(wider))["extra"].to_list() == [None]
     assert lake.collect_query("select symbol, extra from gold_samples", wider).rows() == [("A", None)]

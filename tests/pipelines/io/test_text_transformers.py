@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from pipelines.base.errors import SettingsError, UnavailableError
-from pipelines.io.text_models import TransformersScorer, scorer_version
+from pipelines.io.text_models import scorer_version
 from pipelines.io.text_params import TextParams
-from pipelines.io.text_transformers import class_order
+from pipelines.io.text_transformers import TransformersScorer, class_order
 from tests.pipelines.io.tiny_bert import save_tiny_bert
 
 TEXTS = ["profit up", "the loss of the shares", "down", "a " * 30, "unheard of words"]

@@ -56,13 +56,13 @@ def test_headline_names_what_was_lost() -> None:
 
 def test_same_decision_after_the_same_one_has_one_identity() -> None:
     first = entry("bootstrap", JANUARY, "1")
-    same = [identify_decision("rollback", MARCH, "k1", reigning=first, why="drift") for _ in range(2)]
+    same = [identify_decision("rollback", MARCH, "k1", current=first, why="drift") for _ in range(2)]
     assert same[0] == same[1]
     after_another = identify_decision(
-        "rollback", MARCH, "k1", reigning=entry("promotion", FEBRUARY, "2"), why="drift"
+        "rollback", MARCH, "k1", current=entry("promotion", FEBRUARY, "2"), why="drift"
     )
     assert after_another != same[0]
-    assert identify_decision("rollback", MARCH, "k1", reigning=None, why="drift") != same[0]
+    assert identify_decision("rollback", MARCH, "k1", current=None, why="drift") != same[0]
 
 
 def test_decisions_are_ordered_even_if_the_clock_stands_still() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from pipelines.stages.package.steps import compare_answers, pick_symbols
+from pipelines.stages.package.steps import choose_symbols, compare_answers
 from serving.schemas import Quantiles, SymbolForecast
 
 
@@ -21,9 +21,9 @@ def batch(**values: float) -> pl.DataFrame:
 
 def test_symbols_are_spread_over_the_alphabet() -> None:
     names = [f"S{number:02d}" for number in range(10)]
-    assert pick_symbols(names[::-1] + names, 4) == ["S00", "S02", "S05", "S07"]
-    assert pick_symbols(["B", "A"], 4) == ["A", "B"]
-    assert pick_symbols([], 4) == []
+    assert choose_symbols(names[::-1] + names, 4) == ["S00", "S02", "S05", "S07"]
+    assert choose_symbols(["B", "A"], 4) == ["A", "B"]
+    assert choose_symbols([], 4) == []
 
 
 def test_answers_within_the_tolerance_are_equal() -> None:

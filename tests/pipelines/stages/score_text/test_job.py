@@ -60,7 +60,7 @@ def add_texts(lake: Lake, *items: tuple[str, str, date, str]) -> None:
         for text_id, symbol, session, text in items
     ]
     frame = pl.DataFrame(rows, schema=dict(SILVER_TEXT.schema))
-    lake.append(SILVER_TEXT, lake.from_polars(frame, SILVER_TEXT.schema))
+    lake.append(SILVER_TEXT, lake.distribute(frame, SILVER_TEXT.schema))
 
 
 def run_and_record(context: Context) -> StageReport:

@@ -24,8 +24,8 @@ from pipelines.io.tracking import Tracking
 from pipelines.registry.challenger import find_challenger
 from pipelines.registry.champion import tracking_of
 from pipelines.registry.fitting import Fitted, fit_model
-from pipelines.registry.lineage import read_lineage, write_lineage
-from pipelines.stages.train import artefacts, job
+from pipelines.registry.lineage import Lineage, read_lineage, write_lineage
+from pipelines.stages.train import job
 from tests.pipelines.conftest import SMALL_MODEL
 from tests.pipelines.synthetic_gold import CALENDAR, Gold, make_gold
 
@@ -73,8 +73,10 @@ def opened(
 def fitted_before(monkeypatch: pytest.MonkeyPatch, fitted: Fitted) -> None:
     """Give every fit the same result and keep only the lineage of it: commits are under test here."""
 
-    def write(run: artefacts.TrainedRun, folder: Path, *, example_symbols: int) -> None:
-        write_lineage(run.lineage, folder / "model")
+    def write(
+        frame: pl.DataFrame, fitted: Fitted, lineage: Lineage, folder: Path, *, example_symbols: int
+    ) -> None:
+        write_lineage(lineage, folder / "model")
 
     monkeypatch.setattr(job, "fit_model", lambda *_arguments, **_options: fitted)
     monkeypatch.setattr(job, "write_run_folder", write)
