@@ -15,8 +15,6 @@ import polars as pl
 
 from pipelines.tables.session_grid import SessionGrid
 
-Evaluate = Callable[[pl.DataFrame, int, int], pl.DataFrame]
-
 
 def late_events(rows: pl.DataFrame, grid: SessionGrid) -> list[tuple[int, datetime]]:
     """Return (position, decision) of everything that came after its own session's decision.
@@ -24,12 +22,18 @@ def late_events(rows: pl.DataFrame, grid: SessionGrid) -> list[tuple[int, dateti
     Parameters
     ----------
     rows : polars.DataFrame
-        Placed rows with `known_at`.
+        `position`, `decision_at` and `known_at` (UTC instants) of every version; more columns may follow.
+    grid : SessionGrid
+        Reaches beyond the newest `known_at`, so that each of them has a decision after it.
 
     Returns
     -------
-    list of (position of the session, first decision instant at which it was known)
+    list of (int, datetime)
+        Position of the row's session and the first decision instant at or after `known_at`, each pair once,
+        ascending.
     """
+    # What becomes known at the very instant of a decision counts for it, here as in `as_of`: late is strictly
+    # later than the own decision, and forward includes a decision of the same instant.
     decisions = grid.frame.select(pl.col("decision_at").alias("decided_at")).sort("decided_at")
     late = (
         rows.filter(pl.col("known_at") > pl.col("decision_at"))
@@ -56,14 +60,19 @@ def plan_evaluations(
 
     Returns
     -------
-    list of (view instant, {position: instant that the values stand for})
+    list of (datetime, {position: datetime})
+        View instants, ascending; of each the sessions to evaluate with it, and the decision instant that
+        the values stand for.
     """
     plan: dict[datetime, dict[int, datetime]] = defaultdict(dict)
     if not touched:
         return []
+    # The latest view of all. A session of whose look-back nothing changes between its own decision and this
+    # instant has the same values in both views, and thousands of sessions then cost one evaluation.
     shared = max(touched.values())
     for position, decision in touched.items():
         pending = [at for place, at in late if position - lookback < place <= position and at > decision]
+        # What comes only after the shared view is not in it either, and gets its own evaluation below.
         complete = all(at > shared for at in pending)
         plan[shared if complete else decision].setdefault(position, decision)
         for at in set(pending):
@@ -72,7 +81,20 @@ def plan_evaluations(
 
 
 def as_of(rows: pl.DataFrame, key: Sequence[str], instant: datetime) -> pl.DataFrame:
-    """Return the newest version of each key known at `instant`. `rows` are sorted by key and known_at."""
+    """Return the newest version of each key known at an instant.
+
+    Parameters
+    ----------
+    rows : polars.DataFrame
+        Versions with `known_at`, sorted by key and then by `known_at`: the last row of a key is its newest.
+    instant : datetime
+        UTC; what becomes known at it is included.
+
+    Returns
+    -------
+    polars.DataFrame
+        At most one row a key, in the given order; a retracted version too, whose `valid` is false.
+    """
     known = rows.filter(pl.col("known_at") <= instant)
     return known.unique(list(key), keep="last", maintain_order=True)
 
@@ -84,14 +106,20 @@ def evaluate_chains(
     touched: Mapping[int, datetime],
     grid: SessionGrid,
     lookback: int,
-    evaluate: Evaluate,
+    evaluate: Callable[[pl.DataFrame, int, int], pl.DataFrame],
 ) -> pl.DataFrame | None:
     """Return every evaluation of the touched sessions, with the `decided_at` that each stands for.
 
     Parameters
     ----------
     rows : polars.DataFrame
-        Placed versions of all sessions that the touched ones look back to.
+        Placed versions of all sessions that the touched ones look back to, in any order.
+    key : sequence of str
+        Columns that name what the versions are of.
+    touched : mapping of position to decision instant
+        The sessions whose chains are wanted.
+    lookback : int
+        Sessions that a value reads, its own included.
     evaluate : callable
         ``evaluate(view, first, last)`` returns rows with `position` for the sessions `first` to
         `last`, computed from a view that starts `lookback` - 1 sessions before `first`.
@@ -99,14 +127,17 @@ def evaluate_chains(
     Returns
     -------
     polars.DataFrame or None
-        None where nothing is to be evaluated.
+        What `evaluate` returns, with `decided_at`; several rows of one session where its past changed
+        later, equal ones among them. None where nothing is to be evaluated.
     """
+    # `as_of` relies on this order; sorted once, every view below is a filter.
     ordered = rows.sort(*key, "known_at")
     results = []
     for instant, members in plan_evaluations(touched, late_events(ordered, grid), lookback=lookback):
         first, last = min(members), max(members)
         near = ordered.filter(pl.col("position").is_between(first - lookback + 1, last))
         values = evaluate(as_of(near, key, instant), first, last)
+        # Sessions between the members were computed along the way; this view does not speak for them.
         stands_for = pl.DataFrame(
             {"position": list(members), "decided_at": list(members.values())},
             schema={"position": pl.Int64, "decided_at": grid.frame.schema["decision_at"]},
@@ -118,10 +149,25 @@ def evaluate_chains(
 def latest_known(
     view: pl.DataFrame, grid: SessionGrid, first: int, last: int, *, lookback: int
 ) -> pl.DataFrame:
-    """Return `position` and `inputs_known_at`: when the last input of each session's values was known."""
+    """Return when the last input of each session's values was known.
+
+    Parameters
+    ----------
+    view : polars.DataFrame
+        `position` and `known_at` of the versions that the values are computed from.
+    first, last : int
+        Positions wanted.
+
+    Returns
+    -------
+    polars.DataFrame, shape (last - first + 1, 2)
+        `position` and `inputs_known_at`, the latest `known_at` of the `lookback` sessions that end with it;
+        null where these have no row.
+    """
     newest = view.group_by("position").agg(pl.col("known_at").max())
     span = grid.between(first - lookback + 1, last).select("position")
     filled = span.join(newest, on="position", how="left").sort("position")
+    # Sessions without any row stay in the span as nulls: the look-back counts sessions, not rows.
     rolled = pl.col("known_at").to_physical().rolling_max(lookback, min_samples=1)
     return filled.select("position", rolled.cast(view.schema["known_at"]).alias("inputs_known_at")).filter(
         pl.col("position") >= first
