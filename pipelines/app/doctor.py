@@ -91,8 +91,8 @@ def check_python(version: tuple[int, int]) -> Check:
     found = f"{platform.python_version()} at {sys.prefix}"
     if version >= MINIMUM_PYTHON:
         return Check(name="python", status="ok", found=found)
-    asked = ".".join(map(str, MINIMUM_PYTHON))
-    return Check(name="python", status="missing", found=found, fix=f"`make setup PYTHON=python{asked}`")
+    wanted = ".".join(map(str, MINIMUM_PYTHON))
+    return Check(name="python", status="missing", found=found, fix=f"`make setup PYTHON=python{wanted}`")
 
 
 def check_java(root: Path) -> Check:
@@ -166,18 +166,14 @@ def check_ports(ports: Mapping[str, int], host: str) -> Iterator[Check]:
     """Check each port that a service would listen on; one in use is right while the services are up."""
     for setting, port in ports.items():
         name, service = f"port {port}", setting.removesuffix("_port")
-        if is_free(host, port):
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            probe.settimeout(1)
+            free = probe.connect_ex((host, port)) != 0
+        if free:
             yield Check(name=name, status="ok", found=f"free for {service}")
         else:
             fix = f"as it should be after `make up`; else choose another in services.{setting}"
             yield Check(name=name, status="note", found=f"in use, wanted for {service}", fix=fix)
-
-
-def is_free(host: str, port: int) -> bool:
-    """Tell whether nothing listens on `port` of `host`."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.settimeout(1)
-        return probe.connect_ex((host, port)) != 0
 
 
 def check_gpu() -> Check:

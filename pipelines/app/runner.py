@@ -88,12 +88,6 @@ def load_ahead(stages: Sequence[str]) -> None:
     importer.shutdown(wait=False)
 
 
-def load_job(stage: str) -> ModuleType:
-    """Return a stage's module; it is imported only now, unless it was loaded ahead."""
-    loading = _ahead.pop(stage, None)
-    return loading.result() if loading else import_module(f"pipelines.stages.{stage}.job")
-
-
 def run_stage(context: Context, name: str, sessions: SessionRange) -> StageReport:
     """Run one stage, frame what came of it and record it; the caller holds the home's lock.
 
@@ -102,7 +96,9 @@ def run_stage(context: Context, name: str, sessions: SessionRange) -> StageRepor
     log.info("%s: sessions %s to %s", name, sessions.start, sessions.end)
     started_at, began = context.clock(), time.perf_counter()
     context.lake.start()
-    stage, job = STAGES[name], load_job(name)
+    loading = _ahead.pop(name, None)
+    job = loading.result() if loading else import_module(f"pipelines.stages.{name}.job")
+    stage = STAGES[name]
     reads, writes = select_tables(stage.reads), select_tables(stage.writes)
     inputs, before = existing(context.lake.versions(reads)), context.lake.versions(writes)
     outcome: Outcome = job.run(context, sessions)

@@ -139,16 +139,18 @@ def load_settings(
         raise SettingsError(msg)
     merged: dict[str, Any] = {}
     origins: Origins = {}
-    parts = [(_read_yaml(path), str(path.relative_to(folder.parent))) for path in _files(folder, env)]
+    files = [path for part in ("base", env) for path in sorted((folder / part).glob("*.yaml"))]
+    parts = [(_read_yaml(path), str(path.relative_to(folder.parent))) for path in files]
     parts += [(_parse_override(override), "--set") for override in overrides]
     for part, origin in parts:
         _refuse_renamed(part, origin)
         _merge(merged, part, origins, origin)
-    return _validate(merged, origins), origins
-
-
-def _files(folder: Path, env: str) -> list[Path]:
-    return sorted((folder / "base").glob("*.yaml")) + sorted((folder / env).glob("*.yaml"))
+    try:
+        settings = settings_type().model_validate_json(json.dumps(merged, default=str))
+    except ValidationError as error:
+        lines = [_explain(detail, origins) for detail in error.errors()]
+        raise SettingsError("\n".join(lines)) from error
+    return settings, origins
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -196,14 +198,6 @@ def _merge(
             origins[dotted] = origin
 
 
-def _validate(merged: Mapping[str, Any], origins: Origins) -> Settings:
-    try:
-        return settings_type().model_validate_json(json.dumps(merged, default=str))
-    except ValidationError as error:
-        lines = [_explain(detail, origins) for detail in error.errors()]
-        raise SettingsError("\n".join(lines)) from error
-
-
 def _explain(detail: Any, origins: Origins) -> str:
     key = ".".join(_path(detail["loc"]))
     said, value = str(detail["msg"]).removeprefix("Value error, "), f"={detail.get('input')!r}"
@@ -211,9 +205,14 @@ def _explain(detail: Any, origins: Origins) -> str:
     if detail["type"] == "value_error" and named in origins:
         key, value = named, ""
     origin = origins.get(key) or origins.get(key.rpartition(".")[0], "conf/base")
-    text = f"{origin}: {key}{value}: {said}" if key else f"{_origin_named(said, origins)}: {said}"
+    text = f"{origin}: {key}{value}: {said}"
+    if not key:
+        # A message about several sections begins with the key to look at.
+        text = f"{origins.get(said.partition('=')[0], 'conf/base')}: {said}"
     if detail["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
-        text = f"{origin}: {key} is not a known key{_near(key)}"
+        close = difflib.get_close_matches(key, list(known_keys()), n=3, cutoff=0.6)
+        hint = f"; near matches: {', '.join(close)}" if close else ""
+        text = f"{origin}: {key} is not a known key{hint}"
     return f"{text}; see conf/base for every key with its meaning"
 
 
@@ -221,16 +220,6 @@ def _path(place: Sequence[Any]) -> list[str]:
     """Return the key of a fault; pydantic names the kind of a source behind the source's own name."""
     parts = [str(part) for part in place]
     return parts[:2] + parts[3:] if parts[:1] == ["sources"] else parts
-
-
-def _origin_named(said: str, origins: Origins) -> str:
-    """Return the origin of the key with which a message about several sections begins."""
-    return origins.get(said.partition("=")[0], "conf/base")
-
-
-def _near(key: str) -> str:
-    close = difflib.get_close_matches(key, list(known_keys()), n=3, cutoff=0.6)
-    return f"; near matches: {', '.join(close)}" if close else ""
 
 
 def known_keys() -> Iterator[str]:

@@ -21,10 +21,10 @@ def print_settings(settings: Settings, origins: Origins) -> str:
 
     Free-form keys, such as Spark's options, count as secret by their name.
     """
-    lines = [
-        (f"{key}={_shown(MASK if SECRET_KEY.search(key) else value)}", _origin_of(key, origins))
-        for key, value in _flatten(settings.model_dump(mode="json"), "")
-    ]
+    lines = []
+    for key, value in _flatten(settings.model_dump(mode="json"), ""):
+        shown = json.dumps(MASK if SECRET_KEY.search(key) else value, default=str)
+        lines.append((f"{key}={shown}", _origin_of(key, origins)))
     width = min(max(len(line) for line, _ in lines), 72)
     return "\n".join(f"{line:<{width}}  # {origin}" for line, origin in lines)
 
@@ -35,10 +35,6 @@ def _flatten(value: Any, prefix: str) -> Iterator[tuple[str, Any]]:
             yield from _flatten(inner, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", inner
-
-
-def _shown(value: Any) -> str:
-    return json.dumps(value, default=str)
 
 
 def _origin_of(key: str, origins: Origins) -> str:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 import polars as pl
@@ -13,7 +12,7 @@ from pipelines.base.context import Context
 from pipelines.io.lake import decode_versions
 from pipelines.registry.champion import tracking_of
 from pipelines.registry.ledger import LedgerEntry, read_ledger
-from pipelines.registry.lineage import Lineage, read_lineage
+from pipelines.registry.lineage import json_default, read_lineage
 from pipelines.tables import queries
 from pipelines.tables.contracts import GOLD_FORECASTS, OPS_STAGE_RUNS
 from pipelines.tables.scope import dates_condition
@@ -28,7 +27,7 @@ MADE_FROM = (
 
 def audit_session(context: Context, session: date) -> str:
     """Return `audit` as JSON text."""
-    return json.dumps(audit(context, session), default=_text, sort_keys=True, indent=1)
+    return json.dumps(audit(context, session), default=json_default, sort_keys=True, indent=1)
 
 
 def audit(context: Context, session: date) -> dict[str, Any]:
@@ -48,35 +47,23 @@ def audit(context: Context, session: date) -> dict[str, Any]:
         _describe_issue(context, issue, ledger)
         for issue in forecasts.sort("issued_at", "model_key", "symbol").partition_by("model_key", "horizon")
     ]
-    decision_at = context.calendar.decision_at(session)
-    found = {"session": session, "decision_at": decision_at, "issues": issues}
+    found = {"session": session, "decision_at": context.calendar.decision_at(session), "issues": issues}
     return found if issues else {**found, "why": "no forecast has been issued for this session"}
 
 
 def _describe_issue(context: Context, forecasts: pl.DataFrame, ledger: list[LedgerEntry]) -> dict[str, Any]:
     first: dict[str, Any] = forecasts.row(0, named=True)
     folder = tracking_of(context).model_folder(first["model_version"], first["model_key"])
+    lineage = read_lineage(folder)
+    run = queries.inputs_of_issue(OPS_STAGE_RUNS, first["session"], first["issued_at"])
+    inputs = context.lake.collect_query(run, OPS_STAGE_RUNS)
     said = ("model_version", "model_key", "family", "horizon", "issued_at", "universe", "in_sample")
     return {
         **{name: first[name] for name in said},
         "rows": forecasts.height,
         "decisions": [entry.headline() for entry in ledger if entry.model_key == first["model_key"]],
-        "trained_from": _made_from(read_lineage(folder)),
-        "scored_from": _scored_from(context, first["session"], first["issued_at"]),
+        "trained_from": {name: getattr(lineage, name) for name in MADE_FROM},
+        # Table versions that the forecast run which issued at this instant had read.
+        "scored_from": decode_versions(inputs.item()) if inputs.height else {},
         "forecasts": forecasts.select(SHOWN).to_dicts(),
     }
-
-
-def _made_from(lineage: Lineage) -> Mapping[str, Any]:
-    return {name: getattr(lineage, name) for name in MADE_FROM}
-
-
-def _scored_from(context: Context, session: date, issued_at: datetime) -> dict[str, int]:
-    """Table versions that the forecast run which issued at an instant had read."""
-    query = queries.inputs_of_issue(OPS_STAGE_RUNS, session, issued_at)
-    found = context.lake.collect_query(query, OPS_STAGE_RUNS)
-    return decode_versions(found.item()) if found.height else {}
-
-
-def _text(value: Any) -> str:
-    return value.isoformat() if isinstance(value, date) else str(value)

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime
 
 from pipelines.base.context import Context
 from pipelines.base.errors import BadDataError
-from pipelines.cli.demo_report import show_results
+from pipelines.cli.demo_report import Say, show_results
 from pipelines.cli.options import Request, open_request
+from pipelines.io.frames import collect_rows, reshape
+from pipelines.io.sources import ReadRequest
+from pipelines.io.sources.feeds import open_source
 from pipelines.io.sources.params import SimulatedSourceParams, SourcesParams
 from pipelines.stack.airflow_api import AirflowApi, DagRun
 from pipelines.stack.airflow_home import USER, announce_login, read_password
 from pipelines.stack.lifecycle import Stack, render_addresses, start_stack, stop_stack
 from pipelines.stack.params import ServicesParams
 
-Say = Callable[[str], None]
-
+LONG_AGO = date(1990, 1, 2)
 YEARS = 3
 SESSIONS_A_YEAR = 252
 DAILY_SESSIONS = 2
@@ -77,7 +79,10 @@ def run_demo(request: Request, say: Say) -> None:
     progress.step("starting Airflow, MLflow, the forecast service, Feast and the reports page")
     try:
         stack = start_stack(context.params(ServicesParams), context.home, request.for_stages())
-        api = open_api(context)
+        services = context.params(ServicesParams)
+        password, _ = read_password(context.home.airflow)
+        seconds = services.request_timeout_seconds
+        api = AirflowApi(services.address("airflow_port"), USER, password, seconds)
         drive(api, plan, progress)
         progress.step("reading the results from the running parts")
         show_results(context, api, plan.days[-1], say)
@@ -125,7 +130,8 @@ def drive(api: AirflowApi, plan: Plan, progress: Progress) -> None:
     finish(api, api.start("load_history", conf={"start": str(plan.first), "end": str(plan.last)}), progress)
     progress.step("model: train_weekly, then package_on_promotion")
     trained = finish(api, api.start("train_weekly", conf={"as_of": str(plan.last)}), progress)
-    if task_state(api, trained, "promote") == "success":
+    states = {task["task_id"]: task["state"] for task in api.tasks(trained)}
+    if states.get("promote") == "success":
         follow(api, ["package_on_promotion"], plan.last, progress)
     for day in plan.days:
         progress.step(f"session {day}: {', '.join(CHAIN)}")
@@ -150,25 +156,12 @@ def finish(api: AirflowApi, run: DagRun, progress: Progress) -> DagRun:
     return api.wait_for(run, SECONDS_A_RUN, progress.state)
 
 
-def task_state(api: AirflowApi, run: DagRun, task_id: str) -> str | None:
-    """Return the state of one task of a run."""
-    return next((task["state"] for task in api.tasks(run) if task["task_id"] == task_id), None)
-
-
-def open_api(context: Context) -> AirflowApi:
-    """Return a client of the home's Airflow."""
-    services = context.params(ServicesParams)
-    password, _ = read_password(context.home.airflow)
-    return AirflowApi(services.address("airflow_port"), USER, password, services.request_timeout_seconds)
-
-
 def addresses(context: Context, stack: Stack) -> str:
     """Return where to look next, and how to end it."""
     services, home = context.params(ServicesParams), context.home
     table = render_addresses(services, home, stack)
     user = f"Airflow: user {USER}, password in {home.airflow / 'passwords.json'}"
-    folder = os.path.relpath(home.root)
-    return f"\n{table}\n\n{user}\nend it with: make down HOME_FOLDER={folder}"
+    return f"\n{table}\n\n{user}\nend it with: make down HOME_FOLDER={os.path.relpath(home.root)}"
 
 
 def _sessions(context: Context) -> list[date]:
@@ -176,6 +169,28 @@ def _sessions(context: Context) -> list[date]:
     bars = params.sources[params.feeds.bars]
     if isinstance(bars, SimulatedSourceParams):
         return context.calendar.sessions(bars.start, context.calendar.last_decided(context.clock()))
-    from pipelines.cli.demo_source import sessions_in_source
-
     return sessions_in_source(context)
+
+
+def sessions_in_source(context: Context) -> list[date]:
+    """Return the sessions of the exchange for which the source has bars, oldest first."""
+    request = ReadRequest(
+        first_session=LONG_AGO,
+        last_session=context.calendar.last_decided(context.clock()),
+        received_after=datetime(LONG_AGO.year, 1, 1, tzinfo=UTC),
+        received_until=context.clock(),
+    )
+    source = open_source(context, "bars")
+    sent = source.read("bars", request) if source else None
+    if sent is None:
+        return []
+    rows = collect_rows(reshape(sent, "select distinct session from {rows}"))
+    days = sorted({day for row in rows if (day := _date(row["session"]))})
+    return [day for day in days if context.calendar.is_session(day)]
+
+
+def _date(text: str | None) -> date | None:
+    try:
+        return date.fromisoformat(text or "")
+    except ValueError:
+        return None

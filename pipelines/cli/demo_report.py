@@ -15,7 +15,7 @@ from pipelines.cli.status import describe, render_status
 from pipelines.io.feature_store import open_feature_store
 from pipelines.io.tracking_params import TrackingParams
 from pipelines.stack.airflow_api import AirflowApi
-from pipelines.stack.forecast_api import ask_forecasts
+from pipelines.stack.forecast_api import request_forecasts
 from pipelines.stack.mlflow_api import read_champion
 from pipelines.stack.params import ServicesParams
 from pipelines.tables.contracts import OPS_QUARANTINE, feature_table
@@ -42,7 +42,7 @@ def show_results(context: Context, api: AirflowApi, session: date, say: Say) -> 
     say(render_online(context, symbols))
     say(_title(f"The forecast service's answer for {', '.join(symbols)}"))
     services = context.params(ServicesParams)
-    answer = ask_forecasts(services.address("forecasts_port"), symbols, services.request_timeout_seconds)
+    answer = request_forecasts(services.address("forecasts_port"), symbols, services.request_timeout_seconds)
     say(json.dumps(answer, indent=2))
     say(_title("Drift (monitor_daily's report)"))
     say(render_drift(api, session))
@@ -62,7 +62,7 @@ def render_runs(api: AirflowApi) -> str:
 
 
 def render_champion(context: Context) -> str:
-    """Return the champion's name and its numbers beside every rival, losers included."""
+    """Return the champion's name and its numbers beside all that it was compared with."""
     services, tracking = context.params(ServicesParams), context.params(TrackingParams)
     seconds = services.request_timeout_seconds
     champion = read_champion(services.address("mlflow_port"), tracking.registered_model, seconds)
@@ -99,8 +99,7 @@ def render_drift(api: AirflowApi, session: date) -> str:
     run = api.find("monitor_daily", str(session))
     if run is None:
         return f"no report: monitor_daily did not run for {session}"
-    report = api.xcom(run, "monitor") or {}
-    return json.dumps(report.get("details", {}), indent=2, default=str)
+    return json.dumps((api.xcom(run, "monitor") or {}).get("details", {}), indent=2, default=str)
 
 
 def _tasks(tasks: Iterable[Mapping[str, Any]]) -> str:

@@ -1,8 +1,9 @@
-"""The options that every command shares, and the context they open."""
+"""The options that commands share, the source's among them, and the context they open."""
 
 from __future__ import annotations
 
 import functools
+import glob
 import json
 import logging
 import os
@@ -32,7 +33,6 @@ class Request:
     env: str
     overrides: tuple[str, ...]
     clock: datetime | None
-    verbose: bool
 
     def overriding(self, settings: Mapping[str, str | None]) -> Request:
         """Return the request with one override more for each setting that has a value."""
@@ -83,12 +83,55 @@ def common(command: Callable[..., Any]) -> Callable[..., Any]:
     def wrapped(
         *args: Any, home: Path, env: str, overrides: tuple[str, ...], clock: Any, verbose: bool, **more: Any
     ) -> Any:
-        request = Request(home=home, env=env, overrides=overrides, clock=clock, verbose=verbose)
+        request = Request(home=home, env=env, overrides=overrides, clock=clock)
         start_logging(verbose=verbose)
         with exit_codes(verbose=verbose):
             return command(*args, request=request, **more)
 
     return wrapped
+
+
+def sourced(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that name the source."""
+    for option in (
+        click.option("--texts", help="File, folder or glob of texts, of the source files or the one named."),
+        click.option("--bars", help="File, folder or glob of bars, of the source files or the one named."),
+        click.option("--source", help="Source of bars and texts, by its name in the settings."),
+    ):
+        command = option(command)
+    return command
+
+
+def with_source(request: Request, *, source: str | None, bars: str | None, texts: str | None) -> Request:
+    """Return the request with the source written as overrides.
+
+    A source that is named, or bars alone, deliver both kinds of record; texts alone leave the bars where they
+    come from.
+
+    Raises
+    ------
+    SettingsError
+        If a local path or glob names nothing: said before anything is started for it.
+    """
+    name = source or "files"
+    return request.overriding(
+        {
+            "feeds.bars": name if source or bars else None,
+            "feeds.texts": name if source or bars or texts else None,
+            f"sources.{name}.bars": _find(bars, "--bars"),
+            f"sources.{name}.texts": _find(texts, "--texts"),
+        }
+    )
+
+
+def _find(place: str | None, option: str) -> str | None:
+    """Return a local place as an absolute path, which services see alike; other file systems are Spark's."""
+    if place is None or "://" in place:
+        return place
+    if not glob.glob(place):
+        msg = f"{option} {place}: there is no such file or folder, and no file of this pattern"
+        raise SettingsError(msg)
+    return os.path.abspath(place)
 
 
 def start_logging(*, verbose: bool) -> None:
@@ -122,8 +165,7 @@ def open_request(request: Request) -> Context:
 
     settings, _ = load_settings(request.env, overrides=request.overrides)
     fixed = request.clock
-    clock = system_clock if fixed is None else lambda: fixed
-    return open_context(settings, request.home, clock=clock)
+    return open_context(settings, request.home, clock=system_clock if fixed is None else lambda: fixed)
 
 
 def open_home(request: Request) -> Context:

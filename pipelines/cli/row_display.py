@@ -60,9 +60,16 @@ def select_rows(
     contract = find_table(table)
     wanted = ["true"]
     if session is not None:
-        wanted.append(_of_session(contract, session))
+        _check_column(contract, "session")
+        # In quarantine a session is kept as it was sent, as text.
+        as_sent = contract.schema["session"] == pl.String
+        wanted.append(queries.equals("session", str(session)) if as_sent else dates_condition([session]))
     if symbol is not None:
-        wanted.append(_of_symbol(contract, symbol))
+        _check_column(contract, "symbol")
+        try:
+            wanted.append(queries.equals("symbol", symbol))
+        except ValueError as error:
+            raise click.BadParameter(str(error), param_hint="--symbol") from error
     where = " and ".join(wanted)
     if known_at is None:
         query = queries.rows_of(contract, contract.columns, where)
@@ -78,21 +85,6 @@ def _check_column(contract: TableContract, name: str) -> None:
         option = f"--{name.replace('_', '-')}"
         msg = f"{contract.name} has no {name}; leave {option} out"
         raise click.BadParameter(msg, param_hint=option)
-
-
-def _of_symbol(contract: TableContract, symbol: str) -> str:
-    _check_column(contract, "symbol")
-    try:
-        return queries.equals("symbol", symbol)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--symbol") from error
-
-
-def _of_session(contract: TableContract, session: date) -> str:
-    _check_column(contract, "session")
-    # In quarantine a session stands as it was sent, as text.
-    text = contract.schema["session"] == pl.String
-    return queries.equals("session", str(session)) if text else dates_condition([session])
 
 
 def query_rows(context: Context, query: str, *, limit: int = 200) -> pl.DataFrame:

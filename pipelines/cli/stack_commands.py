@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipelines.cli.options import Request, common
-from pipelines.cli.source_options import sourced, with_source
+from pipelines.cli.options import Request, common, sourced, with_source
 
 if TYPE_CHECKING:
     from pipelines.app.settings import Settings
@@ -68,7 +67,7 @@ COMMANDS = (up, down, demo, serve)
 
 def end_like_an_interrupt() -> None:
     """Treat an ordered end of this process like Ctrl-C, so that what it started is ended too."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def _open(request: Request) -> tuple[Settings, Home]:
@@ -76,7 +75,3 @@ def _open(request: Request) -> tuple[Settings, Home]:
     from pipelines.base.home import Home
 
     return load_settings(request.env, overrides=request.overrides)[0], Home(request.home.resolve())
-
-
-def _interrupt(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt

@@ -17,8 +17,15 @@ from models.families import trainable_families
 from pipelines.base.errors import EXIT_NOTHING_TO_DO, SettingsError
 from pipelines.base.report import SessionRange, StageReport
 from pipelines.base.stage import Stage
-from pipelines.cli.options import Request, common, open_request, parse_session, resolve_sessions
-from pipelines.cli.source_options import sourced, with_source
+from pipelines.cli.options import (
+    Request,
+    common,
+    open_request,
+    parse_session,
+    resolve_sessions,
+    sourced,
+    with_source,
+)
 from pipelines.stages import STAGES
 
 if TYPE_CHECKING:
@@ -99,7 +106,11 @@ def run(context: Context, sessions: SessionRange, *, train: bool | None, stages:
         reports = _run_stages(context, _named(stages), sessions)
     else:
         reports = _run_chain(context, sessions, train=train)
-    click.echo(_line(_summary(reports), sessions))
+    names = ("rows_in", "rows_out", "rows_refused", "sessions_touched")
+    totals = {name: sum(getattr(report, name) for report in reports) for name in names}
+    seconds = round(sum(report.seconds for report in reports), 3)
+    summary = {"stage": "run", **totals, "seconds": seconds, "stages": [asdict(report) for report in reports]}
+    click.echo(_line(summary, sessions))
     if stages and all(report.status == "nothing_to_do" for report in reports):
         sys.exit(EXIT_NOTHING_TO_DO)
 
@@ -144,15 +155,6 @@ def _run_chain(context: Context, sessions: SessionRange, *, train: bool | None) 
 def _of_chain(*chains: str) -> list[str]:
     """Return the stages that belong to parts of the chain, in order."""
     return [stage.name for stage in STAGES.values() if stage.chain in chains]
-
-
-def _summary(reports: Sequence[StageReport]) -> dict[str, Any]:
-    totals = {
-        name: sum(getattr(report, name) for report in reports)
-        for name in ("rows_in", "rows_out", "rows_refused", "sessions_touched")
-    }
-    seconds = round(sum(report.seconds for report in reports), 3)
-    return {"stage": "run", **totals, "seconds": seconds, "stages": [asdict(report) for report in reports]}
 
 
 def _line(report: dict[str, Any], sessions: SessionRange) -> str:

@@ -21,12 +21,16 @@ RUN_COLUMNS = ("stage", "status", "as_of", "finished_at", "seconds", "rows_out",
 
 def describe(context: Context) -> dict[str, Any]:
     """Return tables with their rows, the last run of each stage, the champion and the drift verdict."""
+    runs = context.lake.collect_query(queries.last_runs(OPS_STAGE_RUNS, RUN_COLUMNS), OPS_STAGE_RUNS)
+    stages = runs.to_dicts()
+    verdicts = [json.loads(run["details"]) for run in stages if run["stage"] == "monitor"]
+    champion = champion_at(context, context.calendar.last_on_or_before(date.max))
     return {
         "home": str(context.home.root),
         "tables": [_describe_table(context, contract) for contract in all_tables()],
-        "stages": _last_runs(context),
-        "champion": _describe_champion(context),
-        "drift": _last_verdict(context),
+        "stages": stages,
+        "champion": {**asdict(champion), "headline": champion.headline()} if champion else None,
+        "drift": verdicts[0] if verdicts else None,
     }
 
 
@@ -38,24 +42,6 @@ def _describe_table(context: Context, contract: TableContract) -> dict[str, Any]
     query = queries.size_and_extent(contract, day) if day else queries.count_rows(contract)
     rows, first, last = (*context.lake.collect_query(query, contract).row(0), None, None)[:3]
     return {"table": contract.name, "rows": rows, "version": version, "first": first, "last": last}
-
-
-def _last_runs(context: Context) -> list[dict[str, Any]]:
-    last = queries.last_runs(OPS_STAGE_RUNS, RUN_COLUMNS)
-    return context.lake.collect_query(last, OPS_STAGE_RUNS).to_dicts()
-
-
-def _describe_champion(context: Context) -> dict[str, Any] | None:
-    entry = champion_at(context, context.calendar.last_on_or_before(date.max))
-    return None if entry is None else {**asdict(entry), "headline": entry.headline()}
-
-
-def _last_verdict(context: Context) -> dict[str, Any] | None:
-    for run in _last_runs(context):
-        if run["stage"] == "monitor":
-            details: dict[str, Any] = json.loads(run["details"])
-            return details
-    return None
 
 
 def render_status(state: dict[str, Any], *, as_json: bool) -> str:

@@ -41,8 +41,7 @@ def show(request: Request, table: str, form: str, to: Path | None, **filters: An
     """Show rows of TABLE, such as silver.bars."""
     from pipelines.cli.row_display import render, select_rows
 
-    rows = select_rows(open_home(request), table, **filters)
-    click.echo(render(rows, form, to))
+    click.echo(render(select_rows(open_home(request), table, **filters), form, to))
 
 
 @click.command()

@@ -30,8 +30,6 @@ class DagRun:
     run_id: str
     session: str | None
     state: str
-    started_at: str | None
-    ended_at: str | None
 
 
 class AirflowApi:
@@ -53,13 +51,11 @@ class AirflowApi:
 
     def dags(self) -> list[Row]:
         """Return all DAGs that Airflow has read."""
-        rows: list[Row] = self._get("/api/v2/dags", limit=100)["dags"]
-        return rows
+        return list(self._get("/api/v2/dags", limit=100)["dags"])
 
     def import_errors(self) -> list[Row]:
         """Return the DAG files that Airflow could not read."""
-        rows: list[Row] = self._get("/api/v2/importErrors")["import_errors"]
-        return rows
+        return list(self._get("/api/v2/importErrors")["import_errors"])
 
     def start(
         self, dag_id: str, *, session: str | None = None, conf: Mapping[str, Any] | None = None
@@ -85,10 +81,8 @@ class AirflowApi:
 
     def tasks(self, run: DagRun) -> list[Row]:
         """Return the task instances of a run."""
-        rows: list[Row] = self._get(f"/api/v2/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances")[
-            "task_instances"
-        ]
-        return rows
+        path = f"/api/v2/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances"
+        return list(self._get(path)["task_instances"])
 
     def xcom(self, run: DagRun, task_id: str, key: str = "return_value") -> Any:
         """Return what a task handed over; None where it handed over nothing."""
@@ -99,8 +93,7 @@ class AirflowApi:
     def links(self, run: DagRun, task_id: str) -> dict[str, str | None]:
         """Return the buttons of a task's page: name to address."""
         path = f"/api/v2/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances/{task_id}/links"
-        links: dict[str, str | None] = self._get(path)["extra_links"]
-        return links
+        return dict(self._get(path)["extra_links"])
 
     def log(self, run: DagRun, task_id: str, attempt: int = 1) -> str:
         """Return the log of one try of a task."""
@@ -142,7 +135,8 @@ class AirflowApi:
 
     def wait_for(self, run: DagRun, seconds: float, tell: Tell = _say_nothing) -> DagRun:
         """Return `run` once it has ended; raises as `wait`."""
-        return self.wait(lambda: self._again(run), run.dag_id, seconds, tell)
+        path = f"/api/v2/dags/{run.dag_id}/dagRuns/{run.run_id}"
+        return self.wait(lambda: _run(self._get(path)), run.dag_id, seconds, tell)
 
     def wait_for_session(
         self, dag_id: str, session: str, seconds: float, tell: Tell = _say_nothing
@@ -175,7 +169,8 @@ class AirflowApi:
         """Return which tasks of a run failed, with the end of their logs."""
         failed = [task for task in self.tasks(run) if task["state"] == "failed"]
         texts = [
-            f"{run.dag_id}.{task['task_id']} of {run.run_id} failed:\n{self._log_end(run, task)}"
+            f"{run.dag_id}.{task['task_id']} of {run.run_id} failed:\n"
+            + self.log(run, task["task_id"], task["try_number"])[-4000:]
             for task in failed
         ]
         return "\n".join(texts) or f"{run.dag_id} {run.run_id} failed before a task started"
@@ -190,12 +185,6 @@ class AirflowApi:
                     raise
                 time.sleep(SECONDS_BETWEEN_LOOKS)
 
-    def _log_end(self, run: DagRun, task: Mapping[str, Any], characters: int = 4000) -> str:
-        return self.log(run, task["task_id"], task["try_number"])[-characters:]
-
-    def _again(self, run: DagRun) -> DagRun:
-        return _run(self._get(f"/api/v2/dags/{run.dag_id}/dagRuns/{run.run_id}"))
-
     def _get(self, path: str, **params: Any) -> Row:
         return self._send("GET", path, params=params)
 
@@ -204,8 +193,7 @@ class AirflowApi:
         if not answer.is_success:
             msg = f"Airflow answered {answer.status_code} to {method} {path}: {answer.text[:500]}"
             raise UnavailableError(msg)
-        body: Row = answer.json()
-        return body
+        return dict(answer.json())
 
     def _request(self, method: str, path: str, **more: Any) -> httpx.Response:
         """Send a request; a token that is missing or has run out is fetched first."""
@@ -229,6 +217,4 @@ def _run(row: Mapping[str, Any]) -> DagRun:
         run_id=row["dag_run_id"],
         session=row.get("partition_key"),
         state=row["state"],
-        started_at=row.get("start_date"),
-        ended_at=row.get("end_date"),
     )

@@ -137,8 +137,7 @@ def _secrets(folder: Path) -> dict[str, str]:
             "token": secrets.token_hex(64),
         }
         _write_private(path, json.dumps(fresh))
-    keys: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
-    return keys
+    return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
 def _write_private(path: Path, text: str) -> None:

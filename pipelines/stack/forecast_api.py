@@ -10,7 +10,7 @@ import httpx
 from pipelines.base.errors import UnavailableError
 
 
-def ask_forecasts(address: str, symbols: Sequence[str], seconds: float) -> Any:
+def request_forecasts(address: str, symbols: Sequence[str], seconds: float) -> Any:
     """Return the service's answer for `symbols`, as it came.
 
     Raises

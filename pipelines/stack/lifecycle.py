@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from pipelines.base.errors import SettingsError, TransientError, UnavailableError
 from pipelines.base.home import Home
+from pipelines.base.small_files import replace_text
 from pipelines.base.text_table import text_table
 from pipelines.stack.airflow_home import airflow_environment, migrate_database, read_password
 from pipelines.stack.params import ServicesParams
@@ -63,7 +64,12 @@ def start_stack(params: ServicesParams, home: Home, arguments: Sequence[str] = (
     with _one_at_a_time(home):
         before = read_stack(home)
         running = {name: one for name, one in before.started.items() if find_process(one)}
-        _check_arguments(before, running, arguments)
+        if running and before.arguments != tuple(arguments):
+            msg = (
+                f"this home's stack runs with {' '.join(before.arguments) or 'no options'}, and was asked "
+                f"for {' '.join(arguments) or 'none'}; run `bellwether down` first"
+            )
+            raise SettingsError(msg)
         services = list_services(params, home, arguments)
         missing = [service for service in services if service.name not in running]
         try:
@@ -119,15 +125,6 @@ def _prepare(
         log.info("preparing Airflow's database")
         environment = airflow_environment(params, home.airflow)
         migrate_database(params, environment, home.logs / "airflow-migrate.log")
-
-
-def _check_arguments(before: Stack, running: Mapping[str, Started], arguments: Sequence[str]) -> None:
-    if running and before.arguments != tuple(arguments):
-        msg = (
-            f"this home's stack runs with {' '.join(before.arguments) or 'no options'}, and was asked for "
-            f"{' '.join(arguments) or 'none'}; run `bellwether down` first"
-        )
-        raise SettingsError(msg)
 
 
 def _check_ports(params: ServicesParams, addresses: Sequence[str]) -> None:
@@ -204,8 +201,7 @@ def _check_alive(service: Service, started: Started, deadline: float) -> None:
 
 def _stop_new(home: Home, running: Mapping[str, Started], mark: str, params: ServicesParams) -> None:
     """End what a failed or interrupted `up` has started; what ran before stays."""
-    recorded = read_stack(home).started
-    new = [one for name, one in recorded.items() if name not in running]
+    new = [one for name, one in read_stack(home).started.items() if name not in running]
     if running:
         stop_processes(reversed(new), "", params.stop_timeout_seconds)
         _write_record(home, Stack(mark=mark, started=running))
@@ -236,7 +232,4 @@ def _write_record(home: Home, stack: Stack) -> None:
         "arguments": list(stack.arguments),
         "started": [one.to_dict() for one in stack.started.values()],
     }
-    path = _record_path(home)
-    draft = path.with_suffix(".new")
-    draft.write_text(json.dumps(record, indent=2), encoding="utf-8")
-    draft.replace(path)
+    replace_text(_record_path(home), json.dumps(record, indent=2))

@@ -34,11 +34,7 @@ class Started:
 
 
 FEAST_COUNTERS = ("PROMETHEUS_MULTIPROC_DIR", "PROMETHEUS_MULTIPROCESS_DIR")
-
-
-def inherited() -> dict[str, str]:
-    """Return this process's environment without the folder in which Feast counts for it and removes."""
-    return {name: value for name, value in os.environ.items() if name not in FEAST_COUNTERS}
+"""Name the folder in which Feast counts for this process, and which it removes: not handed down."""
 
 
 def start_process(
@@ -51,10 +47,11 @@ def start_process(
 ) -> Started:
     """Start `command` in a session of its own, its output appended to `log`."""
     log.parent.mkdir(parents=True, exist_ok=True)
+    inherited = {name: value for name, value in os.environ.items() if name not in FEAST_COUNTERS}
     with log.open("ab") as output:
         process = subprocess.Popen(
             command,
-            env={**inherited(), **QUIET_TELEMETRY, **environment},
+            env={**inherited, **QUIET_TELEMETRY, **environment},
             cwd=PROJECT_ROOT,
             stdin=subprocess.DEVNULL,
             stdout=output,

@@ -43,7 +43,18 @@ class _StageRuns(Collector):
     """Metrics made on demand: none of the files in which Prometheus' client counts for many processes."""
 
     def __init__(self, stage_runs: pl.DataFrame) -> None:
-        self._rows = _by_stage(stage_runs)
+        self._rows = (
+            stage_runs.sort("finished_at")
+            .group_by("stage", maintain_order=True)
+            .agg(
+                pl.col("finished_at").last().alias("finished"),
+                pl.col("as_of").max().alias("session"),
+                pl.col("seconds").last(),
+                pl.len().alias("runs"),
+                pl.col("rows_in", "rows_out", "rows_refused").sum(),
+            )
+            .to_dicts()
+        )
 
     def collect(self) -> Iterator[Metric]:
         for key, (name, text) in GAUGES.items():
@@ -51,21 +62,6 @@ class _StageRuns(Collector):
             for row in self._rows:
                 gauge.add_metric([str(row["stage"])], _number(row[key]))
             yield gauge
-
-
-def _by_stage(stage_runs: pl.DataFrame) -> list[dict[str, object]]:
-    return (
-        stage_runs.sort("finished_at")
-        .group_by("stage", maintain_order=True)
-        .agg(
-            pl.col("finished_at").last().alias("finished"),
-            pl.col("as_of").max().alias("session"),
-            pl.col("seconds").last(),
-            pl.len().alias("runs"),
-            pl.col("rows_in", "rows_out", "rows_refused").sum(),
-        )
-        .to_dicts()
-    )
 
 
 def _number(value: Any) -> float:

@@ -59,7 +59,15 @@ def list_services(params: ServicesParams, home: Home, arguments: Sequence[str]) 
 
 def _airflow(params: ServicesParams, home: Home, arguments: Sequence[str]) -> list[Service]:
     command, address = airflow_command(params), params.address("airflow_port")
-    environment = {**airflow_environment(params, home.airflow), **_task_environment(params, home, arguments)}
+    links = {"reports": params.address("reports_port"), "mlflow": params.address("mlflow_port")}
+    environment = {
+        **airflow_environment(params, home.airflow),
+        # What `dags/lib` needs to know of this home.
+        "BELLWETHER_HOME": str(home.root),
+        "BELLWETHER_COMMAND": str(BIN / "bellwether"),
+        "BELLWETHER_ARGUMENTS": json.dumps(list(arguments)),
+        "BELLWETHER_LINKS": json.dumps(links),
+    }
     health = f"{address}/api/v2/monitor/health"
     api = ["api-server", "--host", params.host, "--port", str(params.airflow_port), "--workers", "1"]
     parts = {
@@ -74,23 +82,17 @@ def _airflow(params: ServicesParams, home: Home, arguments: Sequence[str]) -> li
     ]  # fmt: skip
 
 
-def _task_environment(params: ServicesParams, home: Home, arguments: Sequence[str]) -> dict[str, str]:
-    """Return what `dags/lib` needs to know of this home."""
-    links = {"reports": params.address("reports_port"), "mlflow": params.address("mlflow_port")}
-    return {
-        "BELLWETHER_HOME": str(home.root),
-        "BELLWETHER_COMMAND": str(BIN / "bellwether"),
-        "BELLWETHER_ARGUMENTS": json.dumps(list(arguments)),
-        "BELLWETHER_LINKS": json.dumps(links),
-    }
-
-
 def _own(params: ServicesParams, home: Home, arguments: Sequence[str]) -> list[Service]:
     place = ["--home", str(home.root), *arguments]
     mlflow, forecasts = params.address("mlflow_port"), params.address("forecasts_port")
     feast, reports = params.address("feast_port"), params.address("reports_port")
+    mlflow_command = [
+        str(BIN / "mlflow"), "server", "--backend-store-uri", f"sqlite:///{home.mlflow / 'mlflow.db'}",
+        "--default-artifact-root", str(home.mlflow / "artifacts"), "--no-serve-artifacts",
+        "--workers", "1", "--host", params.host, "--port", str(params.mlflow_port),
+    ]  # fmt: skip
     return [
-        Service(name="mlflow", title="MLflow", command=_mlflow_command(params, home),
+        Service(name="mlflow", title="MLflow", command=mlflow_command,
                 probe=f"{mlflow}/health", address=mlflow, environment=MLFLOW_SMALL),
         Service(name="forecasts", title="Forecast service", probe=f"{forecasts}/livez", address=forecasts,
                 command=[str(BIN / "bellwether"), "serve", "--port", str(params.forecasts_port), *place]),
@@ -100,13 +102,4 @@ def _own(params: ServicesParams, home: Home, arguments: Sequence[str]) -> list[S
         Service(name="reports", title="Reports, metrics", probe=f"{reports}/metrics", address=reports,
                 command=[sys.executable, "-m", "pipelines.stack.reports_page", params.host,
                          str(params.reports_port), str(home.root)]),
-    ]  # fmt: skip
-
-
-def _mlflow_command(params: ServicesParams, home: Home) -> list[str]:
-    store = f"sqlite:///{home.mlflow / 'mlflow.db'}"
-    return [
-        str(BIN / "mlflow"), "server", "--backend-store-uri", store, "--workers", "1",
-        "--default-artifact-root", str(home.mlflow / "artifacts"), "--no-serve-artifacts",
-        "--host", params.host, "--port", str(params.mlflow_port),
     ]  # fmt: skip

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from pipelines.app.settings import load_settings
 from pipelines.base.context import Context
 from pipelines.base.errors import BadDataError
 from pipelines.cli import demo
-from pipelines.cli.demo import CHAIN, Plan, Progress, drive, plan_sessions, with_faults
+from pipelines.cli.demo import CHAIN, Plan, Progress, drive, plan_sessions, sessions_in_source, with_faults
 from pipelines.cli.options import Request
 from pipelines.stack.airflow_api import DagRun
 
@@ -37,9 +38,7 @@ def test_too_short_a_source_is_refused(tmp_path: Path) -> None:
 
 
 def test_faults_hit_the_last_session_and_the_command_line_wins() -> None:
-    request = Request(
-        home=Path("h"), env="local", overrides=("ingest.max_refused_share=0.5",), clock=None, verbose=False
-    )
+    request = Request(home=Path("h"), env="local", overrides=("ingest.max_refused_share=0.5",), clock=None)
     overrides = with_faults(request, PLAN).overrides
     assert "sources.simulated.faults.fault_sessions=[2026-11-10]" in overrides
     assert overrides[-1] == "ingest.max_refused_share=0.5"
@@ -74,7 +73,7 @@ class FakeApi:
 
 
 def run_of(dag_id: str, session: str | None) -> DagRun:
-    return DagRun(dag_id=dag_id, run_id="r", session=session, state="success", started_at=None, ended_at=None)
+    return DagRun(dag_id=dag_id, run_id="r", session=session, state="success")
 
 
 def test_the_demonstration_goes_through_every_dag() -> None:
@@ -110,7 +109,27 @@ def test_an_interrupt_stops_the_services(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
     monkeypatch.setattr(demo, "start_stack", interrupt)
     monkeypatch.setattr(demo, "stop_stack", lambda _, home: stopped.append(home.root))
-    request = Request(home=tmp_path, env="local", overrides=(), clock=None, verbose=False)
+    request = Request(home=tmp_path, env="local", overrides=(), clock=None)
     with pytest.raises(KeyboardInterrupt, match=r"^$"):
         demo.run_demo(request, lambda _: None)
     assert stopped == [tmp_path]
+
+
+BARS = """symbol,date,open,high,low,close,volume
+B,2016-06-29,1,2,1,1.5,10
+A,2016-06-28,1,2,1,1.5,10
+A,2016-06-29,1,2,1,1.5,10
+A,2016-06-26,1,2,1,1.5,10
+A,soon,1,2,1,1.5,10
+A,2016-07-05,1,2,1,1.5,10
+"""
+
+
+def test_days_without_trading_broken_dates_and_the_future_are_left_out(
+    open_empty: Callable[..., Context], tmp_path: Path
+) -> None:
+    (tmp_path / "bars.csv").write_text(BARS, encoding="utf-8")
+    context = open_empty(
+        tmp_path / "home", "feeds.bars=files", f'sources.files.bars="{tmp_path / "bars.csv"}"'
+    )
+    assert sessions_in_source(context) == [date(2016, 6, 28), date(2016, 6, 29)]

@@ -16,9 +16,7 @@ def row(state: str, *, session: str | None = "2026-11-10", run_id: str = "r1") -
     return {"dag_id": "ingest_daily", "dag_run_id": run_id, "partition_key": session, "state": state}
 
 
-RUN = DagRun(
-    dag_id="ingest_daily", run_id="r1", session="2026-11-10", state="queued", started_at=None, ended_at=None
-)
+RUN = DagRun(dag_id="ingest_daily", run_id="r1", session="2026-11-10", state="queued")
 
 
 class FakeAirflow:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pipelines.base.errors import UnavailableError
-from pipelines.stack.forecast_api import ask_forecasts
+from pipelines.stack.forecast_api import request_forecasts
 from tests.pipelines.stack.answers import answering
 
 ANSWER = {"forecasts": [{"symbol": "A", "status": "ok", "value": 0.1}]}
@@ -19,7 +19,7 @@ def test_the_answer_comes_as_it_is() -> None:
         return 200, ANSWER
 
     with answering(reply) as address:
-        assert ask_forecasts(address, ["A"], 5) == ANSWER
+        assert request_forecasts(address, ["A"], 5) == ANSWER
     assert asked == [("POST", "/forecast", {"symbols": ["A"]})]
 
 
@@ -28,4 +28,4 @@ def test_a_refusal_names_the_service() -> None:
         answering(lambda *_: (503, {"error": "no champion"})) as address,
         pytest.raises(UnavailableError, match=rf"the forecast service at {address} gave no forecasts"),
     ):
-        ask_forecasts(address, ["A"], 5)
+        request_forecasts(address, ["A"], 5)
