@@ -81,8 +81,7 @@ def run_demo(request: Request, say: Say) -> None:
         stack = start_stack(context.params(ServicesParams), context.home, request.for_stages())
         services = context.params(ServicesParams)
         password, _ = read_password(context.home.airflow)
-        seconds = services.request_timeout_seconds
-        api = AirflowApi(services.address("airflow_port"), USER, password, seconds)
+        api = AirflowApi(services.address("airflow_port"), USER, password, services.request_timeout_seconds)
         drive(api, plan, progress)
         progress.step("reading the results from the running parts")
         show_results(context, api, plan.days[-1], say)

@@ -47,7 +47,13 @@ def to_arrow(frame: pl.DataFrame, target: T.StructType) -> pa.Table:
 
 
 def conform(frame: pl.DataFrame, schema: Mapping[str, Any]) -> pl.DataFrame:
-    """Return the columns of a schema in its types and order, as `to_arrow` does for Spark."""
+    """Return the columns of a schema in its types and order, as `to_arrow` does for Spark.
+
+    Raises
+    ------
+    polars.exceptions.PolarsError
+        If a column is missing, or holds a value that its type cannot.
+    """
     return frame.select(pl.col(name).cast(dtype) for name, dtype in schema.items())
 
 
@@ -66,7 +72,16 @@ def persisted(frame: AnyFrame) -> Iterator[AnyFrame]:
 def reshape(frame: Frame, query: str) -> Frame:
     """Return the result of a SQL query in which ``{rows}`` stands for the frame.
 
-    The text must mean the same to Spark and to Polars.
+    Parameters
+    ----------
+    frame : Frame
+    query : str
+        From `pipelines.tables.queries`; it must mean the same to Spark and to Polars.
+
+    Returns
+    -------
+    Frame
+        Where the frame is: in this process, or not computed yet in Spark.
     """
     if isinstance(frame, pl.DataFrame):
         return pl.SQLContext(rows=frame, eager=True).execute(query.format(rows="rows"))

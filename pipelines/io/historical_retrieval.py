@@ -59,12 +59,25 @@ def refusal() -> Column:
     answered with the one before it; a retraction is the newest version and is ``retracted``.
     """
     view = primary_view().name
-    absent = F.col(f"{view}__session").isNull()
-    return F.when(absent, "absent").when(~F.col(f"{view}__valid"), "retracted")
+    return F.when(F.col(f"{view}__session").isNull(), "absent").when(~F.col(f"{view}__valid"), "retracted")
 
 
 def with_features(joined: DataFrame, kept: Sequence[str], views: Mapping[str, Sequence[str]]) -> DataFrame:
-    """Return the usable rows with the features under their own names, null where a view has none valid."""
+    """Return the usable rows with the features under their own names.
+
+    Parameters
+    ----------
+    joined : pyspark.sql.DataFrame
+        Feast's answer, columns named ``view__field``, with `valid` of each view.
+    kept : sequence of str
+        Columns of the rows themselves.
+    views : mapping of view to its features
+
+    Returns
+    -------
+    pyspark.sql.DataFrame
+        Rows whose `refusal` is null; features are null where their view has nothing valid.
+    """
     columns = [
         F.when(F.col(f"{view}__valid"), F.col(f"{view}__{name}")).alias(name)
         for view, names in views.items()

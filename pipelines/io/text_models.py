@@ -56,8 +56,11 @@ class LexiconScorer:
         """Return class probabilities; see `TextScorer.score`."""
         vocabulary = load_lexicon()
         points = np.array([vocabulary.count_points(text) for text in texts], dtype=float).reshape(-1, 2)
-        neutral = np.full(len(points), NEUTRAL_LEAD)
-        logits = [HIT_STRENGTH * points[:, 0], neutral, HIT_STRENGTH * points[:, 1]]
+        logits = [
+            HIT_STRENGTH * points[:, 0],
+            np.full(len(points), NEUTRAL_LEAD),
+            HIT_STRENGTH * points[:, 1],
+        ]
         return compute_probabilities(np.column_stack(logits))
 
 

@@ -124,7 +124,13 @@ def model_settings(params: ModelsParams) -> dict[str, Any]:
 
 
 def last_label_end(frame: pl.DataFrame, fold: Fold) -> datetime:
-    """Return the latest `label_end` among the labelled rows that a fold fits on, validation included."""
+    """Return the latest `label_end` among the labelled rows that a fold fits on, validation included.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        Training frame, `label_end` in UTC; a null `target` means that the row is not fitted on.
+    """
     parts = pl.concat([fold.fit.rows(frame), fold.validation.rows(frame)])
     ends = parts.filter(pl.col("target").is_not_null())["label_end"]
     latest: datetime = ends.to_list()[ends.arg_max() or 0]

@@ -123,8 +123,7 @@ def _prepare(
     read_password(home.airflow)
     if not any(name.startswith("airflow") for name in running):
         log.info("preparing Airflow's database")
-        environment = airflow_environment(params, home.airflow)
-        migrate_database(params, environment, home.logs / "airflow-migrate.log")
+        migrate_database(params, airflow_environment(params, home.airflow), home.logs / "airflow-migrate.log")
 
 
 def _check_ports(params: ServicesParams, addresses: Sequence[str]) -> None:

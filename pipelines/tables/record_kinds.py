@@ -46,8 +46,16 @@ def parse_instant(column: str) -> pl.Expr:
 def parse_bars(records: pl.DataFrame) -> pl.DataFrame:
     """Return bar records with typed columns beside what was sent.
 
-    Adds `day` (Date) and one Float64 column a number, named ``<column>_value``; what cannot be
-    read is null. A missing dividend is 0 and a missing split 1: the feed announces none.
+    Parameters
+    ----------
+    records : polars.DataFrame
+        Strings as sent: the columns of `BARS`.
+
+    Returns
+    -------
+    polars.DataFrame
+        With `day` (Date) and one Float64 column a number, named ``<column>_value``; what cannot be read is
+        null. A missing dividend is 0 and a missing split 1: the feed announces none.
     """
     values = [
         pl.col(name).str.strip_chars().cast(pl.Float64, strict=False).fill_nan(None).alias(f"{name}_value")
@@ -72,7 +80,13 @@ def _was_sent(name: str) -> pl.Expr:
 
 
 def parse_texts(records: pl.DataFrame) -> pl.DataFrame:
-    """Return text records with `published` (UTC instant, null if unreadable) beside what was sent."""
+    """Return text records with `published` (UTC instant, null if unreadable) beside what was sent.
+
+    Parameters
+    ----------
+    records : polars.DataFrame
+        Strings as sent: the columns of `TEXTS`.
+    """
     return records.with_columns(parse_instant("published_at").alias("published"))
 
 

@@ -97,7 +97,15 @@ def around(
 
 
 def bucketed(frame: Frame, *, by: str = "symbol") -> Frame:
-    """Return `frame` with ``bucket``, a fixed hash of its symbols, to be grouped by; one bucket here."""
+    """Return `frame` with ``bucket``, a fixed hash of its symbols, to be grouped by.
+
+    Parameters
+    ----------
+    frame : Frame
+        In this process it is one bucket: what is small needs no division.
+    by : str
+        Column whose rows stay together.
+    """
     if isinstance(frame, pl.DataFrame):
         return frame.with_columns(bucket=pl.lit(0, pl.Int64))
     return frame.selectExpr("*", f"pmod(xxhash64(`{by}`), {SYMBOL_BUCKETS}) as bucket")

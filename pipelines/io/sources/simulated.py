@@ -36,10 +36,10 @@ class SimulatedSource:
 
     def read(self, kind: str, request: ReadRequest) -> pl.DataFrame | None:
         """Return the records received in the window; see `Source.read`."""
-        window = request.arrivals_after(self._timezone), request.received_until
+        arrivals = request.arrivals_after(self._timezone), request.received_until
         if kind == "bars":
-            return _as_sent(self._feed.deliver_bars(*window), BAR_COLUMNS)
-        return _as_sent(self._feed.deliver_texts(*window), TEXT_COLUMNS) if kind in self.provides else None
+            return _as_sent(self._feed.deliver_bars(*arrivals), BAR_COLUMNS)
+        return _as_sent(self._feed.deliver_texts(*arrivals), TEXT_COLUMNS) if kind in self.provides else None
 
 
 def _as_sent(rows: pl.DataFrame, columns: tuple[str, ...]) -> pl.DataFrame:

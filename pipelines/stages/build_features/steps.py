@@ -88,8 +88,7 @@ def build_block(
     Parameters
     ----------
     rows : polars.DataFrame
-        The view's `source_columns` and ``block``: all versions of the block's sessions and of the look-back
-        before them.
+        The view's `source_columns` and ``block``: all versions of its sessions and the look-back before.
     view : FeatureView
         The definition itself and not its name: a worker of Spark's may not have it registered.
     grid : SessionGrid
@@ -102,24 +101,19 @@ def build_block(
     Returns
     -------
     polars.DataFrame
-        `block_schema`: of each vector and label one row a version, `known_at` in UTC; unknown values are
-        null, never NaN. The same whatever else the block holds.
+        `block_schema`: a row a version, instants in UTC; unknown values are null, never NaN.
     """
     block = rows.item(0, "block")
     span = grid.between(block * block_sessions, (block + 1) * block_sessions - 1)
-    wanted: dict[int, datetime] = dict(
-        span.filter((pl.col("session") <= last) & grid.wanted()).select("position", "decision_at").rows()
-    )
+    due = span.filter((pl.col("session") <= last) & grid.wanted())
+    wanted: dict[int, datetime] = dict(due.select("position", "decision_at").rows())
 
     def evaluate(known: pl.DataFrame, first: int, final: int) -> pl.DataFrame:
-        # From the first session of the look-back on: windows count sessions, those without a row included.
         sessions = grid.between(first - view.lookback_sessions + 1, final).select("session")
         values = view.evaluate(known, sessions, calendar)
         if labels:
-            outcomes = compute_labels(dense_panel(known, sessions), labels.horizons)
-            wide = outcomes.pivot(on="horizon", index=["symbol", "session"], values="value")
-            named = wide.rename({str(horizon): f"label_{horizon}" for horizon in labels.horizons})
-            values = values.join(named, on=["symbol", "session"], how="left")
+            outcomes = _label_columns(dense_panel(known, sessions), labels.horizons)
+            values = values.join(outcomes, on=["symbol", "session"], how="left")
         # Of the same rows that the values were computed from, so no value is known before all its inputs.
         inputs = latest_known(known, grid, first, final, lookback=view.lookback_sessions)
         return _rows_of_view(view, known, values, grid).join(inputs, on="position", how="inner")
@@ -136,11 +130,8 @@ def build_block(
     if evaluated is None:
         return pl.DataFrame(schema=schema)
     parts = [feature_versions(evaluated, view)]
-    parts += (
-        [label_versions(evaluated, grid, horizon, labels.lag) for horizon in labels.horizons]
-        if labels
-        else []
-    )
+    if labels:
+        parts += [label_versions(evaluated, grid, horizon, labels.lag) for horizon in labels.horizons]
     return pl.concat(parts, how="diagonal").select(list(schema))
 
 
@@ -153,6 +144,12 @@ def _rows_of_view(
         return there.join(values, on=["symbol", "session"], how="inner")
     said = values.filter(pl.any_horizontal(pl.col(view.feature_names).is_not_null()))
     return grid.placed(said).drop("decision_at").with_columns(row_valid=pl.lit(value=True))
+
+
+def _label_columns(panel: pl.DataFrame, horizons: tuple[int, ...]) -> pl.DataFrame:
+    labels = compute_labels(panel, horizons)
+    wide = labels.pivot(on="horizon", index=["symbol", "session"], values="value")
+    return wide.rename({str(horizon): f"label_{horizon}" for horizon in horizons})
 
 
 def feature_versions(evaluated: pl.DataFrame, view: FeatureView) -> pl.DataFrame:

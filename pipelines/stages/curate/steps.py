@@ -19,6 +19,18 @@ def accepted_bars(records: pl.DataFrame, grid: SessionGrid) -> pl.DataFrame:
 
     Exact repeats are dropped; of records that contradict each other at one instant the greatest
     hash stays.
+
+    Parameters
+    ----------
+    records : polars.DataFrame
+        Rows of `bronze.bars`: strings as sent, `received_at` an instant in UTC.
+
+    Returns
+    -------
+    polars.DataFrame
+        `symbol`, `session`, `known_at` (when the record arrived), prices and volume as sent (Float64, never
+        null), `dividend` (per share) and `split` (new shares for one old), `source`, `record_hash` and the
+        columns of the grid; sorted by key. Days that the grid lacks are left out.
     """
     refused = BARS.refusals(records, grid.frame["session"].to_list())
     kept = BARS.parse(records.join(refused, on="record_hash", how="anti"))
@@ -98,6 +110,11 @@ def text_rows(records: pl.DataFrame, *, grid: SessionGrid) -> pl.DataFrame:
     ----------
     records : polars.DataFrame
         Bronze texts of the wanted sessions with `text_id`.
+
+    Returns
+    -------
+    polars.DataFrame
+        Rows of `silver.text`, instants in UTC; `known_at` is when the first copy arrived.
     """
     refused = TEXTS.refusals(records, [])
     kept = TEXTS.parse(records.join(refused, on="record_hash", how="anti")).rename(

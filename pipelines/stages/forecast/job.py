@@ -1,4 +1,4 @@
-"""Score the sessions of the window with the champion of the as-of."""
+"""Score the sessions of the range with the champion of the as-of."""
 
 from __future__ import annotations
 

@@ -54,7 +54,16 @@ def judge_records(
 ) -> pl.DataFrame:
     """Return the bronze rows of `records`, without a batch yet, and the rules that each breaks.
 
-    `broken` is null for a sound record, else JSON: a list of objects with `rule` and `place`.
+    Parameters
+    ----------
+    records : polars.DataFrame
+        As `date_arrivals` takes them.
+
+    Returns
+    -------
+    polars.DataFrame, shape (n_records, n_columns + 1)
+        The bronze columns and `broken`: null for a sound record, else JSON, a list of objects with `rule` and
+        `place`. Repeats stay; the order is that of `records`.
     """
     refused = kind.refusals(records, arrival.closes["session"].to_list())
     broken = refused.group_by("record_hash", maintain_order=True).agg(
@@ -118,7 +127,13 @@ def _place_texts(parsed: pl.DataFrame, arrival: Arrival) -> pl.DataFrame:
 
 
 def broken_rows(records: pl.DataFrame, *, kind: RecordKind) -> pl.DataFrame:
-    """Return the quarantine rows of judged records: one for each rule that a record breaks."""
+    """Return the quarantine rows of judged records: one for each rule that a record breaks.
+
+    Parameters
+    ----------
+    records : polars.DataFrame
+        From `judge_records`, with their batch; those whose `broken` is null must be left out.
+    """
     rules = pl.List(pl.Struct({"rule": pl.String, "place": pl.String}))
     decoded = records.unique("record_hash").with_columns(pl.col("broken").str.json_decode(rules))
     return _quarantined(decoded.explode("broken").unnest("broken"), kind)
@@ -130,6 +145,11 @@ def repeated_rows(records: pl.DataFrame, *, kind: RecordKind) -> pl.DataFrame:
     An exact repeat is ``duplicate``. Of records that contradict each other the greatest hash stays
     and the others are ``conflicting_duplicate``: any fixed choice would do, this one needs no order.
     Records that break their contract contradict nobody.
+
+    Parameters
+    ----------
+    records : polars.DataFrame
+        From `judge_records`, with their batch: all of the symbols that occur.
     """
     counted = records.group_by("record_hash").agg(pl.len().alias("copies"), pl.all().first())
     stays = pl.col("record_hash") == pl.col("record_hash").max().over("symbol", "session_date", "received_at")

@@ -41,7 +41,14 @@ def run(context: Context, sessions: SessionRange) -> Outcome:
 
 
 def read_newest(context: Context, view: FeatureView, sessions: SessionRange) -> pl.DataFrame:
-    """Return each symbol's newest vector known at the as-of's decision: one row a symbol, which bounds it."""
+    """Return each symbol's newest vector known at the as-of's decision.
+
+    Returns
+    -------
+    polars.DataFrame
+        Columns of the view's gold table, one row a symbol, which bounds it, sorted by symbol; of the newest
+        session of which anything was known, retracted or not.
+    """
     table, instant = feature_table(view), context.calendar.decision_at(sessions.end)
     newest = queries.newest_sessions(table, view.entity, sessions.end, instant)
     rows = context.lake.collect_query(newest, table)

@@ -46,7 +46,11 @@ def read_importance(context: Context, as_of: date) -> dict[str, float]:
 def read_vectors(context: Context, as_of: date, names: Sequence[str]) -> pl.DataFrame:
     """Return `symbol`, `session` and features of both windows, as known at the as-of's decision.
 
-    One row a symbol and session with a valid vector; unknown values are null.
+    Returns
+    -------
+    polars.DataFrame, shape (n_valid_vectors, 2 + n_features)
+        One row a symbol and session with a valid vector; unknown values are null. Every session is seen from
+        the same instant, so corrections that came later than its own decision are in it.
     """
     wanted = sorted({*SCALE_FEATURES, *names})
     rows = pl.DataFrame(
@@ -64,14 +68,27 @@ def first_session(context: Context, as_of: date) -> date:
 
 
 def read_forecasts(context: Context, as_of: date) -> pl.DataFrame:
-    """Return the forecasts issued for both windows, marked in-sample ones left out."""
+    """Return the forecasts issued for both windows, marked in-sample ones left out.
+
+    Returns
+    -------
+    polars.DataFrame
+        `symbol`, `session`, `horizon` (sessions), `model_key`, `issued_at` (UTC) and `value`; a row for each
+        model that spoke, whenever it did.
+    """
     columns = [*KEY, "horizon", "model_key", "issued_at", "value"]
     scope = f"{range_condition(first_session(context, as_of), as_of)} and not in_sample"
     return context.lake.collect_query(queries.rows_of(GOLD_FORECASTS, columns, scope), GOLD_FORECASTS)
 
 
 def read_labels(context: Context, as_of: date) -> pl.DataFrame:
-    """Return the valid outcomes of both windows that are known at the as-of's decision."""
+    """Return the valid outcomes of both windows that are known at the as-of's decision.
+
+    Returns
+    -------
+    polars.DataFrame
+        `symbol`, `session` (the signal's), `horizon` (sessions) and `value` (fraction, never null).
+    """
     scope, columns = range_condition(first_session(context, as_of), as_of), [*KEY, "horizon", "value"]
     known_at = context.calendar.decision_at(as_of)
     outcomes = queries.valid_outcomes(GOLD_LABELS, known_at, columns, where=scope)

@@ -57,7 +57,18 @@ def choose_windows(sessions: Sequence[date], *, reference: int, current: int) ->
 
 
 def latest_issued(forecasts: pl.DataFrame) -> pl.DataFrame:
-    """Return of each symbol and session the forecast that was issued last: what a reader saw in the end."""
+    """Return of each symbol and session the forecast that was issued last: what a reader saw in the end.
+
+    Parameters
+    ----------
+    forecasts : polars.DataFrame
+        `symbol`, `session`, `model_key`, `issued_at` (UTC) and any further columns.
+
+    Returns
+    -------
+    polars.DataFrame
+        The same columns, sorted by symbol and session; issued at one instant, the greater key counts.
+    """
     keys = ["symbol", "session"]
     return forecasts.sort("issued_at", "model_key").unique(keys, keep="last", maintain_order=True).sort(keys)
 
@@ -111,7 +122,13 @@ def is_training_due(
 
 
 def choose_columns(names: Sequence[str], reference: pl.DataFrame, current: pl.DataFrame) -> list[str]:
-    """Return the columns that both windows know often enough to be drawn."""
+    """Return the columns that both windows know often enough to be drawn.
+
+    Parameters
+    ----------
+    reference, current : polars.DataFrame
+        Hold all of `names`; null means unknown.
+    """
     return [
         name
         for name in names
@@ -120,7 +137,13 @@ def choose_columns(names: Sequence[str], reference: pl.DataFrame, current: pl.Da
 
 
 def sample_rows(rows: pl.DataFrame, count: int) -> pl.DataFrame:
-    """Return at most `count` rows, the same ones whenever the same rows come."""
+    """Return at most `count` rows, the same ones whenever the same rows come.
+
+    Parameters
+    ----------
+    rows : polars.DataFrame
+        `symbol`, `session` and any further columns, in any order.
+    """
     if rows.height <= count:
         return rows
     return rows.sort(pl.struct("symbol", "session").hash(seed=1), "symbol", "session").head(count)

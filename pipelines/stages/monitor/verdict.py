@@ -125,7 +125,18 @@ def judge_scales(measured: pl.DataFrame, windows: DriftWindows, params: MonitorP
 
 
 def judge_coverage(measured: pl.DataFrame, windows: DriftWindows) -> float | None:
-    """Return the median number of valid symbols in the current window over that in the reference."""
+    """Return the median number of valid symbols in the current window over that in the reference.
+
+    Parameters
+    ----------
+    measured : polars.DataFrame
+        `session` and `symbols`; a session without a row counts as one without symbols.
+
+    Returns
+    -------
+    float or None
+        A fraction, above 1 where symbols were added; None where the reference has none.
+    """
     counts = dict(measured.select("session", "symbols").rows())
     usual, now = (
         float(np.median([counts.get(session, 0) for session in window]))

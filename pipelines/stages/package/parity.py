@@ -89,7 +89,14 @@ def read_batch_answers(context: Context, champion: Champion, session: date) -> t
     """Return where the batch scorer's answers come from, and the answers.
 
     Those that the champion issued for the session; a row model that has issued none yet scores the
-    session's gold features, as the forecast stage will. A few hundred rows, so they are collected.
+    session's gold features, as the forecast stage will.
+
+    Returns
+    -------
+    table : str
+    answers : polars.DataFrame
+        `symbol`, `value` and, where the family has them, `q10`, `q50`, `q90`: a few hundred rows. Empty
+        where a sequence model has issued nothing.
     """
     columns = ["symbol", "value", "q10", "q50", "q90"]
     issued = queries.issued_forecasts(

@@ -82,7 +82,20 @@ def take_decision(
 def weigh(
     context: Context, challenger: Challenger, champion: ChampionForecasts | None
 ) -> tuple[Decision, pl.DataFrame]:
-    """Return the decision and its table, from forecasts that were made before."""
+    """Return the decision and its table, from forecasts that were made before.
+
+    Parameters
+    ----------
+    champion : ChampionForecasts or None
+        Of the challenger's hold-out; None where there is no champion. Where its model cannot forecast these
+        rows the baselines alone are compared, and the decision says so.
+
+    Returns
+    -------
+    decision : Decision
+    table : polars.DataFrame
+        See `pipelines.stages.promote.steps.compare`.
+    """
     forecasts = {challenger.name: challenger.read(HOLDOUT_FILE), **read_baselines(challenger)}
     sessions, to_beat = forecasts[challenger.name]["session"].unique().to_list(), None
     if champion is not None and champion.forecasts is not None:

@@ -33,5 +33,11 @@ def score_texts(texts: pl.DataFrame, scorer: TextScorer) -> pl.DataFrame:
 
 
 def score_batch(texts: pl.DataFrame, *, params: TextParams) -> pl.DataFrame:
-    """Score a batch, here or in a Spark worker; a process loads the model at its first batch and keeps it."""
+    """Score a batch, here or in a Spark worker; a process loads the model at its first batch and keeps it.
+
+    Parameters
+    ----------
+    texts : polars.DataFrame
+        As `score_texts` takes them. A text's scores do not depend on the batch that it is in.
+    """
     return score_texts(texts, load_scorer(params))

@@ -21,7 +21,18 @@ def collect_warnings(fitted: Fitted) -> list[str]:
 def choose_example(
     frame: pl.DataFrame, features: Sequence[str], *, history_sessions: int, symbols: int
 ) -> pl.DataFrame:
-    """Return a few symbols' last rows, as many sessions as one forecast needs: the model's input example."""
+    """Return a few symbols' last rows, as many sessions as one forecast needs: the model's input example.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        Training frame.
+
+    Returns
+    -------
+    polars.DataFrame
+        `symbol`, `session` and the features, sorted by session and symbol.
+    """
     sessions = frame["session"].unique().sort().tail(history_sessions)
     chosen = frame.filter(pl.col("session") == sessions[-1])["symbol"].sort().head(symbols)
     rows = frame.filter(
