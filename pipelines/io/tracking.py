@@ -175,17 +175,22 @@ class Tracking:
 
     def register(self, run_id: str, tags: Mapping[str, str], *, description: str = "") -> ModelVersion:
         """Register the run's model folder as a version; a second call returns the first one's."""
-        name = self.params.registered_model
-        if not self.client.search_registered_models(f"name = '{name}'"):
-            self.client.create_registered_model(name, description="Forecasters of all families.")
+        self._ensure_registered_model()
         existing = self.client.search_model_versions(f"run_id = '{run_id}'")
         if existing:
             return _described(existing[0])
         source = f"{self.client.get_run(run_id).info.artifact_uri}/{MODEL_FOLDER}"
-        entry = self.client.create_model_version(
-            name, source, run_id=run_id, tags=dict(tags), description=description
+        return _described(
+            self.client.create_model_version(
+                self.params.registered_model, source, run_id=run_id, tags=dict(tags), description=description
+            )
         )
-        return _described(entry)
+
+    def _ensure_registered_model(self) -> None:
+        """Create the registered model if there is none: a commit before the first version's."""
+        name = self.params.registered_model
+        if not self.client.search_registered_models(f"name = '{name}'"):
+            self.client.create_registered_model(name, description="Forecasters of all families.")
 
     def versions(self, condition: str = "") -> list[ModelVersion]:
         """Return the registered versions, oldest first.
