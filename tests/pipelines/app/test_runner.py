@@ -1,0 +1,91 @@
+"""One writer a home, one record a run, and the frame that the runner puts around an outcome."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from pipelines.app.runner import one_writer, open_context, run_stage
+from pipelines.app.settings import load_settings
+from pipelines.base.errors import TransientError
+from pipelines.base.project import PROJECT_ROOT
+from pipelines.base.report import SessionRange
+from pipelines.stages import STAGES
+from pipelines.tables.contracts import BRONZE_BARS, OPS_STAGE_RUNS
+from tests.pipelines.stages.files_home import DAYS, make_bars, open_files_home, rows, run
+
+SESSION = SessionRange(start=date(2024, 1, 2), end=date(2024, 1, 3))
+
+
+def test_a_report_is_framed_by_versions_and_recorded(spark: object, tmp_path: Path) -> None:
+    context = open_files_home(tmp_path, make_bars())
+    first, second = run(context, "ingest"), run(context, "curate")
+    assert first.versions_before["bronze.bars"] is None
+    assert second.inputs == {"bronze.bars": first.outputs["bronze.bars"]}
+    assert set(second.outputs) == {"silver.bars", "silver.actions"}
+    assert second.definition
+    recorded = rows(context, OPS_STAGE_RUNS).sort("finished_at", "stage")
+    assert sorted(recorded["stage"]) == ["curate", "ingest"]
+    assert set(recorded["as_of"]) == {DAYS[-1]}
+    assert set(recorded["window_start"]) == {DAYS[0]}
+
+
+def test_a_stage_that_fails_leaves_no_record(
+    spark: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = open_files_home(tmp_path, make_bars())
+    (tmp_path / "bars.csv").unlink()
+    with pytest.raises(Exception, match=r"bars\.csv"):
+        run(context, "ingest")
+    assert not context.lake.exists(OPS_STAGE_RUNS)
+    assert not context.lake.exists(BRONZE_BARS)
+
+
+def test_a_stage_that_is_registered_is_run_by_its_name(
+    spark: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What `docs` promise of a stage: a folder with its statement and a job, and one line in the list."""
+    job = ModuleType("pipelines.stages.toy.job")
+    exec(
+        "from pipelines.base.report import Outcome\n"
+        "def run(context, sessions):\n"
+        "    return Outcome(rows_in=2, rows_out=1, details={'end': str(sessions.end)})\n",
+        vars(job),
+    )
+    monkeypatch.setitem(sys.modules, job.__name__, job)
+    monkeypatch.setitem(STAGES, "toy", replace(STAGES["curate"], name="toy", help="Nothing."))
+    report = run_stage(open_files_home(tmp_path, make_bars()), "toy", SESSION)
+    assert (report.stage, report.rows_in, report.definition) == ("toy", 2, "")
+    assert report.details == {"end": "2024-01-03"}
+
+
+def test_a_second_writer_waits_its_time_and_is_refused(tmp_path: Path) -> None:
+    """The other writer is another process, as the scheduler's would be."""
+    settings, _ = load_settings(overrides=["lake.lock_timeout_seconds=0.2"])
+    context = open_context(settings, tmp_path)
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from pipelines.app.runner import one_writer, open_context\n"
+        "from pipelines.app.settings import load_settings\n"
+        "with one_writer(open_context(load_settings()[0], Path(sys.argv[1]))):\n"
+        "    print('held', flush=True); sys.stdin.read()\n"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)],
+        cwd=PROJECT_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(TransientError, match="another writer holds .*writer.lock"), one_writer(context):
+            pass
+    finally:
+        other.communicate("")
+    with one_writer(context):
+        assert (context.home.run / "writer.lock").exists()

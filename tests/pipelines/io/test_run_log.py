@@ -1,0 +1,49 @@
+"""The record of runs: what a stage consumed last, and under which definition."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+from pipelines.base.report import SessionRange, StageReport
+from pipelines.io.lake import Lake
+from pipelines.io.run_log import RunLog
+from pipelines.tables.contracts import OPS_STAGE_RUNS
+
+NOON = datetime(2024, 1, 5, 12, tzinfo=UTC)
+
+
+def record(log: RunLog, stage: str, version: int, *, day: int, after: int = 0, definition: str = "d") -> None:
+    report = StageReport(
+        stage=stage, inputs={"silver.bars": version}, definition=definition, details={"why": date(2024, 1, 1)}
+    )
+    session = date(2024, 1, day)
+    at = NOON + timedelta(minutes=after)
+    log.record(report, SessionRange(start=session, end=session), started_at=at, finished_at=at)
+
+
+def test_before_the_first_run_nothing_was_consumed(lake: Lake) -> None:
+    log = RunLog(lake)
+    assert log.last("curate").inputs == {}
+    assert log.last("curate").version_of("silver.bars", "d") is None
+    assert log.last_as_of("curate", date(2024, 1, 5)) is None
+
+
+def test_the_run_that_finished_last_counts_whatever_its_as_of(lake: Lake) -> None:
+    log = RunLog(lake)
+    record(log, "curate", 3, day=4, after=1)
+    record(log, "curate", 5, day=2, after=9)
+    record(log, "train", 8, day=3, after=20)
+    for reader in (log, RunLog(lake)):
+        assert reader.last("curate").version_of("silver.bars", "d") == 5
+        assert reader.last("curate").version_of("silver.bars", "another definition") is None
+        assert reader.last_as_of("curate", date(2024, 1, 9)) == date(2024, 1, 4)
+        assert reader.last_as_of("curate", date(2024, 1, 3)) == date(2024, 1, 2)
+
+
+def test_a_log_that_has_read_sees_its_own_records(lake: Lake) -> None:
+    log = RunLog(lake)
+    assert log.last("curate").inputs == {}
+    record(log, "curate", 3, day=4)
+    assert log.last("curate").inputs == {"silver.bars": 3}
+    rows = lake.collect_query(f"select stage, details from {OPS_STAGE_RUNS.alias}", OPS_STAGE_RUNS)
+    assert rows.rows() == [("curate", '{"why": "2024-01-01"}')]

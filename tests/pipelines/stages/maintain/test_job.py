@@ -1,0 +1,24 @@
+"""Upkeep joins files and removes what is old; no row of any table changes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+from pipelines.tables.contracts import BRONZE_BARS
+from tests.pipelines.stages.files_home import DAYS, make_bars, open_files_home, rows, run
+
+
+def test_no_row_changes_and_old_reports_go(spark: object, tmp_path: Path) -> None:
+    context = open_files_home(tmp_path, make_bars(), "maintain.report_retention_days=5")
+    for day in DAYS[:4]:
+        run(context, "ingest", start=day, end=day)
+    for age in (3, 9):
+        (context.home.reports / str(DAYS[-1] - timedelta(days=age))).mkdir(parents=True)
+    before = rows(context, BRONZE_BARS).sort("record_hash")
+    files = len(list((context.home.lake / "bronze" / "bars").rglob("*.parquet")))
+    report = run(context, "maintain")
+    assert report.status == "done"
+    assert report.details["reports_expired"] == [str(DAYS[-1] - timedelta(days=9))]
+    assert report.details["files_joined"]["bronze.bars"] == files == 4
+    assert rows(context, BRONZE_BARS).sort("record_hash").equals(before)
