@@ -33,8 +33,8 @@ CHAMPION_FOLDER = "champion"
 CODE = ("serving", "models")
 """Carried whole, the service and what it loads; of `features` come the modules that these import."""
 _LIBRARIES = (
-    "exchange-calendars", "feast", "numpy", "pandas", "polars", "prometheus-client", "pyarrow",
-    "pydantic", "python-multipart", "scipy",
+    "exchange-calendars", "feast", "hiredis", "numpy", "pandas", "polars", "prometheus-client", "pyarrow",
+    "pydantic", "python-multipart", "redis", "scipy",
 )  # fmt: skip
 
 

@@ -33,4 +33,5 @@ STAGES: dict[str, Stage] = {
         maintain,
     )
 }
-"""All stages, in the order in which `bellwether run` takes them; a stage is added here and nowhere else."""
+"""All stages, in the order in which `bellwether run` takes them; `dags/lib/spec.py`, held equal, lists them
+for Airflow."""

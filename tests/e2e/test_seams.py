@@ -64,7 +64,13 @@ TOY_VIEW = FeatureView(
 )
 TOY_SET = ("range_high_low_1d", "mom_return_1d", "mom_toy_1d", "text_count_1d", "range_body_1d")
 ADDED = (f"features.sets.toys={yaml.safe_dump(list(TOY_SET), default_flow_style=True).strip()}",)
-WITH_TOYS = (*ADDED, "models.family=toy", "models.feature_set=toys")
+WITH_TOYS = (
+    *ADDED,
+    "models.family=toy",
+    "models.feature_set=toys",
+    "models.baselines.reversal_feature=mom_return_1d",
+    "models.baselines.momentum_feature=mom_toy_1d",
+)
 
 
 def open_home(folder: Path, *overrides: str) -> Context:

@@ -15,7 +15,7 @@ from pipelines.app.runner import one_writer, open_context, run_stage
 from pipelines.app.settings import load_settings
 from pipelines.base.errors import TransientError
 from pipelines.base.project import PROJECT_ROOT
-from pipelines.base.report import SessionRange
+from pipelines.base.report import Outcome, SessionRange
 from pipelines.stages import STAGES
 from pipelines.tables.contracts import BRONZE_BARS, OPS_STAGE_RUNS
 from tests.pipelines.stages.files_home import DAYS, make_bars, open_files_home, rows, run
@@ -52,11 +52,8 @@ def test_a_stage_that_is_registered_is_run_by_its_name(
 ) -> None:
     """What `docs` promise of a stage: a folder with its statement and a job, and one line in the list."""
     job = ModuleType("pipelines.stages.toy.job")
-    exec(
-        "from pipelines.base.report import Outcome\n"
-        "def run(context, sessions):\n"
-        "    return Outcome(rows_in=2, rows_out=1, details={'end': str(sessions.end)})\n",
-        vars(job),
+    job.run = lambda context, sessions: Outcome(  # type: ignore[attr-defined]
+        rows_in=2, rows_out=1, details={"end": str(sessions.end)}
     )
     monkeypatch.setitem(sys.modules, job.__name__, job)
     monkeypatch.setitem(STAGES, "toy", replace(STAGES["curate"], name="toy", help="Nothing."))
@@ -83,7 +80,7 @@ def test_a_second_writer_waits_its_time_and_is_refused(tmp_path: Path) -> None:
     try:
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
-        with pytest.raises(TransientError, match="another writer holds .*writer.lock"), one_writer(context):
+        with pytest.raises(TransientError, match=r"another writer holds .*writer\.lock"), one_writer(context):
             pass
     finally:
         other.communicate("")
