@@ -9,6 +9,7 @@ import pytest
 from features.views import primary_view
 from pipelines.tables.contracts import GOLD_LABELS, feature_table
 from tests.pipelines.stages.files_home import DAYS, make_bars, open_files_home, rows, run
+from tests.pipelines.synthetic_gold import CALENDAR
 
 DAILY = feature_table(primary_view())
 
@@ -24,8 +25,10 @@ def test_vectors_and_labels_follow_the_bars(spark: object, tmp_path: Path) -> No
     assert vectors.height == 30
     one = vectors.filter(symbol="AAA", session=DAYS[5])
     assert one["mom_return_1d"].item() == pytest.approx(106.0 / 105.0 - 1)
-    # A label spans the next session's close to the one after it: eight of ten sessions have one.
-    assert labels.height == 3 * 8
+    # A label runs from the next close to the one after it: the first is of the session before all bars.
+    assert labels.height == 3 * 9
+    assert labels["session"].min() == CALENDAR.shift(DAYS[0], -1)
+    assert labels["session"].max() == DAYS[7]
     ended = labels.filter(symbol="AAA", session=DAYS[0])
     assert ended["value"].item() == pytest.approx(103.0 / 102.0 - 1)
     assert run(context, "build_features", end=DAYS[9]).status == "nothing_to_do"
