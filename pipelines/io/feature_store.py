@@ -102,8 +102,7 @@ class FeatureStore:
         fresh = self._folder / f"{REGISTRY_FILE}.new"
         fresh.unlink(missing_ok=True)
         with _quiet():
-            store = feast.FeatureStore(config=self._config(fresh.name))
-            store.apply(self.definitions.objects)
+            feast.FeatureStore(config=self._config(fresh.name)).apply(self.definitions.objects)
         if self._params.online == "sqlite":
             _let_readers_read_on(self._folder / ONLINE_FILE)
         fresh.replace(self._folder / REGISTRY_FILE)

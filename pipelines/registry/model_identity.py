@@ -95,9 +95,13 @@ def compute_model_key(
     bound_to : mapping
         Feature set, digests of its features and of what lies behind them, code, universe rule.
     """
-    settings = model_settings(params)
     return make_model_key(
-        {"frame": frame_digest, "settings": settings, "splits": splits, "bound_to": bound_to}
+        {
+            "frame": frame_digest,
+            "settings": model_settings(params),
+            "splits": splits,
+            "bound_to": bound_to,
+        }
     )
 
 

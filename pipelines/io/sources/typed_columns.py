@@ -37,8 +37,7 @@ def to_session(column: Column, kind: T.DataType, formats: Sequence[str], timezon
         return _date_of_instant(column, timezone)
     text = column.cast("string")
     parsed = [F.to_date(F.try_to_timestamp(text, F.lit(pattern))) for pattern in formats]
-    with_time = F.when(text.rlike(_ISO_INSTANT), F.to_date(F.substring(text, 1, 10)))
-    written = F.coalesce(*parsed, with_time)
+    written = F.coalesce(*parsed, F.when(text.rlike(_ISO_INSTANT), F.to_date(F.substring(text, 1, 10))))
     if isinstance(kind, T.LongType):
         instant = F.timestamp_micros(F.floor(column / 1000).cast("long"))
         return F.when(column >= NANOSECONDS_FROM, _date_of_instant(instant, timezone)).otherwise(written)

@@ -95,8 +95,7 @@ def as_of(rows: pl.DataFrame, key: Sequence[str], instant: datetime) -> pl.DataF
     polars.DataFrame
         At most one row a key, in the given order; a retracted version too, whose `valid` is false.
     """
-    known = rows.filter(pl.col("known_at") <= instant)
-    return known.unique(list(key), keep="last", maintain_order=True)
+    return rows.filter(pl.col("known_at") <= instant).unique(list(key), keep="last", maintain_order=True)
 
 
 def evaluate_chains(
