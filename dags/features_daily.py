@@ -3,7 +3,7 @@
 **Purpose:** Turns what changed in silver into feature and label versions, and gives the online store each
 symbol's newest row known at the session's decision instant.
 
-**Inputs:** silver.bars, silver.actions, silver.text; started by the asset `silver` of the same session.
+**Inputs:** silver.bars, silver.text; started by the asset `silver` of the same session.
 
 **Outputs:** silver.text_scores, gold.features_daily, gold.features_text, gold.labels, Feast's online store;
 the asset `features`.

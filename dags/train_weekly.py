@@ -1,6 +1,6 @@
 """Train a challenger, judge it on unseen sessions, and promote it when it wins.
 
-**Purpose:** Fits the configured families walk-forward, compares them with the champion and the baselines on
+**Purpose:** Fits the configured family walk-forward, compares them with the champion and the baselines on
 the very same held-out rows and moves the champion's alias only when the margin is met.
 
 **Inputs:** Feast's point-in-time join over the gold features and labels. Runs weekly, by hand, or when
