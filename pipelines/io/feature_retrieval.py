@@ -40,7 +40,7 @@ def read_features(context: Context, rows: Frame, names: Sequence[str], *, at: st
     Returns
     -------
     Frame, shape (n_accepted_rows, n_columns + n_features)
-        The rows, `symbol` included, with one column a feature, in no particular order: in this process for
+        `symbol`, the other columns of the rows, then one a feature; in no particular order: in this process for
         few rows of this process, distributed otherwise. A row stays only if the newest version of its own
         session that the instant admits is valid in the primary view: neither yesterday's vector nor the one
         before a retraction is ever used. Features of another view are null where that has nothing valid, as
@@ -53,18 +53,18 @@ def read_features(context: Context, rows: Frame, names: Sequence[str], *, at: st
     ContractViolation
         If a distributed frame lacks a column.
     """
-    wanted = names_by_view(names)
+    columns = [*dict.fromkeys(["symbol", *rows.columns]), *names]
     if isinstance(rows, pl.DataFrame):
-        joined = _join_here(context, rows, wanted, at)
+        joined = _join_here(context, rows, names_by_view(names), at)
         if joined is not None:
-            return joined.select(*dict.fromkeys(["symbol", *rows.columns]), *names)
+            return joined.select(columns)
         spread = context.lake.distribute(rows, rows.schema)
         if "symbol" not in rows.columns:
             table, sessions = feature_table(primary_view()), rows["session"].unique().to_list()
             query = queries.entities_of_sessions(table, "symbol", sessions)
             spread = spread.join(context.lake.scan_query(query, table), on="session", how="inner")
         rows = spread
-    joined_there: Frame = open_feature_store(context).point_in_time_frame(rows, names, at=at)
+    joined_there: Frame = open_feature_store(context).point_in_time_frame(rows, names, at=at).select(columns)
     return joined_there
 
 

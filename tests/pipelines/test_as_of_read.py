@@ -198,6 +198,7 @@ def distributed(context: Context) -> Context:
 def read(context: Context, rows: pl.DataFrame) -> pl.DataFrame:
     answer = read_features(context, rows, NAMES)
     here = answer if isinstance(answer, pl.DataFrame) else context.lake.collect(answer)
+    assert here.columns == [*dict.fromkeys(["symbol", *rows.columns]), *NAMES]
     return here.select(*KEY, *NAMES).sort(KEY)
 
 
