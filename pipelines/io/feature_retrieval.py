@@ -40,7 +40,7 @@ def read_features(context: Context, rows: Frame, names: Sequence[str], *, at: st
     Returns
     -------
     Frame, shape (n_accepted_rows, n_columns + n_features)
-        `symbol`, the other columns of the rows, then one a feature; in no particular order: in this process for
+        `symbol`, the other columns of the rows, then one a feature; in any order: in this process for
         few rows of this process, distributed otherwise. A row stays only if the newest version of its own
         session that the instant admits is valid in the primary view: neither yesterday's vector nor the one
         before a retraction is ever used. Features of another view are null where that has nothing valid, as
