@@ -31,6 +31,7 @@ RowRule = Literal["of_source", "where_known"]
 Compute = Callable[[pl.DataFrame, pl.DataFrame, SessionCalendar, Sequence[Feature]], pl.DataFrame]
 
 KEY = ("symbol", "session")
+PREFIX = "features_"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,8 @@ class FeatureView:
     Raises
     ------
     ValueError
-        If it has no features, lacks one that another reads, or takes rows of its source without ``valid``.
+        If it has no features, lacks one that another reads, is not called ``features_…``, or takes rows of
+        its source without ``valid``.
     """
 
     name: str
@@ -85,6 +87,9 @@ class FeatureView:
         lacking = {name for one in self.features for name in one.inputs}.difference(self.feature_names)
         if lacking:
             msg = f"view {self.name!r} lacks {sorted(lacking)}, which its features read; add them to it"
+            raise ValueError(msg)
+        if not self.name.startswith(PREFIX):
+            msg = f"view {self.name!r} must be called {PREFIX}…: stages name the tables of all views so"
             raise ValueError(msg)
         if self.row_rule == "of_source" and "valid" not in self.columns:
             msg = f"view {self.name!r}: row_rule='of_source' needs the column 'valid' among {self.columns}"

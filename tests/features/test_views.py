@@ -87,6 +87,7 @@ def test_a_registered_view_is_found_everywhere(monkeypatch):
     ("change", "message"),
     [
         ({"features": ()}, "view 'features_x' has no features"),
+        ({"name": "weekly"}, r"view 'weekly' must be called features_…: stages name the tables of all views"),
         (
             {"features": (find_feature("osc_stochastic_d_14d"),)},
             r"lacks \['osc_stochastic_k_14d'\], which its features read",
