@@ -37,6 +37,8 @@ _BY_VALUE = frozenset({f"{_PACKAGE}.feature"})
 
 _DESCRIBED = re.compile(r"(?P<module>\w+(\.\w+)+)\.(?P<name>\w+)\(.*\)")
 """How `features.windows` names a function that Polars cannot look into."""
+_WRAPPER: Place = ("features.windows", "_map")
+"""Stands between every such function and Polars: it says what becomes of a NaN."""
 
 
 def feature_digest(name: str) -> str:
@@ -123,7 +125,7 @@ def describe_expression(feature: Feature) -> tuple[str, frozenset[Place]]:
         if told is None:
             msg = f"{feature.name} calls a function that cannot be seen; use a primitive of features.windows"
             raise ValueError(msg)
-        called.add((told["module"], told["name"]))
+        called.update({(told["module"], told["name"]), _WRAPPER})
         call = {key: plain(part, "") for key, part in node["AnonymousFunction"].items() if key != "function"}
         return {"AnonymousFunction": call}
 

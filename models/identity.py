@@ -55,7 +55,7 @@ def make_model_key(content: Mapping[str, Any]) -> str:
     Parameters
     ----------
     content : mapping
-        Frame digest, settings, feature service, code revision, splits, seed and family: text, numbers,
+        Frame digest, settings, feature set, code revision, splits, seed and family: text, numbers,
         booleans, None, sequences, mappings and dataclasses of these. Dates and instants go in as ISO text.
 
     Raises

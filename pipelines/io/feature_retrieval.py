@@ -8,6 +8,8 @@ session, the newest that its instant admits. A suite on random chains of version
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
 
 import polars as pl
 
@@ -21,6 +23,7 @@ from pipelines.tables.contracts import feature_table
 
 INSTANT_COLUMN = "instant"
 _ROW = "_row"
+_OF_VERSION = {"event_timestamp": "_event_at", "known_at": "_known_at", "valid": "_valid"}
 
 
 def read_features(context: Context, rows: Frame, names: Sequence[str], *, at: str = INSTANT_COLUMN) -> Frame:
@@ -31,7 +34,7 @@ def read_features(context: Context, rows: Frame, names: Sequence[str], *, at: st
     rows : Frame
         `symbol`, `session` (Date) and the instant, a UTC timestamp, with any further columns; unique by these
         three. A sequence model asks for many sessions at one instant. Without `symbol` a row stands for every
-        symbol that has a vector of its session.
+        symbol that has a vector of its session; distributed rows must name it.
     names : sequence of str
         Features of any view.
     at : str
@@ -55,6 +58,9 @@ def read_features(context: Context, rows: Frame, names: Sequence[str], *, at: st
     """
     columns = [*dict.fromkeys(["symbol", *rows.columns]), *names]
     if isinstance(rows, pl.DataFrame):
+        if rows.is_empty():
+            empty: dict[str, Any] = {"symbol": pl.String, **dict.fromkeys(names, pl.Float64), **rows.schema}
+            return pl.DataFrame(schema={name: empty[name] for name in columns})
         joined = _join_here(context, rows, names_by_view(names), at)
         if joined is not None:
             return joined.select(columns)
@@ -68,25 +74,28 @@ def read_features(context: Context, rows: Frame, names: Sequence[str], *, at: st
     return joined_there
 
 
-def read_newest_vectors(context: Context, view: FeatureView, rows: pl.DataFrame) -> pl.DataFrame:
-    """Return, for each row, the whole version that `read_features` would choose, retracted ones included.
+def read_newest_vectors(context: Context, view: FeatureView, as_of: date, instant: datetime) -> pl.DataFrame:
+    """Return each entity's newest session known at an instant, in the version `read_features` would choose.
 
     Parameters
     ----------
-    rows : polars.DataFrame
-        `symbol`, `session`, `instant`; the caller has bounded them and the versions of their sessions.
+    as_of : date
+        Later sessions are left out.
+    instant : datetime
+        In UTC.
 
     Returns
     -------
     polars.DataFrame
-        Columns of the view's gold table, sorted by symbol.
+        Columns of the view's gold table, sorted by entity: one row each, a retraction included.
     """
     table = feature_table(view)
-    sessions = rows["session"].unique().to_list()
-    columns = [name for name in table.columns if name not in {"symbol", "session"}]
-    query = queries.versions_of_sessions(table, ["symbol", "session", *columns], sessions)
+    query = queries.versions_of_newest_sessions(table, view.entity, as_of, instant)
     versions = context.lake.collect_query(query, table)
-    return newest_admitted(rows, versions, INSTANT_COLUMN).select(table.columns).sort("symbol")
+    if versions.is_empty():
+        return pl.DataFrame(schema=dict(table.schema))
+    newest = versions.sort("known_at").unique(view.entity, keep="last", maintain_order=True)
+    return newest.select(table.columns).sort(view.entity)
 
 
 def newest_admitted(rows: pl.DataFrame, versions: pl.DataFrame, at: str) -> pl.DataFrame:
@@ -97,14 +106,14 @@ def newest_admitted(rows: pl.DataFrame, versions: pl.DataFrame, at: str) -> pl.D
     rows : polars.DataFrame
         `session`, the instant and perhaps `symbol`.
     versions : polars.DataFrame
-        `symbol`, `session`, `known_at` and what is wanted of each version; unique by these three.
+        `symbol`, `session`, `_event_at`, `_known_at` and what is wanted of each version; unique by symbol,
+        session and `_known_at`.
     """
     on = [name for name in ("symbol", "session") if name in rows.columns]
-    known = (
-        rows.with_row_index(_ROW).join(versions, on=on, how="inner").filter(pl.col("known_at") <= pl.col(at))
-    )
+    met = rows.with_row_index(_ROW).join(versions, on=on, how="inner")
+    known = met.filter((pl.col("_known_at") <= pl.col(at)) & (pl.col("_event_at") <= pl.col(at)))
     # A later version hides an earlier one even where it is a retraction: validity is judged afterwards.
-    return known.sort("known_at").unique([_ROW, "symbol"], keep="last", maintain_order=True)
+    return known.sort("_known_at").unique([_ROW, "symbol"], keep="last", maintain_order=True)
 
 
 def _join_here(
@@ -125,8 +134,8 @@ def _valid_vectors(
     context: Context, view: FeatureView, rows: pl.DataFrame, features: Sequence[str], at: str
 ) -> pl.DataFrame | None:
     """Return the rows of which a view knows a valid vector, None where its versions are too many."""
-    table, sessions = feature_table(view), rows["session"].unique().to_list()
-    columns = ["symbol", "session", "known_at", "valid", *features]
+    table, sessions = feature_table(view), rows["session"].drop_nulls().unique().to_list()
+    columns = ["symbol", "session", *_OF_VERSION, *features]
     query = queries.versions_of_sessions(table, columns, sessions)
     versions = context.lake.collect_query_if_small(query, table)
     if not isinstance(versions, pl.DataFrame):
@@ -135,4 +144,5 @@ def _valid_vectors(
     per_row = versions.height / max(1, len(sessions)) if "symbol" not in rows.columns else 1.0
     if rows.height * per_row > context.params(LakeParams).local_rows:
         return None
-    return newest_admitted(rows, versions, at).filter(pl.col("valid"))
+    # The rows may have such columns of their own, which must not pass for the version's.
+    return newest_admitted(rows, versions.rename(_OF_VERSION), at).filter(pl.col("_valid"))

@@ -226,7 +226,7 @@ class FeatureStore:
         Parameters
         ----------
         rows : polars.DataFrame
-            The newest daily rows: `symbol`, `session`, `valid`.
+            The newest rows of the primary view: `symbol`, `session`, `valid`.
         """
         record = read_record(self._folder / PUBLISHED_FILE)
         if record and date.fromisoformat(record["session"]) > session:

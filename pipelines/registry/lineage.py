@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 from models.families import find_family
-from models.params import ModelsParams, SplitParams
+from models.params import BaselineParams, ModelsParams, SplitParams
 
 LINEAGE_FILE = "lineage.json"
 FORMER_FILE = "ancestry.json"
 """Where releases before the feature sets kept it."""
 RENAMED = {"horizon": "horizon_sessions", "feature_service": "feature_set"}
-ADDED: Mapping[str, Any] = {"feature_digests": {}, "definitions": {}}
+ADDED: Mapping[str, Any] = {"feature_digests": {}, "definitions": {}, "baselines": {}}
 """Fields that older records lack, with what they then say: nothing is known of it."""
 UNIVERSE_RULE = (
     "every symbol with a valid feature row of the session known at its decision instant; "
@@ -60,6 +60,8 @@ class Lineage:
         Digest of `model_settings`.
     model_settings : mapping
         The ``models`` section of the settings as it was.
+    baselines : mapping
+        Parameters of the baselines beside it, which read features of its set. No part of the key.
     universe_rule : str
     splits : mapping
         Boundaries of every fold and of the final fit.
@@ -92,6 +94,7 @@ class Lineage:
     seed: int
     fitted_until: datetime
     embargo_sessions: int
+    baselines: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Return the record as JSON text with sorted keys."""
@@ -142,7 +145,7 @@ def parse_lineage(text: str) -> Lineage:
 
 
 def restore_params(lineage: Lineage, current: ModelsParams) -> ModelsParams:
-    """Return the settings the model was fitted with; what did not shape its fit stays as it is now."""
+    """Return the settings the model was fitted with, and its baselines'; all else stays as it is now."""
     kept = lineage.model_settings
     family = lineage.family
     restored: dict[str, Any] = {"split": SplitParams(**kept["split"])}
@@ -152,6 +155,8 @@ def restore_params(lineage: Lineage, current: ModelsParams) -> ModelsParams:
             name: tuple(value) if isinstance(value, list) else value for name, value in kept[family].items()
         }
         restored[family] = own(**values)
+    if lineage.baselines:
+        restored["baselines"] = BaselineParams(**lineage.baselines)
     return replace(current, family=kept["family"], seed=kept["seed"], **restored)
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any
 
 import polars as pl
 
-from features.code_digest import feature_digest
+from features.code_digest import code_digest, feature_digest
 from features.params import CalendarParams, LabelParams
+from features.views import view_of
 from models.base import build_forecaster
 from models.identity import digest_frame, make_model_key
 from models.params import ModelsParams
@@ -55,12 +56,16 @@ def build_lineage(
     bound: dict[str, Any] = {
         "feature_set": params.feature_set,
         "feature_digests": {name: feature_digest(name) for name in features},
-        "definitions": describe_definitions(context),
+        "definitions": describe_definitions(context, features),
         "code_revision": digest_family_code(params.family),
         "universe_rule": UNIVERSE_RULE,
     }
+    # Trees that draw columns at random depend on their order, which neither digests nor frame tell.
+    key = compute_model_key(
+        params, frame_digest=frame_digest, splits=splits, bound_to=bound | {"feature_names": features}
+    )
     return Lineage(
-        model_key=compute_model_key(params, frame_digest=frame_digest, splits=splits, bound_to=bound),
+        model_key=key,
         family=params.family,
         as_of=as_of,
         decision_at=context.calendar.decision_at(as_of),
@@ -73,6 +78,7 @@ def build_lineage(
         git_commit=read_git_commit(),
         settings_hash=make_model_key(model_settings(params)),
         model_settings=model_settings(params),
+        baselines=asdict(params.baselines),
         splits=splits,
         seed=params.seed,
         fitted_until=last_label_end(frame, plan.final),
@@ -93,7 +99,7 @@ def compute_model_key(
     splits : mapping
         ``WalkForwardPlan.as_record()``.
     bound_to : mapping
-        Feature set, digests of its features and of what lies behind them, code, universe rule.
+        Feature set, its features in order, digests of them and of what lies behind them, code, universe rule.
     """
     return make_model_key(
         {
@@ -105,15 +111,21 @@ def compute_model_key(
     )
 
 
-def describe_definitions(context: Context) -> dict[str, str]:
-    """Return what lies behind the features: how bars were judged, their units, labels, texts' scorer."""
+def describe_definitions(context: Context, features: Iterable[str]) -> dict[str, str]:
+    """Return what lies behind the features: how bars were judged, their units, labels, texts' scorer.
+
+    The labels of other horizons, and the scorer where no feature is built from texts, do not enter.
+    """
+    from_texts = any(view_of(name).source == "scored_texts" for name in features)
     bases = context.lake.collect_query(queries.distinct_values(SILVER_BARS, "price_basis"), SILVER_BARS)
     return {
         "curate": context.run_log.last("curate").definition,
         "price_basis": ",".join(sorted(bases["price_basis"].drop_nulls())),
         "calendar": digest_of(context.params(CalendarParams)),
-        "labels": digest_of(context.params(LabelParams)),
-        "text_scorer": scorer_version(context.params(TextParams)),
+        "labels": digest_of(
+            context.params(LabelParams).lag_minutes, code_digest([("features.labels", "compute_labels")])
+        ),
+        "text_scorer": scorer_version(context.params(TextParams)) if from_texts else "",
     }
 
 

@@ -61,7 +61,7 @@ def read_frame(context: Context, as_of: date, horizon_sessions: int, features: S
 
 def read_spine(context: Context, as_of: date, horizon_sessions: int) -> DistributedFrame:
     """Return the key, `decision_at`, `label_end` and `label` of every valid label known at the as-of."""
-    columns, of_horizon = ["symbol", "session", "label_end", "value"], f"horizon = {horizon_sessions}"
+    columns, of_horizon = ["symbol", "session", "label_end", "value"], queries.of_horizon(horizon_sessions)
     known_at = context.calendar.decision_at(as_of)
     known = queries.valid_outcomes(GOLD_LABELS, known_at, columns, where=of_horizon)
     instants = context.calendar.frame(FIRST_DAY, as_of).select("session", "decision_at")

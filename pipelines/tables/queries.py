@@ -88,6 +88,17 @@ def newest_sessions(contract: TableContract, entity: str, as_of: date, known_at:
     return f"select {entity}, max(session) as session from {contract.alias} where {known} group by {entity}"
 
 
+def versions_of_newest_sessions(contract: TableContract, entity: str, as_of: date, known_at: datetime) -> str:
+    """Return the query for the versions, known at an instant, of what `newest_sessions` finds."""
+    newest = newest_sessions(contract, entity, as_of, known_at)
+    columns = ", ".join(f"v.{name}" for name in contract.columns)
+    met = f"v.{entity} = n.{entity} and v.session = n.session"
+    return (
+        f"select {columns} from {contract.alias} as v join ({newest}) as n on {met} "
+        f"where v.known_at <= {instant_literal(known_at)}"
+    )
+
+
 def entities_of_sessions(contract: TableContract, entity: str, sessions: Sequence[date]) -> str:
     """Return the query for the entities that have a version of each of some sessions."""
     return distinct_values(contract, f"{entity}, session", sessions_condition(sessions))
@@ -286,6 +297,16 @@ MISSING_BY_FINDING = "select finding, sum(missing) as missing from {rows} group 
 def first_findings(limit: int) -> str:
     """Return the query for the first findings of a frame, as examples."""
     return f"select * from {{rows}} order by session, symbol, finding limit {limit}"
+
+
+def of_horizon(horizon_sessions: int, scope: str = "true") -> str:
+    """Return the condition of the labels of one horizon within a scope."""
+    return f"(horizon = {horizon_sessions} and {scope})"
+
+
+def out_of_sample(scope: str) -> str:
+    """Return the condition of the forecasts within a scope whose model had not seen their outcomes."""
+    return f"{scope} and not in_sample"
 
 
 def scores_of(scope: str, model_version: str) -> str:

@@ -225,6 +225,28 @@ def test_a_row_without_a_symbol_asks_for_every_symbol(world: World) -> None:
     assert_frame_equal(read(distributed(world.context), rows), expected, check_exact=True)
 
 
+def test_columns_of_the_rows_never_pass_for_the_versions_own(world: World) -> None:
+    """Rows may bring a `known_at`, a `valid` and an `event_timestamp` of their own."""
+    decided = CALENDAR.decision_at(DAYS[4])
+    rows = rows_frame([(symbol, DAYS[4], decided) for symbol in SYMBOLS], KEY)
+    expected = world.expected(rows.iter_rows())
+    long_ago = pl.lit(decided - timedelta(days=4000), INSTANT)
+    named = rows.with_columns(
+        known_at=long_ago, event_timestamp=long_ago, valid=pl.lit(value=True), extra=pl.lit(7)
+    )
+    for context in (world.context, distributed(world.context)):
+        answer = read(context, named)
+        assert_frame_equal(answer, expected, check_exact=True)
+
+
+def test_nothing_asked_is_nothing_answered(world: World) -> None:
+    for context in (world.context, distributed(world.context)):
+        answer = read_features(context, rows_frame([], KEY[1:]), NAMES)
+        assert isinstance(answer, pl.DataFrame)
+        assert answer.columns == [*KEY, *NAMES]
+        assert answer.is_empty()
+
+
 def test_train_forecast_and_service_see_one_vector(world: World) -> None:
     trained = read_frame(world.context, DAYS[-1], 1, NAMES)
     compared = 0

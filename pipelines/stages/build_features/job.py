@@ -167,7 +167,7 @@ def labels_condition(context: Context, touched: list[date] | None) -> str:
     parts = []
     for horizon in context.params(LabelParams).horizon_sessions:
         signals = [context.calendar.shift(day, -1 - horizon) for day in touched]
-        parts.append(f"(horizon = {horizon} and {dates_condition(signals)})")
+        parts.append(queries.of_horizon(horizon, dates_condition(signals)))
     return " or ".join(parts)
 
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import polars as pl
 
-from features.sessions import INSTANT
 from features.views import FeatureView, feature_views, primary_view
 from pipelines.base.context import Context
 from pipelines.base.report import Outcome, SessionRange, existing
-from pipelines.io.feature_retrieval import INSTANT_COLUMN, read_newest_vectors
+from pipelines.io.feature_retrieval import read_newest_vectors
 from pipelines.io.feature_store import open_feature_store
 from pipelines.stages.materialize import STAGE
 from pipelines.stages.materialize.steps import is_repeated, name_run
-from pipelines.tables import queries
-from pipelines.tables.contracts import feature_table, select_tables
+from pipelines.tables.contracts import select_tables
 
 
 def define(context: Context, sessions: SessionRange) -> str:
@@ -49,10 +47,4 @@ def read_newest(context: Context, view: FeatureView, sessions: SessionRange) -> 
         Columns of the view's gold table, one row a symbol, which bounds it, sorted by symbol; of the newest
         session of which anything was known, retracted or not.
     """
-    table, instant = feature_table(view), context.calendar.decision_at(sessions.end)
-    newest = queries.newest_sessions(table, view.entity, sessions.end, instant)
-    rows = context.lake.collect_query(newest, table)
-    if rows.is_empty():
-        return pl.DataFrame(schema=dict(table.schema))
-    dated = rows.with_columns(pl.lit(instant, INSTANT).alias(INSTANT_COLUMN))
-    return read_newest_vectors(context, view, dated)
+    return read_newest_vectors(context, view, sessions.end, context.calendar.decision_at(sessions.end))

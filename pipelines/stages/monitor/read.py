@@ -77,7 +77,7 @@ def read_forecasts(context: Context, as_of: date) -> pl.DataFrame:
         model that spoke, whenever it did.
     """
     columns = [*KEY, "horizon", "model_key", "issued_at", "value"]
-    scope = f"{range_condition(first_session(context, as_of), as_of)} and not in_sample"
+    scope = queries.out_of_sample(range_condition(first_session(context, as_of), as_of))
     return context.lake.collect_query(queries.rows_of(GOLD_FORECASTS, columns, scope), GOLD_FORECASTS)
 
 
