@@ -14,7 +14,7 @@ export FEAST_USAGE := False
 export SCARF_NO_ANALYTICS := true
 export JAVA_HOME := $(CURDIR)/.jdk
 
-.PHONY: help setup lock demo run test test-fast test-faults check format up down status bench clean
+.PHONY: help setup lock demo run test test-fast test-faults test-world check format up down status bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ test-fast: setup ## run the tests of minutes: no scheduler, cluster, replay, who
 test-faults: setup ## run the whole fault matrix, 80 minutes on 2 cores (SHARE=1/4: the first of four parts)
 	@BELLWETHER_FAULTS=$(or $(SHARE),all) $(BIN)/python -m scripts.run_tests faults $(ARGS)
 
+test-world: setup ## play 188 worlds of vendors' files, an hour on 2 cores (SHARE=1/4: the first of four parts)
+	@BELLWETHER_WORLDS=$(or $(SHARE),all) $(BIN)/python -m scripts.run_tests world $(ARGS)
+
 check: setup ## lint, format, types and the direction of imports
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -61,7 +64,7 @@ format: setup ## let ruff put the code into its form
 
 bench: setup ## run the measurements (BENCH=benchmarks/name.py: one of them)
 	@for program in $(or $(BENCH),$(sort $(wildcard benchmarks/[a-z]*.py))); do \
-	  echo "--- $$program"; $(BIN)/python $$program $(ARGS) || exit 1; done
+	  echo "--- $$program"; module=$${program%.py}; $(BIN)/python -m $${module//\//.} $(ARGS) || exit 1; done
 
 clean: ## remove caches and reports of the tools (ALL=1: environments, jars and the Java link too); homes stay
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .test-reports build *.egg-info

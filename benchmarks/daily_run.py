@@ -1,7 +1,8 @@
 """One more session through the whole chain, beside the start of an empty Spark session.
 
 A home is loaded with a history of real bars once; each repeat copies it and lets `bellwether run` add the
-following session, right after a process that starts a plain Spark session and stops it again.
+following session, which has come as a file of its own, right after a process that starts a plain Spark
+session and stops it again.
 
     python -m benchmarks.daily_run [--history HOME] [--repeats 3]
 
@@ -20,6 +21,8 @@ import tempfile
 import textwrap
 import time
 from pathlib import Path
+
+import polars as pl
 
 RESULT = Path(__file__).parent / "results" / "daily_run.md"
 DATA = Path(os.environ.get("BELLWETHER_DATA", "../shared/data"))
@@ -49,6 +52,16 @@ def bellwether(home: Path, bars: Path, *window: str) -> list[str]:
     """Return the command line of one run."""
     program = str(Path(sys.executable).with_name("bellwether"))
     return [program, "run", "--home", str(home), "--source", "files", "--bars", str(bars), *window]
+
+
+def write_files(bars: Path, folder: Path) -> tuple[Path, Path]:
+    """Write the history and the session after it as files of their own and return both."""
+    every = pl.read_parquet(bars)
+    added = pl.col("date") == pl.lit(ADDED).str.to_date()
+    places = folder / "history.parquet", folder / "day.parquet"
+    for place, rows in zip(places, (~added, added), strict=True):
+        every.filter(rows).write_parquet(place)
+    return places
 
 
 def render(history: float | None, empty: list[float], added: list[float]) -> tuple[str, bool]:
@@ -92,14 +105,18 @@ def main() -> int:
     asked = parser.parse_args()
     seconds, empty, added = None, [], []
     with tempfile.TemporaryDirectory() as scratch:
-        history = asked.history or Path(scratch) / "history"
+        history, drop = asked.history or Path(scratch) / "history", Path(scratch) / "drop"
+        drop.mkdir()
+        before, day = write_files(asked.bars, drop)
+        waiting = day.rename(Path(scratch) / day.name)
         if asked.history is None:
-            seconds = timed(bellwether(history, asked.bars, "--start", FIRST, "--end", LOADED))
+            seconds = timed(bellwether(history, before, "--start", FIRST, "--end", LOADED))
+        shutil.copy(waiting, day)
         for turn in range(asked.repeats):
             home = Path(scratch) / f"home{turn}"
             shutil.copytree(history, home)
             empty.append(timed([sys.executable, "-c", EMPTY_SPARK]))
-            added.append(timed(bellwether(home, asked.bars, "--as-of", ADDED)))
+            added.append(timed(bellwether(home, day, "--as-of", ADDED)))
             shutil.rmtree(home)
             print(f"turn {turn + 1}: {empty[-1]:.1f} s and {added[-1]:.1f} s", flush=True)
     page, met = render(seconds, empty, added)

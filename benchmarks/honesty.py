@@ -83,7 +83,7 @@ def make_frame(market: SimulatedParams, horizon: int) -> pl.DataFrame:
     labels = compute_labels(panel, [horizon]).drop("horizon").rename({"session": "end", "value": "label"})
     days = sessions["session"].to_list()
     ends = pl.DataFrame({"session": days[: -1 - horizon], "end": days[1 + horizon :]}).with_columns(
-        pl.Series("decision_at", [calendar.decision_at(day) for day in days[: -1 - horizon]]),
+        pl.Series("cutoff_at", [calendar.cutoff_at(day) for day in days[: -1 - horizon]]),
         pl.Series("label_end", [calendar.close_at(day) for day in days[1 + horizon :]]),
     )
     valid = panel.filter("valid").select("symbol", "session")

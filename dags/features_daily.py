@@ -1,7 +1,7 @@
 """Score the new texts, build the features of the changed sessions and publish the newest online.
 
 **Purpose:** Turns what changed in silver into feature and label versions, and gives the online store each
-symbol's newest row known at the session's decision instant.
+symbol's newest row known at the session's cut.
 
 **Inputs:** silver.bars, silver.text; started by the asset `silver` of the same session.
 
@@ -14,8 +14,8 @@ the asset `features`.
 already there; an older row never replaces a newer one online.
 
 **When it is red:** Exit 65: a table breaks its contract; the log names table, column and rows. Exit 75:
-another run holds the home's lock; it retries. After a mend, clear the failed task: the stages take up all
-sessions changed since their last commit.
+another run holds the home's lock, or the session's cut has not passed; it retries. After a mend, clear the
+failed task: the stages take up all sessions changed since their last commit.
 """
 
 from airflow.sdk import DAG

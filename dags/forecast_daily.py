@@ -1,7 +1,7 @@
 """Issue the champion's forecasts for the session's universe.
 
-**Purpose:** Scores the session with the model that is champion at its decision instant and keeps what was
-issued for ever.
+**Purpose:** Scores the session with its champion, from what was known at the session's cut, and keeps what
+was issued for ever.
 
 **Inputs:** gold.features_daily, gold.features_text, the champion in MLflow; started by the asset `features`
 of the same session.
@@ -13,8 +13,10 @@ of the same session.
 **Safe to clear:** Yes. What was issued stays as it was; a second run adds nothing.
 
 **When it is red:** Exit 65: the model has seen outcomes later than this session, or no symbol has a valid
-feature row of it; the message says which. Skipped: there is no champion yet (start train_weekly). Green with
-no rows: the session was forecast before.
+feature row of it; the message says which. Exit 75: the session's cut has not passed, or what was known at it
+is short of symbols; it retries. Skipped (99): no champion yet (start train_weekly), or the session was
+missed: its grace is over and what was known at its cut is short; `bellwether accept-partial` lifts that, then
+clear the task. Green with no rows: the session was forecast before.
 """
 
 from airflow.sdk import DAG

@@ -1,23 +1,25 @@
 """Bring one session's bars and texts into the lake and clean them.
 
-**Purpose:** Starts the daily chain: whatever the source delivers for the run's session lands in bronze as
-it was sent, and becomes clean, versioned rows in silver. Refused records go to ops.quarantine.
+**Purpose:** Starts the daily chain at the session's cut: whatever the feeds have delivered by then lands in
+bronze as it was sent, and becomes clean, versioned rows in silver. Refused records go to ops.quarantine.
 
-**Inputs:** The source that `bellwether up` was given.
+**Inputs:** The sources that `feeds` names.
 
-**Outputs:** bronze.bars, bronze.texts, silver.bars, silver.actions, silver.text; the asset `silver`, keyed
-by session.
+**Outputs:** bronze.bars, bronze.texts, silver.bars, silver.actions, silver.text, ops.deliveries,
+ops.coverage, ops.polls; the asset `silver`, keyed by session.
 
 **Parameters:** None. The session is the run's partition key. By hand: POST to dags/ingest_daily/dagRuns
 `{"logical_date": null, "partition_key": "2026-11-10"}`. Many sessions: an Airflow backfill of this DAG, the
 rest of the chain follows; for years at once `load_history` is faster.
 
-**Safe to clear:** Yes. A batch that is already in bronze is not taken twice, and curate recomputes whole
+**Safe to clear:** Yes. A delivery that is already in bronze is not taken twice, and curate recomputes whole
 chains of versions.
 
-**When it is red:** Exit 65: the share of refused records is above its limit; look at ops.quarantine for the
-reason, mend the source or raise the limit, then clear the task. Exit 69 or 75: the source or the home's
-lock did not answer; it retries. Skipped: the date is no session of the exchange, or nothing new came.
+**When it is red:** Exit 65: the session is short of symbols, and the grace after its cut is over; the alert
+says how many came of how many. Once the vendor has mended it, clear the task; if it stays so, `bellwether
+accept-partial --session D --why "…"` first. Exit 75: the session is waiting for bars, or another run holds
+the home's lock, and 69: a source did not answer; all are tried again by themselves. A delivery that was
+refused or cannot be read is a notice and holds nothing up. Skipped (99): the date is no session.
 """
 
 from airflow.sdk import DAG

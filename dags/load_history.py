@@ -1,9 +1,9 @@
 """Load a whole range of sessions in one go.
 
 **Purpose:** The bulk form of the daily chain: one process takes all sessions from `start` to `end` through
-ingest, curate, score_text, build_features and materialize. The tables equal those of a day-by-day replay.
+ingest, curate, score_text, build_features and materialize. Fills the gaps that daily runs only report.
 
-**Inputs:** The source that `bellwether up` was given.
+**Inputs:** The sources that `feeds` names.
 
 **Outputs:** All bronze, silver and gold tables but the forecasts, and Feast's online store; the asset
 `features` for the last session, so that its forecast follows.
@@ -13,7 +13,9 @@ ingest, curate, score_text, build_features and materialize. The tables equal tho
 **Safe to clear:** Yes. What is already there is not written again; a run that was cut off takes up where
 its last stage committed.
 
-**When it is red:** As ingest_daily and features_daily.
+**When it is red:** As features_daily. Sessions that lack symbols are reported, never red; nothing is waited
+for but the home's lock and the last session's cut (75). Exit 78: most arrival times of a first load trail
+their sessions by months; `stamps_from` of the source says from when they count.
 """
 
 from airflow.sdk import DAG, Param

@@ -10,11 +10,12 @@ session.
 
 **Parameters:** None. The session is the run's partition key.
 
-**Safe to clear:** Yes. The report is drawn again only if its inputs changed, else the task is skipped; a
-second start of training for the same session is left out.
+**Safe to clear:** Yes. The report is drawn again only if its inputs changed, else it stays as it is; a second
+start of training for the same session is left out.
 
-**When it is red:** The log says what stopped it. Skipped: there are too few sessions to compare with. A
-drift verdict is not a failure: the task is green and its button opens the report.
+**When it is red:** Exit 65: a table breaks its contract; the log names it. Exit 75: another run holds the
+home's lock; it retries. Too few sessions to compare with, and a drift verdict, are no failures: the report
+says which, and the task's button opens the page. It does not run for a session that was missed.
 """
 
 from airflow.sdk import DAG

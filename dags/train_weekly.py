@@ -9,14 +9,15 @@ monitor_daily says so.
 **Outputs:** MLflow runs and versions, ops.model_ledger; the asset `champion` when a challenger was
 promoted.
 
-**Parameters:** as_of: the session as of which to train; empty for the last one that has been decided.
+**Parameters:** as_of: the session as of which to train; empty for that of the last cut.
 
 **Safe to clear:** Yes. A model with the same identity is trained once; a run that was cut off resumes.
 
-**When it is red:** Exit 65: the frame breaks a rule, such as labels not known yet; the log names it.
-Promote skipped: the challenger did not win, which is the usual outcome; ops.model_ledger and the run's page
-say by how much. With require_approval, task `approve` waits for a person on the Airflow page, and silence
-is a no.
+**When it is red:** Exit 65: the frame breaks a rule, such as labels not known yet; the log names it. Exit 75:
+the session's cut has not passed, or another run holds the home's lock; it retries. Training skipped (99): the
+history is too short. Promote skipped (99): the challenger did not win, which is the usual outcome;
+ops.model_ledger and the run's page say by how much. With require_approval, task `approve` waits for a person
+on the Airflow page, and silence is a no.
 """
 
 from airflow.sdk import DAG, Param, chain

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -24,13 +25,21 @@ def _check_calendar(name: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalendarParams:
-    """The exchange calendar and when a forecast must exist."""
+    """The exchange calendar, when a session's information is cut off and when a forecast must exist."""
 
     name: str
     decision_lead_minutes: int
+    cutoff_local: str
+    issue_minutes: int
 
     def __post_init__(self) -> None:
         _check_calendar(self.name)
+        if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", self.cutoff_local):
+            msg = f"cutoff_local={self.cutoff_local!r} must be a time of day HH:MM, such as 22:00"
+            raise ValueError(msg)
+        if self.issue_minutes < 1:
+            msg = f"issue_minutes={self.issue_minutes} must be at least 1: the run after the cut takes time"
+            raise ValueError(msg)
         if self.decision_lead_minutes < 0:
             msg = f"decision_lead_minutes={self.decision_lead_minutes} must not be negative"
             raise ValueError(msg)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cache, cached_property
 
 import exchange_calendars
@@ -14,7 +14,7 @@ INSTANT = pl.Datetime("us", "UTC")
 
 
 class SessionCalendar:
-    """Sessions of one exchange, with closes, opens and decision instants in UTC.
+    """Sessions of one exchange, with closes, cuts and decision instants in UTC.
 
     Parameters
     ----------
@@ -23,20 +23,35 @@ class SessionCalendar:
     decision_lead_minutes : int
         Minutes before the next session's open at which a forecast must exist. A larger lead
         assumes that orders need more time to reach the market.
+    cutoff_local : str
+        Time of day ``HH:MM`` on the exchange's clock at which a session's information is cut off.
+    issue_minutes : int
+        Minutes after the cut that the day's run has at least until a forecast must exist.
 
     Notes
     -----
-    `decision_at(t)` is the next session's open less the lead, so it lies after the close of ``t``
-    and before anything of the following session is known.
+    `cutoff_at(t)` is the first `cutoff_local` at or after the close of ``t``: what is known later enters no
+    vector of the session. `decision_at(t)` is the deadline of issue alone: the next session's open less the
+    lead, or `issue_minutes` after the cut where that is later.
     """
 
-    def __init__(self, name: str = "XNYS", *, decision_lead_minutes: int = 60) -> None:
+    def __init__(
+        self,
+        name: str = "XNYS",
+        *,
+        decision_lead_minutes: int = 60,
+        cutoff_local: str = "22:00",
+        issue_minutes: int = 60,
+    ) -> None:
         self.name = name
         self.decision_lead = timedelta(minutes=decision_lead_minutes)
+        self.cutoff_local = time.fromisoformat(cutoff_local)
+        self.issue_time = timedelta(minutes=issue_minutes)
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Travel to a worker as name and lead: the calendar itself is rebuilt, once a process."""
-        return _rebuild, (self.name, int(self.decision_lead.total_seconds() // 60))
+        """Travel to a worker as its parameters: the calendar itself is rebuilt, once a process."""
+        lead, issue = (int(part.total_seconds() // 60) for part in (self.decision_lead, self.issue_time))
+        return _rebuild, (self.name, lead, f"{self.cutoff_local:%H:%M}", issue)
 
     @cached_property
     def _exchange(self) -> exchange_calendars.ExchangeCalendar:
@@ -52,9 +67,26 @@ class SessionCalendar:
         return _naive_instants(self._exchange.closes)
 
     @cached_property
+    def _opens(self) -> np.ndarray:
+        return _naive_instants(self._exchange.opens)
+
+    @cached_property
+    def _cutoffs(self) -> np.ndarray:
+        closes = pd.DatetimeIndex(self._exchange.closes).tz_convert(self._exchange.tz)
+        evening = closes.normalize().tz_localize(None) + pd.Timedelta(
+            hours=self.cutoff_local.hour, minutes=self.cutoff_local.minute
+        )
+        late = evening < closes.tz_localize(None)
+        # A time that the clocks skip counts as the next one there is, one that comes twice as the first.
+        local = (evening + pd.to_timedelta(late.astype(int), unit="D")).tz_localize(
+            self._exchange.tz, nonexistent="shift_forward", ambiguous=np.ones(len(closes), dtype=bool)
+        )
+        return _naive_instants(local)
+
+    @cached_property
     def _decisions(self) -> np.ndarray:
-        opens = _naive_instants(self._exchange.opens)
-        decisions: np.ndarray = opens[1:] - np.timedelta64(int(self.decision_lead.total_seconds()), "s")
+        lead, issue = (np.timedelta64(part, "us") for part in (self.decision_lead, self.issue_time))
+        decisions: np.ndarray = np.maximum(self._opens[1:] - lead, self._cutoffs[:-1] + issue)
         return decisions
 
     def position(self, session: date) -> int:
@@ -100,18 +132,31 @@ class SessionCalendar:
         """Return how many sessions lie between two sessions: 0 for the same one."""
         return self.position(later) - self.position(earlier)
 
+    def open_at(self, session: date) -> datetime:
+        """Return the official open of `session` in UTC."""
+        return _instant(self._opens[self.position(session)])
+
     def close_at(self, session: date) -> datetime:
         """Return the official close of `session` in UTC."""
         return _instant(self._closes[self.position(session)])
 
+    def cutoff_at(self, session: date) -> datetime:
+        """Return the information cut of `session` in UTC: what is known later enters no vector of it."""
+        return _instant(self._cutoffs[self.position(session)])
+
+    def last_cut(self, instant: datetime) -> date:
+        """Return the last session whose cut is not later than `instant`."""
+        at = int(np.searchsorted(self._cutoffs, _naive(instant), side="right")) - 1
+        return self._days[max(at, 0)].item()  # type: ignore[no-any-return]
+
+    def last_closed(self, instant: datetime) -> date:
+        """Return the last session whose close is not later than `instant`."""
+        at = int(np.searchsorted(self._closes, _naive(instant), side="right")) - 1
+        return self._days[max(at, 0)].item()  # type: ignore[no-any-return]
+
     def decision_at(self, session: date) -> datetime:
         """Return the instant at which the forecast made with `session` must exist, in UTC."""
         return _instant(self._decisions[self.position(session)])
-
-    def decision_on_or_after(self, instant: datetime) -> datetime:
-        """Return the first decision instant not earlier than `instant`."""
-        at = int(np.searchsorted(self._decisions, _naive(instant)))
-        return _instant(self._decisions[at])
 
     def last_decided(self, instant: datetime) -> date:
         """Return the last session whose decision instant is not later than `instant`."""
@@ -128,15 +173,17 @@ class SessionCalendar:
 
         Returns
         -------
-        polars.DataFrame, shape (n_sessions, 3)
-            `session` (Date), `event_timestamp` (official close, UTC) and `decision_at` (UTC).
+        polars.DataFrame, shape (n_sessions, 4)
+            `session` (Date), `event_timestamp` (official close, UTC), `cutoff_at` and `decision_at`
+            (UTC; null for the calendar's last session, whose next open is not known).
         """
         part = self._between(start, end)
         return pl.DataFrame(
             {
                 "session": pl.Series(self._days[part]).cast(pl.Date),
                 "event_timestamp": _utc(self._closes[part]),
-                "decision_at": _utc(self._decisions[part]),
+                "cutoff_at": _utc(self._cutoffs[part]),
+                "decision_at": _utc(np.append(self._decisions, np.datetime64("NaT"))[part]),
             }
         )
 
@@ -154,12 +201,24 @@ def calendar_names() -> list[str]:
 
 @cache
 def _exchange_calendar(name: str) -> exchange_calendars.ExchangeCalendar:
-    return exchange_calendars.get_calendar(name, start="1990-01-01")
+    try:
+        return exchange_calendars.get_calendar(name, start="1990-01-01")
+    except ValueError:
+        # Some exchanges, Tokyo's among them, are known from a later year on only.
+        earliest = type(exchange_calendars.get_calendar(name)).bound_min()
+        if earliest is None:
+            raise
+        return exchange_calendars.get_calendar(name, start=earliest)
 
 
 @cache
-def _rebuild(name: str, decision_lead_minutes: int) -> SessionCalendar:
-    return SessionCalendar(name, decision_lead_minutes=decision_lead_minutes)
+def _rebuild(name: str, decision_lead_minutes: int, cutoff_local: str, issue_minutes: int) -> SessionCalendar:
+    return SessionCalendar(
+        name,
+        decision_lead_minutes=decision_lead_minutes,
+        cutoff_local=cutoff_local,
+        issue_minutes=issue_minutes,
+    )
 
 
 def _naive_instants(instants: pd.Series) -> np.ndarray:

@@ -12,6 +12,7 @@ import polars as pl
 
 KEY = ("symbol", "session")
 OUTCOMES = ("label", "target", "label_end")
+INSTANTS = ("cutoff_at", "decision_at")
 State = TypeVar("State")
 
 
@@ -24,7 +25,7 @@ def check_feature_names(names: Sequence[str]) -> tuple[str, ...]:
         Naming the offending columns.
     """
     repeated = sorted({name for name in names if list(names).count(name) > 1})
-    forbidden = sorted(set(names) & {*OUTCOMES, *KEY, "decision_at"})
+    forbidden = sorted(set(names) & {*OUTCOMES, *KEY, *INSTANTS})
     if not names or repeated or forbidden:
         msg = (
             f"feature_names must be distinct feature columns; got {len(names)} names, repeated {repeated}, "

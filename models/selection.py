@@ -117,7 +117,7 @@ def comparable_sessions(
     Parameters
     ----------
     spine : polars.DataFrame
-        `session` and `decision_at` of consecutive sessions (repeats are dropped).
+        `session` and `cutoff_at` of consecutive sessions (repeats are dropped).
     fitted_until : sequence of datetime
         Last `label_end` that entered each model.
     embargo_sessions : int
@@ -126,12 +126,12 @@ def comparable_sessions(
     Returns
     -------
     list of date
-        Sessions s for which the `decision_at` of the session `embargo_sessions` before s is not earlier
+        Sessions s for which the `cutoff_at` of the session `embargo_sessions` before s is not earlier
         than the latest `fitted_until`: the hold-out's own rule, so a model's whole hold-out counts.
     """
-    sessions = spine.select("session", "decision_at").unique("session", keep="first").sort("session")
-    shifted = sessions.with_columns(pl.col("decision_at").shift(embargo_sessions))
-    return shifted.filter(pl.col("decision_at") >= max(fitted_until))["session"].to_list()
+    sessions = spine.select("session", "cutoff_at").unique("session", keep="first").sort("session")
+    shifted = sessions.with_columns(pl.col("cutoff_at").shift(embargo_sessions))
+    return shifted.filter(pl.col("cutoff_at") >= max(fitted_until))["session"].to_list()
 
 
 def _compare(

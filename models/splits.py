@@ -66,12 +66,10 @@ class WalkForwardPlan:
 
 
 def labelled_sessions(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return one row a session that has a target: `session`, `decision_at`, earliest `label_end`; sorted."""
+    """Return one row a session that has a target: `session`, `cutoff_at`, earliest `label_end`; sorted."""
     labelled = frame.filter(pl.col("target").is_not_null())
     return (
-        labelled.group_by("session")
-        .agg(pl.col("decision_at").min(), pl.col("label_end").min())
-        .sort("session")
+        labelled.group_by("session").agg(pl.col("cutoff_at").min(), pl.col("label_end").min()).sort("session")
     )
 
 
@@ -81,7 +79,7 @@ def plan_splits(frame: pl.DataFrame, params: SplitParams) -> WalkForwardPlan:
     Parameters
     ----------
     frame : polars.DataFrame
-        Training frame with `session`, `decision_at`, `label_end` and `target`.
+        Training frame with `session`, `cutoff_at`, `label_end` and `target`.
     params : SplitParams
         Lengths, horizon and embargo.
 
@@ -100,7 +98,7 @@ def plan_splits(frame: pl.DataFrame, params: SplitParams) -> WalkForwardPlan:
     Notes
     -----
     With parts A before B, a row stays in A only if its `label_end` is not later than the
-    `decision_at` of the session `embargo_sessions` before B's first: the purge and embargo of
+    `cutoff_at` of the session `embargo_sessions` before B's first: the purge and embargo of
     López de Prado, *Advances in Financial Machine Learning* (2018), ch. 7, where only earlier rows train.
     """
     sessions = labelled_sessions(frame)
@@ -124,7 +122,7 @@ def plan_splits(frame: pl.DataFrame, params: SplitParams) -> WalkForwardPlan:
 
 def _known_by(sessions: pl.DataFrame, start: int, params: SplitParams) -> datetime:
     """Instant by which an outcome must be known to train for a part that starts at row `start`."""
-    instant: datetime = sessions["decision_at"][max(start - params.embargo_sessions, 0)]
+    instant: datetime = sessions["cutoff_at"][max(start - params.embargo_sessions, 0)]
     return instant
 
 

@@ -93,7 +93,7 @@ def walk_forward(frame: pl.DataFrame, split_params: SplitParams, build: Build) -
     Parameters
     ----------
     frame : polars.DataFrame
-        Training frame: `symbol`, `session`, `decision_at`, `label_end`, `label`, `target`, features.
+        Training frame: `symbol`, `session`, `cutoff_at`, `label_end`, `label`, `target`, features.
     split_params : SplitParams
     build : callable
         Called once a fold with its name; a fresh forecaster each time.

@@ -1,6 +1,6 @@
 """Run the test suites, each in the environment it belongs to, and close with one line over all of them.
 
-Usage: python -m scripts.run_tests {fast,all,faults} [PYTEST OPTION …]
+Usage: python -m scripts.run_tests {fast,all,faults,world} [PYTEST OPTION …]
 
 A skip is allowed only for a reason in ALLOWED_SKIPS; with CI=true any other one fails the run.
 """
@@ -53,8 +53,8 @@ class Suite:
         return REPORTS / f"{self.name}.xml"
 
 
-SLOW = "scheduler or cluster or chain or replay"
-LONG = f"{SLOW} or faults"
+SLOW = "scheduler or cluster or chain or replay or world"
+LONG = f"{SLOW} or faults or worlds"
 APART = ("tests/pipelines", "tests/contracts", "tests/feature_repo")
 BESIDE = "tests/pipelines/io"
 """Two lanes that take about as long as each other: stages and seams, and everything else."""
@@ -78,8 +78,14 @@ ROOMS = Suite(
 DAGS = Suite("dags", ".venv-airflow", ("tests/dags", "--confcutdir=tests/dags"))
 WHOLE = Suite("whole", ".venv", ("tests", "--ignore=tests/dags", "-m", SLOW))
 FAULTS = Suite("faults", ".venv", ("tests", "--ignore=tests/dags", "--log-cli-level=INFO", "-m", "faults"))
+WORLDS = Suite("worlds", ".venv", ("tests/world", "-m", "worlds"))
 FAST = ((STAGES,), (ROOMS, DAGS))
-PLANS = {"fast": (FAST,), "all": (FAST, ((WHOLE, FAULTS),)), "faults": (((FAULTS,),),)}
+PLANS = {
+    "fast": (FAST,),
+    "all": (FAST, ((WHOLE, FAULTS),)),
+    "faults": (((FAULTS,),),),
+    "world": (((WORLDS,),),),
+}
 """A plan is a sequence of steps; the lanes of a step run side by side, the suites of a lane in turn."""
 
 

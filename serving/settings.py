@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
+from features.sessions import SessionCalendar
 from serving.online.params import CONNECTION_VARIABLE, FeatureStoreParams
 from serving.params import ServingParams
 
@@ -24,6 +25,10 @@ class ServiceDefaults(BaseModel):
         Exchange calendar of the sessions, as `features.sessions.SessionCalendar` takes it.
     decision_lead_minutes : int
         Minutes before the next session's open at which a forecast must exist.
+    cutoff_local : str
+        Time of day of the information cut, ``HH:MM`` on the exchange's clock.
+    issue_minutes : int
+        Minutes after the cut before which no forecast must exist.
     feature_store : FeatureStoreParams
     """
 
@@ -32,7 +37,19 @@ class ServiceDefaults(BaseModel):
     serving: ServingParams
     calendar_name: str
     decision_lead_minutes: int
+    # Bentos that were packaged before the cut do not name it; these are what such a home used to have.
+    cutoff_local: str = "22:00"
+    issue_minutes: int = 60
     feature_store: FeatureStoreParams
+
+    def session_calendar(self) -> SessionCalendar:
+        """Return the calendar that these settings describe."""
+        return SessionCalendar(
+            self.calendar_name,
+            decision_lead_minutes=self.decision_lead_minutes,
+            cutoff_local=self.cutoff_local,
+            issue_minutes=self.issue_minutes,
+        )
 
     def without_secrets(self) -> dict[str, Any]:
         """Return them as JSON holds them, Redis's connection left empty."""

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from features.sessions import SessionCalendar
 from serving.champion_watch import ChampionWatch
 from serving.handler import ForecastHandler
 from serving.online.cached_store import CachedOnlineStore
@@ -65,9 +64,7 @@ def start(arguments: ServiceArguments) -> RunningService:
         params=params,
         current_model=lambda: watch.current,
         store=CachedOnlineStore(store) if params.cache else store,
-        calendar=SessionCalendar(
-            settings.calendar_name, decision_lead_minutes=settings.decision_lead_minutes
-        ),
+        calendar=settings.session_calendar(),
         clock=lambda: datetime.now(tz=UTC),
     )
     watch.start(params.poll_seconds)

@@ -144,8 +144,7 @@ def _without_faults(params: SimulatedParams) -> SimulatedParams:
 
 @lru_cache(maxsize=4)
 def _calendar(name: str) -> SessionCalendar:
-    """Return the calendar whose decision instants are the opens."""
-    return SessionCalendar(name, decision_lead_minutes=0)
+    return SessionCalendar(name)
 
 
 def _tickers(day: MarketDay) -> list[str]:

@@ -90,7 +90,7 @@ def compose_texts(
     Parameters
     ----------
     calendar : SessionCalendar
-        With a decision lead of zero, so that its decision instants are the opens.
+        Of the market's exchange.
 
     Returns
     -------
@@ -141,7 +141,7 @@ def _draw_instants(
 ) -> NDArray[np.datetime64]:
     """Return instants to the second: half while trading, some around the closes, some at any time."""
     start, end = calendar.close_at(before.session), calendar.close_at(day.session)
-    opening = calendar.decision_at(before.session)
+    opening = calendar.open_at(day.session)
     ends = np.array([end, end, end, start + AROUND_CLOSE], dtype=object)
     spans = (end - opening, end - start, AROUND_CLOSE, AROUND_CLOSE)
     kinds = draw.choice(4, count, p=[0.5, 0.25, 0.15, 0.10])

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 os.environ.update(QUIET_TELEMETRY)
 os.environ["HF_HUB_OFFLINE"] = "1"
 
-LAST = ("chain", "replay", "cluster", "faults", "scheduler")
+LAST = ("chain", "replay", "cluster", "world", "worlds", "faults", "scheduler")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

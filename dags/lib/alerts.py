@@ -1,4 +1,4 @@
-"""Tells a webhook when a task has failed or a run is late."""
+"""Tells a webhook when a task has failed, a run is late or a stage has something to say."""
 
 from __future__ import annotations
 

@@ -14,10 +14,10 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from dags.lib.dags_file import ROOT
 from dags.lib.process import StageProcess
-from dags.lib.results import absolute_link, find_value, parse_result
+from dags.lib.results import absolute_link, find_value, parse_result, read_result
 from dags.lib.spec import DagSpec, load_executor, load_places
 from dags.lib.stage_command import fill_command, stage_arguments, task_name, with_window
-from dags.lib.stage_outcome import StageLink, check_exit, set_partition
+from dags.lib.stage_outcome import StageLink, check_exit, post_notices, set_partition
 
 if TYPE_CHECKING:
     from airflow.sdk.definitions.context import Context
@@ -27,8 +27,8 @@ class StageOperator(BaseOperator):
     """Runs consecutive stages as one command of the work environment.
 
     Standard error goes to the task's log line by line; the last line of standard output is the
-    stages' report, parsed as JSON into the task's XCom. Ending the task ends the command together
-    with every process that it started.
+    stages' report, parsed as JSON into the task's XCom. Each text under ``alerts`` of its details is
+    posted as one notice. Ending the task ends the command together with every process that it started.
 
     Parameters
     ----------
@@ -41,18 +41,17 @@ class StageOperator(BaseOperator):
     links : mapping of str to address
         Where the first part of a report's `link` lives, such as ``reports``.
     asset : Asset, optional
-        Emitted when the command did something. A run without a partition key takes the key from
-        the report's ``as_of``.
+        Emitted with exit 0: the outcome stands, whichever try made it. A run without a partition key
+        takes the key from the report's ``as_of``.
 
     Raises
     ------
     AirflowSkipException
-        Exit 99, nothing to do. On a later try of a task with an asset it counts as done instead:
-        the earlier try may have done the work and died before the event went out.
+        Exit 99, there is no outcome and will be none.
     AirflowFailException
         Exit 2 (unknown command line), 65 (bad data) or 78 (bad settings): a further try cannot help.
     AirflowException
-        Any other exit: retried as the DAG says.
+        Any other exit: retried as the DAG says. These errors name the ``why`` of the report.
     """
 
     template_fields = ("window",)
@@ -84,8 +83,9 @@ class StageOperator(BaseOperator):
         self.log.info("Running %s", shlex.join(command))
         self._process = StageProcess(command, self.environment, self.log.info)
         exit_code, last_line = self._process.wait()
-        check_exit(exit_code, counts_as_done=self.asset is not None and context["ti"].try_number > 1)
-        result = parse_result(last_line)
+        result = read_result(last_line) if exit_code else parse_result(last_line)
+        post_notices(result, context)
+        check_exit(exit_code, result)
         self.link = absolute_link(result, self.links)
         if self.asset:
             set_partition(self.asset, context, result)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
 from airflow.sdk import Asset
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowException
 from kubernetes.client import models as k8s
 
 from dags.lib.results import absolute_link
 from dags.lib.stage_command import with_window
-from dags.lib.stage_outcome import EXIT_NOTHING_TO_DO, EXITS_WITHOUT_RETRY, StageLink, set_partition
+from dags.lib.stage_outcome import EXIT_NOTHING_TO_DO, StageLink, check_exit, post_notices, set_partition
 
 if TYPE_CHECKING:
     from airflow.sdk.definitions.context import Context
@@ -65,34 +65,35 @@ class StagePod(KubernetesPodOperator):
         )
         self.command, self.window, self.links, self.asset = command, dict(window), dict(links), asset
         self.link = ""
+        self.report: dict[str, Any] = {}
 
     def execute(self, context: Context) -> Any:
         """Run the pod; see `StageOperator` for what each exit code means."""
         command = with_window(self.command, self.window)
         self.cmds, self.arguments = ["bash", "-c", KEEP_REPORT, "stage"], command
         try:
-            result = super().execute(context)
-        except AirflowSkipException:
-            if self.asset is None or context["ti"].try_number == 1:
-                raise
-            result = {}
-        self.link = absolute_link(result or {}, self.links)
+            result = super().execute(context) or {}
+        finally:
+            post_notices(self.report, context)
+        self.link = absolute_link(result, self.links)
         if self.asset:
-            set_partition(self.asset, context, result or {})
+            set_partition(self.asset, context, result)
+        return result
+
+    def extract_xcom(self, pod: Any, **kwargs: Any) -> Any:
+        """Return the report, and keep it: a pod that failed has said why in it."""
+        result = super().extract_xcom(pod, **kwargs)
+        self.report = result if isinstance(result, dict) else {}
         return result
 
     def cleanup(self, pod: Any, remote_pod: Any, *args: Any, **kwargs: Any) -> None:
-        """Raise `AirflowFailException` for an exit code that a further try cannot help."""
+        """Raise what `check_exit` says of the pod's exit code, where the pod has one."""
         try:
             super().cleanup(pod, remote_pod, *args, **kwargs)
-        except AirflowSkipException:
-            raise
-        except AirflowException as error:
+        except AirflowException:
             code = exit_code_of(remote_pod, self.base_container_name)
-            if code in EXITS_WITHOUT_RETRY:
-                raise AirflowFailException(
-                    f"Exit {code}, {EXITS_WITHOUT_RETRY[code]}: see the log"
-                ) from error
+            if code is not None:
+                check_exit(code, self.report)
             raise
 
 

@@ -9,6 +9,17 @@ from typing import Any
 from airflow.sdk.exceptions import AirflowFailException
 
 
+def read_result(line: str) -> dict[str, Any]:
+    """Return the report that a command printed as its last line, empty where the line is none.
+
+    For a command that failed: it may have ended before it could say anything.
+    """
+    try:
+        return parse_result(line)
+    except AirflowFailException:
+        return {}
+
+
 def parse_result(line: str) -> dict[str, Any]:
     """Return the report that a command printed as its last line.
 
@@ -35,6 +46,14 @@ def find_value(result: Any, key: str) -> Any:
     below = [*reversed(result.get("stages") or []), result.get("details")]
     found = (find_value(part, key) for part in below)
     return next((value for value in found if value is not None), None)
+
+
+def list_values(result: Any, key: str) -> list[Any]:
+    """Return the items of the lists that stand under `key` in the report, its details and its stages."""
+    if not isinstance(result, Mapping):
+        return []
+    below = [result.get("details"), *(result.get("stages") or [])]
+    return [*(result.get(key) or []), *(item for part in below for item in list_values(part, key))]
 
 
 def absolute_link(result: Mapping[str, Any], bases: Mapping[str, str]) -> str:

@@ -14,13 +14,13 @@ from airflow.sdk import (
     CronPartitionTimetable,
     CronTriggerTimetable,
     DeadlineAlert,
-    DeadlineReference,
     PartitionedAssetTimetable,
     SyncCallback,
 )
 
 from dags.lib.alerts import on_failure, on_late
 from dags.lib.dags_file import ROOT, read_settings, settings_path
+from dags.lib.deadlines import WhenCreated
 
 Section = TypeVar("Section")
 
@@ -80,6 +80,7 @@ class DagSpec:
     tags: list[str]
     retries: int
     retry_delay_seconds: int
+    retry_exponential_backoff: bool
     timeout_minutes: int
     deadline_minutes: int
     catchup: bool
@@ -114,13 +115,13 @@ class DagSpec:
                 "owner": self.owner,
                 "retries": self.retries,
                 "retry_delay": timedelta(seconds=self.retry_delay_seconds),
-                "retry_exponential_backoff": True,
+                "retry_exponential_backoff": self.retry_exponential_backoff,
                 "execution_timeout": timedelta(minutes=self.timeout_minutes),
                 "on_failure_callback": on_failure,
             },
             "deadline": DeadlineAlert(
                 name=f"{self.dag_id} within {self.deadline_minutes} minutes",
-                reference=DeadlineReference.DAGRUN_QUEUED_AT,
+                reference=WhenCreated(),
                 interval=timedelta(minutes=self.deadline_minutes),
                 callback=SyncCallback(on_late),
             ),

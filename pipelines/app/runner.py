@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -44,9 +45,7 @@ def open_context(settings: Settings, home: Path, *, clock: Clock = system_clock)
         lambda: build_session(settings.spark, warehouse=place.run / "spark"),
         local_rows=settings.lake.local_rows,
     )
-    calendar = SessionCalendar(
-        settings.calendar.name, decision_lead_minutes=settings.calendar.decision_lead_minutes
-    )
+    calendar = SessionCalendar(**asdict(settings.calendar))
     return Context(
         settings=settings, home=place, clock=clock, calendar=calendar, lake=lake, run_log=RunLog(lake)
     )
@@ -88,31 +87,60 @@ def load_ahead(stages: Sequence[str]) -> None:
     importer.shutdown(wait=False)
 
 
+def peek_stage(context: Context, name: str, sessions: SessionRange) -> StageReport | None:
+    """Return how a stage ends where it can tell without lock and JVM, None where it has to be run.
+
+    Nothing is written then, no record either.
+    """
+    if not STAGES[name].peeks:
+        return None
+    outcome = import_module(f"pipelines.stages.{name}.job").peek(context, sessions)
+    if outcome is None:
+        return None
+    report = StageReport(stage=name, **_parts(outcome))
+    _tell(report)
+    return report
+
+
 def run_stage(context: Context, name: str, sessions: SessionRange) -> StageReport:
     """Run one stage, frame what came of it and record it; the caller holds the home's lock.
 
-    Inputs are named by their versions before the run: with one writer, these are what the stage reads.
+    Inputs are named by their versions before the run: with one writer, these are what the stage reads. So is
+    its definition: what is recorded is what the run went by.
     """
     log.info("%s: sessions %s to %s", name, sessions.start, sessions.end)
     started_at, began = context.clock(), time.perf_counter()
     context.lake.start()
+    # Feast's import parses source files, and so does the digest of our code: two threads of Python 3.11 that
+    # do so at once fail ("AST constructor recursion depth mismatch").
+    wait(_ahead.values())
     loading = _ahead.pop(name, None)
     job = loading.result() if loading else import_module(f"pipelines.stages.{name}.job")
     stage = STAGES[name]
     reads, writes = select_tables(stage.reads), select_tables(stage.writes)
     inputs, before = existing(context.lake.versions(reads)), context.lake.versions(writes)
-    outcome: Outcome = job.run(context, sessions)
+    definition = job.define(context, sessions) if hasattr(job, "define") else ""
+    outcome: Outcome = job.run(context, sessions, *([definition] if definition else []))
     report = StageReport(
         stage=name,
-        **{part.name: getattr(outcome, part.name) for part in fields(Outcome)},
+        **_parts(outcome),
         inputs=inputs,
         versions_before=before,
         outputs=existing(context.lake.versions(writes)),
-        definition=job.define(context, sessions) if hasattr(job, "define") else "",
+        definition=definition,
         seconds=round(time.perf_counter() - began, 3),
     )
     context.run_log.record(report, sessions, started_at=started_at, finished_at=context.clock())
-    log.info("%s: %s, %d rows out in %.1f s", name, report.status, report.rows_out, report.seconds)
-    if "why" in report.details:
-        log.info("%s: %s", name, report.details["why"])
+    _tell(report)
     return report
+
+
+def _tell(report: StageReport) -> None:
+    """Log how a stage ended; whoever reads the log of a task sees no report."""
+    log.info("%s: %s, %d rows out in %.1f s", report.stage, report.status, report.rows_out, report.seconds)
+    if "why" in report.details:
+        log.info("%s: %s", report.stage, report.details["why"])
+
+
+def _parts(outcome: Outcome) -> dict[str, Any]:
+    return {part.name: getattr(outcome, part.name) for part in fields(Outcome)}

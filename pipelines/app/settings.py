@@ -31,6 +31,7 @@ from pipelines.stages.ingest.params import IngestParams
 from pipelines.stages.maintain.params import MaintainParams
 from pipelines.stages.monitor.params import MonitorParams
 from pipelines.stages.package.params import PackageParams
+from pipelines.tables.completeness import CompletenessParams
 from serving.online.params import FeatureStoreParams
 from serving.params import ServingParams
 
@@ -57,6 +58,7 @@ class Settings(BaseModel):
     lake: LakeParams
     calendar: CalendarParams
     ingest: IngestParams
+    completeness: CompletenessParams
     curate: CurateParams
     labels: LabelParams
     features: FeaturesParams
@@ -162,9 +164,28 @@ def load_settings(
     return settings, origins
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML as one reads it: 22:00 is a time of day, and not the number 1320 in base 60."""
+
+    def construct_number(self, node: yaml.ScalarNode) -> Any:
+        """Return the number, or the text where a colon stands in it."""
+        if ":" in node.value:
+            return node.value
+        whole = node.tag.endswith(":int")
+        return self.construct_yaml_int(node) if whole else self.construct_yaml_float(node)
+
+
+for _tag in ("int", "float"):
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", _Loader.construct_number)
+
+
+def _parse_yaml(text: str) -> Any:
+    return yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader, by its base
+
+
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        content = _parse_yaml(path.read_text(encoding="utf-8")) or {}
     except yaml.YAMLError as error:
         msg = f"{path}: not valid YAML ({error}); correct the file"
         raise SettingsError(msg) from error
@@ -179,7 +200,7 @@ def _parse_override(text: str) -> dict[str, Any]:
     if not separator or not key:
         msg = f"--set {text!r} must read section.key=value, for example --set spark.shuffle_partitions=8"
         raise SettingsError(msg)
-    nested: Any = yaml.safe_load(value)
+    nested: Any = _parse_yaml(value)
     for part in reversed(key.split(".")):
         nested = {part: nested}
     return nested  # type: ignore[no-any-return]

@@ -59,7 +59,7 @@ class QueryError(TerminalError):
 
 
 class LookAheadError(TerminalError):
-    """A frame holds something that was not known at its decision instant."""
+    """A frame holds something that was not known at its cut."""
 
 
 class NothingToDo(BellwetherError):

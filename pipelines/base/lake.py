@@ -19,9 +19,17 @@ class Lake(Protocol):
     `pipelines.tables.queries`; a table ``layer.noun`` is called ``layer_noun`` in them.
     """
 
+    local_rows: int
+    """Up to so many rows work is done in this process; 0 sends everything to the distributed engine."""
+
     @property
     def spark(self) -> Any:
         """The distributed engine's own session: for `pipelines.io` alone."""
+        ...
+
+    @property
+    def reads_here(self) -> bool:
+        """Whether small questions are answered in this process, without the distributed engine."""
         ...
 
     def path(self, name: str) -> str:
@@ -62,10 +70,6 @@ class Lake(Protocol):
 
     def collect_table(self, contract: TableContract) -> pl.DataFrame:
         """Bring a table of few rows here; the frame is kept while the table's version stays."""
-        ...
-
-    def collect_if_small(self, frame: DistributedFrame) -> Frame:
-        """Bring a frame here if its rows are few, else return it as it is."""
         ...
 
     def collect_query_if_small(self, query: str, *contracts: TableContract) -> Frame:

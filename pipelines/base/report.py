@@ -7,18 +7,30 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal
 
-Status = Literal["done", "nothing_to_do"]
+from pipelines.base.errors import EXIT_BAD_DATA, EXIT_DONE, EXIT_NOTHING_TO_DO, EXIT_TRANSIENT
+
+Status = Literal["done", "unchanged", "nothing_to_do", "waiting", "short"]
+EXIT_CODES: dict[Status, int] = {
+    "done": EXIT_DONE,
+    "unchanged": EXIT_DONE,
+    "nothing_to_do": EXIT_NOTHING_TO_DO,
+    "waiting": EXIT_TRANSIENT,
+    "short": EXIT_BAD_DATA,
+}
+"""How a command ends after a stage: what stands, whoever made it, is 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionRange:
     """The sessions that a run is asked for, both ends included.
 
-    `end` is the as-of session: nothing decided later than it is looked at.
+    `end` is the as-of session: nothing known after its cut is looked at. `history` says that a bulk load
+    was asked for (``--start/--end``), which fills what earlier runs left out and is never red for a gap.
     """
 
     start: date
     end: date
+    history: bool = False
 
     def __post_init__(self) -> None:
         if self.start > self.end:
@@ -32,7 +44,10 @@ class Outcome:
 
     Attributes
     ----------
-    status : {"done", "nothing_to_do"}
+    status : {"done", "unchanged", "nothing_to_do", "waiting", "short"}
+        ``unchanged``: the outcome stood already. ``nothing_to_do``: there is none and will be none (no
+        champion, not promoted, missed). ``waiting``: something expected is not there yet, a later try may
+        find it. ``short``: it has not come in time; a person is asked.
     rows_in, rows_out, rows_refused, sessions_touched : int
         Rows read, rows inserted or changed, rows sent to quarantine, sessions written.
     details : mapping
@@ -45,6 +60,11 @@ class Outcome:
     rows_refused: int = 0
     sessions_touched: int = 0
     details: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def exit_code(self) -> int:
+        """Exit code of a command that ends with this outcome."""
+        return EXIT_CODES[self.status]
 
 
 def nothing_to_do(why: str, **counts: int) -> Outcome:

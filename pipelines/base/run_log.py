@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
@@ -30,6 +31,18 @@ class RunLog(Protocol):
 
     def last_as_of(self, stage: str, as_of: date) -> date | None:
         """Return the latest as-of, not after `as_of`, that `stage` was run for; None before the first."""
+        ...
+
+    def last_done(self, stages: Collection[str]) -> date | None:
+        """Return the latest as-of whose outcome one of `stages` has found or made; None without any."""
+        ...
+
+    def numbers(self, stage: str) -> set[int]:
+        """Return the numbers of the finished runs of a stage."""
+        ...
+
+    def last_seq(self) -> int:
+        """Return the number of the last finished run, 0 before the first; never taken from a clock."""
         ...
 
     def record(

@@ -15,6 +15,8 @@ Chain = Literal["data", "training", "issue", "report", "release", "upkeep"]
 class Stage:
     """One stage; its ``job.py`` holds `run` and, where something is rebuilt when it changes, `define`.
 
+    `run` takes the context, the sessions and, where there is `define`, the digest that it returned.
+
     Attributes
     ----------
     name : str
@@ -26,6 +28,8 @@ class Stage:
         forecasts, drift, the service, and what runs apart from the chain.
     reads, writes : tuple of str
         Names of tables, or patterns of them such as `FEATURE_TABLES`.
+    peeks : bool
+        Whether ``job.py`` has `peek`, which may answer a command before lock and JVM are taken for it.
     """
 
     name: str
@@ -33,3 +37,4 @@ class Stage:
     chain: Chain
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
+    peeks: bool = False

@@ -9,17 +9,23 @@ from typing import Any
 import polars as pl
 
 from pipelines.base.context import Context
+from pipelines.io.feature_retrieval import read_features
 from pipelines.io.lake import decode_versions
 from pipelines.registry.champion import tracking_of
 from pipelines.registry.ledger import LedgerEntry, read_ledger
-from pipelines.registry.lineage import json_default, read_lineage
+from pipelines.registry.lineage import Lineage, json_default, read_lineage
+from pipelines.stages.forecast.steps import digest_inputs, plan_history
 from pipelines.tables import queries
 from pipelines.tables.contracts import GOLD_FORECASTS, OPS_STAGE_RUNS
 from pipelines.tables.scope import dates_condition
 
 SHOWN = ("symbol", "value", "rank", "q10", "q50", "q90")
+SAID = (
+    "issue", "model_version", "model_key", "family", "horizon", "cutoff_at", "decision_at", "issued_at",
+    "input_digest", "universe", "in_sample",
+)  # fmt: skip
 MADE_FROM = (
-    "as_of", "decision_at", "fitted_until", "rows", "frame_digest", "table_versions", "feature_set",
+    "as_of", "cutoff_at", "fitted_until", "rows", "frame_digest", "table_versions", "feature_set",
     "feature_digests", "definitions",
     "code_revision", "git_commit", "settings_hash", "universe_rule", "seed",
 )  # fmt: skip
@@ -36,8 +42,9 @@ def audit(context: Context, session: date) -> dict[str, Any]:
     Returns
     -------
     dict
-        `session`, `decision_at` and `issues`: one for each model that spoke, first issued first, with
-        its forecasts, the decision that had made it champion, what it was trained from and the
+        `session`, `cutoff_at`, `decision_at` and `issues`, first issued first: each with whether it is a
+        replay (issued after the decision), whether the vectors that it was scored from still read as they
+        did, its forecasts, the decision that had made its model champion, what that was trained from and the
         table versions that were scored. Bounded by one session's universe.
     """
     issued = queries.rows_of(GOLD_FORECASTS, GOLD_FORECASTS.columns, dates_condition([session]))
@@ -45,9 +52,15 @@ def audit(context: Context, session: date) -> dict[str, Any]:
     ledger = read_ledger(context.lake)
     issues = [
         _describe_issue(context, issue, ledger)
-        for issue in forecasts.sort("issued_at", "model_key", "symbol").partition_by("model_key", "horizon")
+        for issue in forecasts.sort("issued_at", "model_key", "symbol").partition_by(
+            "model_key", "horizon", "issue"
+        )
     ]
-    found = {"session": session, "decision_at": context.calendar.decision_at(session), "issues": issues}
+    instants = {
+        "cutoff_at": context.calendar.cutoff_at(session),
+        "decision_at": context.calendar.decision_at(session),
+    }
+    found = {"session": session, **instants, "issues": issues}
     return found if issues else {**found, "why": "no forecast has been issued for this session"}
 
 
@@ -57,9 +70,10 @@ def _describe_issue(context: Context, forecasts: pl.DataFrame, ledger: list[Ledg
     lineage = read_lineage(folder)
     run = queries.inputs_of_issue(OPS_STAGE_RUNS, first["session"], first["issued_at"])
     inputs = context.lake.collect_query(run, OPS_STAGE_RUNS)
-    said = ("model_version", "model_key", "family", "horizon", "issued_at", "universe", "in_sample")
     return {
-        **{name: first[name] for name in said},
+        **{name: first[name] for name in SAID},
+        "replay": first["issued_at"] > first["decision_at"],
+        "inputs_unchanged": _read_again(context, first, lineage),
         "rows": forecasts.height,
         "decisions": [entry.headline() for entry in ledger if entry.model_key == first["model_key"]],
         "trained_from": {name: getattr(lineage, name) for name in MADE_FROM},
@@ -67,3 +81,19 @@ def _describe_issue(context: Context, forecasts: pl.DataFrame, ledger: list[Ledg
         "scored_from": decode_versions(inputs.item()) if inputs.height else {},
         "forecasts": forecasts.select(SHOWN).to_dicts(),
     }
+
+
+def _read_again(context: Context, issue: dict[str, Any], lineage: Lineage) -> bool | None:
+    """Return whether the vectors that an issue was scored from read today as they did then.
+
+    None for an issue of an earlier version, which kept no digest of them.
+    """
+    if issue["input_digest"] is None:
+        return None
+    session, calendar = issue["session"], context.calendar
+    first = calendar.shift(session, 1 - lineage.history_sessions)
+    plan = plan_history([session], calendar.frame(first, session), lineage.history_sessions)
+    read = read_features(context, plan, lineage.feature_names, at="cutoff_at")
+    rows = read if isinstance(read, pl.DataFrame) else context.lake.collect(read)
+    unchanged: bool = digest_inputs(rows, session, lineage.feature_names) == issue["input_digest"]
+    return unchanged

@@ -9,19 +9,19 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
 from pipelines.base.context import Context
-from pipelines.base.errors import BadDataError
+from pipelines.base.errors import BadDataError, ContractViolation
 from pipelines.cli.demo_report import Say, show_results
 from pipelines.cli.options import Request, open_request
 from pipelines.io.frames import collect_rows, reshape
 from pipelines.io.sources import ReadRequest
-from pipelines.io.sources.feeds import open_source
+from pipelines.io.sources.feeds import primary_feed
 from pipelines.io.sources.params import SimulatedSourceParams, SourcesParams
 from pipelines.stack.airflow_api import AirflowApi, DagRun
 from pipelines.stack.airflow_home import USER, announce_login, read_password
 from pipelines.stack.lifecycle import Stack, render_addresses, start_stack, stop_stack
 from pipelines.stack.params import ServicesParams
 
-LONG_AGO = date(1990, 1, 2)
+LONG_AGO = datetime(1990, 1, 1, tzinfo=UTC)
 YEARS = 3
 SESSIONS_A_YEAR = 252
 DAILY_SESSIONS = 2
@@ -95,7 +95,7 @@ def run_demo(request: Request, say: Say) -> None:
 def plan_sessions(context: Context) -> Plan:
     """Return three years of sessions, the last two of them apart.
 
-    The simulated market ends with the last session that has been decided; files end where they end.
+    The simulated market ends with the session of the last cut; files end where they end.
 
     Raises
     ------
@@ -167,25 +167,25 @@ def _sessions(context: Context) -> list[date]:
     params = context.params(SourcesParams)
     bars = params.sources[params.feeds.bars]
     if isinstance(bars, SimulatedSourceParams):
-        return context.calendar.sessions(bars.start, context.calendar.last_decided(context.clock()))
+        return context.calendar.sessions(bars.start, context.calendar.last_cut(context.clock()))
     return sessions_in_source(context)
 
 
 def sessions_in_source(context: Context) -> list[date]:
     """Return the sessions of the exchange for which the source has bars, oldest first."""
-    request = ReadRequest(
-        first_session=LONG_AGO,
-        last_session=context.calendar.last_decided(context.clock()),
-        received_after=datetime(LONG_AGO.year, 1, 1, tzinfo=UTC),
-        received_until=context.clock(),
-    )
-    source = open_source(context, "bars")
-    sent = source.read("bars", request) if source else None
-    if sent is None:
+    feed = primary_feed(context, "bars")
+    if feed is None:
         return []
+    request = ReadRequest(after=LONG_AGO, until=context.clock())
+    deliveries = feed.source.list_deliveries(feed.kind, request)
+    for delivery in deliveries:
+        if (wrong := feed.source.check(feed.kind, delivery)) is not None:
+            raise ContractViolation(feed.kind, "*", wrong)
+    sent = feed.source.read(feed.kind, deliveries, request)
     rows = collect_rows(reshape(sent, "select distinct session from {rows}"))
     days = sorted({day for row in rows if (day := _date(row["session"]))})
-    return [day for day in days if context.calendar.is_session(day)]
+    last = context.calendar.last_cut(context.clock())
+    return [day for day in days if day <= last and context.calendar.is_session(day)]
 
 
 def _date(text: str | None) -> date | None:

@@ -44,7 +44,7 @@ def show_results(context: Context, api: AirflowApi, session: date, say: Say) -> 
     services = context.params(ServicesParams)
     answer = request_forecasts(services.address("forecasts_port"), symbols, services.request_timeout_seconds)
     say(json.dumps(answer, indent=2))
-    say(_title("Drift (monitor_daily's report)"))
+    say(_title("Drift (monitor_daily's report; its rank_ic leaves replays out)"))
     say(render_drift(api, session))
 
 

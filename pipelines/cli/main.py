@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pipelines.cli import registry_commands, stack_commands, stage_commands, view_commands
+from pipelines.cli import data_commands, registry_commands, stack_commands, stage_commands, view_commands
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -12,6 +12,6 @@ def main() -> None:
     """Batch MLOps for market forecasting: bars in, honest forecasts out."""
 
 
-for _module in (stage_commands, view_commands, registry_commands, stack_commands):
+for _module in (stage_commands, view_commands, data_commands, registry_commands, stack_commands):
     for _command in _module.COMMANDS:
         main.add_command(_command)

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ import click
 from pipelines.base.errors import BellwetherError, NothingToDo, SettingsError
 from pipelines.base.quiet_telemetry import QUIET_TELEMETRY
 from pipelines.base.report import SessionRange
+from pipelines.cli.clock import FileClock, FixedClock, named_instant, parse_clock
 
 if TYPE_CHECKING:
     from pipelines.base.context import Context
@@ -32,7 +33,7 @@ class Request:
     home: Path
     env: str
     overrides: tuple[str, ...]
-    clock: datetime | None
+    clock: FixedClock | FileClock | None
 
     def overriding(self, settings: Mapping[str, str | None]) -> Request:
         """Return the request with one override more for each setting that has a value."""
@@ -41,8 +42,12 @@ class Request:
         return replace(self, overrides=self.overrides + extra)
 
     def for_stages(self) -> list[str]:
-        """Return the options with which every stage and the forecast service see the same settings."""
-        return ["--env", self.env, *(part for value in self.overrides for part in ("--set", value))]
+        """Return the options with which every stage and the forecast service see the same settings.
+
+        A clock that a file sets is theirs too; one that stands is not: days do not pass under it.
+        """
+        clock = ["--clock", f"@{self.clock.path}"] if isinstance(self.clock, FileClock) else []
+        return ["--env", self.env, *(part for value in self.overrides for part in ("--set", value)), *clock]
 
 
 def parse_session(_context: click.Context, _option: click.Parameter, text: str | None) -> date | None:
@@ -58,14 +63,7 @@ def parse_session(_context: click.Context, _option: click.Parameter, text: str |
 
 def parse_instant(_context: click.Context, _option: click.Parameter, text: str | None) -> datetime | None:
     """Return an instant option as an aware datetime; UTC where no offset is given."""
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        msg = f"{text!r} is not an instant; give ISO 8601, for example 2018-02-08T13:30:00+00:00"
-        raise click.BadParameter(msg) from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return None if text is None else named_instant(text)
 
 
 def common(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -76,7 +74,10 @@ def common(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--env", default="local", show_default=True, help="Overlay of conf/ to use.")
     @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one setting.")
     @click.option(
-        "--clock", callback=parse_instant, help="Take this instant as the present (tests, replays)."
+        "--clock",
+        callback=parse_clock,
+        metavar="INSTANT|@FILE",
+        help="Take this instant as the present (tests, replays), or the one that FILE holds at each look.",
     )
     @click.option("--verbose", is_flag=True, help="Log more.")
     @functools.wraps(command)
@@ -164,8 +165,7 @@ def open_request(request: Request) -> Context:
     from pipelines.app.settings import load_settings
 
     settings, _ = load_settings(request.env, overrides=request.overrides)
-    fixed = request.clock
-    return open_context(settings, request.home, clock=system_clock if fixed is None else lambda: fixed)
+    return open_context(settings, request.home, clock=request.clock or system_clock)
 
 
 def open_home(request: Request) -> Context:
@@ -185,7 +185,7 @@ def open_home(request: Request) -> Context:
 def resolve_sessions(
     context: Context, as_of: date | None, start: date | None, end: date | None
 ) -> SessionRange:
-    """Return the sessions asked for; the last decided session where none was named.
+    """Return the sessions asked for; the session of the last cut where none was named.
 
     Raises
     ------
@@ -197,7 +197,7 @@ def resolve_sessions(
     if as_of and (start or end):
         msg = f"--as-of {as_of} cannot stand beside --start/--end; give one or the other"
         raise SettingsError(msg)
-    last = as_of or end or context.calendar.last_decided(context.clock())
+    last = as_of or end or context.calendar.last_cut(context.clock())
     first = as_of or start or last
     if first > last:
         msg = f"--start {first} is after --end {last}; swap them"
@@ -213,4 +213,4 @@ def resolve_sessions(
     if not sessions:
         msg = f"no session of {context.calendar.name} lies in {first}..{last}; name a trading day"
         raise SettingsError(msg)
-    return SessionRange(start=sessions[0], end=sessions[-1])
+    return SessionRange(start=sessions[0], end=sessions[-1], history=bool(start or end))

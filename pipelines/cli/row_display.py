@@ -63,7 +63,8 @@ def select_rows(
         _check_column(contract, "session")
         # In quarantine a session is kept as it was sent, as text.
         as_sent = contract.schema["session"] == pl.String
-        wanted.append(queries.equals("session", str(session)) if as_sent else dates_condition([session]))
+        dated = dates_condition([session]) if "month" in contract.schema else queries.of_session(session)
+        wanted.append(queries.equals("session", str(session)) if as_sent else dated)
     if symbol is not None:
         _check_column(contract, "symbol")
         try:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import json
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ import click
 
 from features.params import FeaturesParams
 from models.families import trainable_families
-from pipelines.base.errors import EXIT_NOTHING_TO_DO, SettingsError
+from pipelines.base.errors import EXIT_DONE, EXIT_NOTHING_TO_DO, BellwetherError, SettingsError
 from pipelines.base.report import SessionRange, StageReport
 from pipelines.base.stage import Stage
 from pipelines.cli.options import (
@@ -86,10 +86,9 @@ def _stage_command(stage: Stage) -> click.Command:
     @click.command(name=stage.name, help=stage.help)
     @runs_stages
     def command(context: Context, sessions: SessionRange) -> None:
-        report = _run_stages(context, [stage.name], sessions)[0]
-        click.echo(_line(asdict(report), sessions))
-        if report.status == "nothing_to_do":
-            sys.exit(EXIT_NOTHING_TO_DO)
+        ended = _run_stages(context, [stage.name], sessions)
+        report = asdict(ended.reports[0]) if ended.reports else {"stage": stage.name, "status": "failed"}
+        _finish(ended, report, sessions)
 
     return command
 
@@ -102,17 +101,13 @@ def _stage_command(stage: Stage) -> click.Command:
 @runs_stages
 def run(context: Context, sessions: SessionRange, *, train: bool | None, stages: str | None) -> None:
     """Run the whole chain in one process and one Spark session."""
-    if stages:
-        reports = _run_stages(context, _named(stages), sessions)
-    else:
-        reports = _run_chain(context, sessions, train=train)
+    ended = _run_stages(context, _named(stages), sessions) if stages else _run_chain(context, sessions, train)
+    reports = ended.reports
     names = ("rows_in", "rows_out", "rows_refused", "sessions_touched")
     totals = {name: sum(getattr(report, name) for report in reports) for name in names}
     seconds = round(sum(report.seconds for report in reports), 3)
     summary = {"stage": "run", **totals, "seconds": seconds, "stages": [asdict(report) for report in reports]}
-    click.echo(_line(summary, sessions))
-    if stages and all(report.status == "nothing_to_do" for report in reports):
-        sys.exit(EXIT_NOTHING_TO_DO)
+    _finish(ended, summary, sessions)
 
 
 COMMANDS = (*map(_stage_command, STAGES.values()), run)
@@ -127,29 +122,85 @@ def _named(stages: str) -> list[str]:
     return names
 
 
-def _run_stages(context: Context, stages: Sequence[str], sessions: SessionRange) -> list[StageReport]:
-    from pipelines.app.runner import load_ahead, one_writer, run_stage
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ended:
+    """What ran, in order, and the error that ended it."""
 
-    with one_writer(context):
-        load_ahead(stages)
-        return [run_stage(context, stage, sessions) for stage in stages]
+    reports: list[StageReport]
+    error: BellwetherError | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """Exit code of the worst stage; 99 where none of them had anything to do."""
+        codes = [report.exit_code for report in self.reports]
+        stopping = [code for code in codes if code not in (EXIT_DONE, EXIT_NOTHING_TO_DO)]
+        idle = bool(codes) and EXIT_DONE not in codes
+        return next(iter(stopping), EXIT_NOTHING_TO_DO if idle else EXIT_DONE)
 
 
-def _run_chain(context: Context, sessions: SessionRange, *, train: bool | None) -> list[StageReport]:
-    """Run the daily chain; a model is trained and packaged on the way where it is wanted or missing."""
-    from pipelines.app.runner import load_ahead, one_writer, run_stage
+def _finish(ended: _Ended, report: dict[str, Any], sessions: SessionRange) -> None:
+    """Print the report of what ran, then end the process as the error or the worst stage says.
+
+    The line comes first: what has been written stands, whatever stopped the stage after it, and who reads
+    the line is told why.
+    """
+    why = {} if ended.error is None else {"why": str(ended.error)}
+    click.echo(_line({**report, **why}, sessions))
+    if ended.error is not None:
+        raise ended.error
+    if ended.exit_code:
+        sys.exit(ended.exit_code)
+
+
+def _run_stages(context: Context, stages: Sequence[str], sessions: SessionRange) -> _Ended:
+    return _run_in_order(context, stages, sessions, ahead=stages)
+
+
+def _run_chain(context: Context, sessions: SessionRange, train: bool | None) -> _Ended:
+    ahead = _of_chain("data", "issue", "report")
+    return _run_in_order(context, _choose_chain(context, sessions, train), sessions, ahead=ahead)
+
+
+def _choose_chain(context: Context, sessions: SessionRange, train: bool | None) -> Iterator[str]:
+    """Yield the daily chain; a model is trained and packaged on the way where it is wanted or missing."""
     from pipelines.io.bento import BentoRepository
     from pipelines.registry.champion import champion_at
 
-    with one_writer(context):
-        load_ahead(_of_chain("data", "issue", "report"))
-        reports = [run_stage(context, stage, sessions) for stage in _of_chain("data")]
-        wanted = train if train is not None else champion_at(context, sessions.end) is None
-        if wanted:
-            reports += [run_stage(context, stage, sessions) for stage in _of_chain("training")]
-        release = wanted or BentoRepository(context.home.bento).current() is None
-        rest = _of_chain("issue", *(["release"] if release else []), "report")
-        return [*reports, *(run_stage(context, stage, sessions) for stage in rest)]
+    yield from _of_chain("data")
+    wanted = train if train is not None else champion_at(context, sessions.end) is None
+    if wanted:
+        yield from _of_chain("training")
+    release = wanted or BentoRepository(context.home.bento).current() is None
+    yield from _of_chain("issue", *(["release"] if release else []), "report")
+
+
+def _run_in_order(
+    context: Context, stages: Iterable[str], sessions: SessionRange, *, ahead: Sequence[str]
+) -> _Ended:
+    """Run stage after stage, up to one that fails, waits for what has not come or stops short of it.
+
+    Parameters
+    ----------
+    stages : iterable of str
+        Asked for the next stage when the one before has ended.
+    ahead : sequence of str
+        Stages to import while the JVM starts; the first of them is the first to run.
+    """
+    from pipelines.app.runner import load_ahead, one_writer, peek_stage, run_stage
+
+    reports: list[StageReport] = []
+    try:
+        if peeked := peek_stage(context, ahead[0], sessions):
+            return _Ended(reports=[peeked])
+        with one_writer(context):
+            load_ahead(ahead)
+            for stage in stages:
+                reports.append(run_stage(context, stage, sessions))
+                if reports[-1].status in ("waiting", "short"):
+                    break
+    except BellwetherError as error:
+        return _Ended(reports=reports, error=error)
+    return _Ended(reports=reports)
 
 
 def _of_chain(*chains: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The state of a whole home: tables, last runs, champion, drift verdict."""
+"""The state of a whole home: feeds and what they lack, tables, last runs, champion, drift verdict."""
 
 from __future__ import annotations
 
@@ -14,23 +14,46 @@ from pipelines.base.table import TableContract
 from pipelines.cli.row_display import as_text
 from pipelines.registry.champion import champion_at
 from pipelines.tables import queries
+from pipelines.tables.completeness import CompletenessParams
 from pipelines.tables.contracts import OPS_STAGE_RUNS, all_tables
+from pipelines.tables.feed_gaps import FeedState, Watch, find_gaps
 
+MOST_SHOWN = 20
+"""Sessions that are named; their number is told in any case."""
 RUN_COLUMNS = ("stage", "status", "as_of", "finished_at", "seconds", "rows_out", "rows_refused", "details")
 
 
 def describe(context: Context) -> dict[str, Any]:
-    """Return tables with their rows, the last run of each stage, the champion and the drift verdict."""
+    """Return feeds, missed sessions, tables, each stage's last run, the champion and the drift verdict."""
     runs = context.lake.collect_query(queries.last_runs(OPS_STAGE_RUNS, RUN_COLUMNS), OPS_STAGE_RUNS)
     stages = runs.to_dicts()
     verdicts = [json.loads(run["details"]) for run in stages if run["stage"] == "monitor"]
     champion = champion_at(context, context.calendar.last_on_or_before(date.max))
+    watch = Watch(
+        calendar=context.calendar, now=context.clock(), grace=context.params(CompletenessParams).grace
+    )
+    gaps = find_gaps(lambda query, tables: context.lake.collect_query(query, *tables), watch)
     return {
         "home": str(context.home.root),
+        "feeds": [_describe_feed(feed) for feed in gaps.feeds],
+        "missed": {"sessions": len(gaps.missed), "last": gaps.missed[-MOST_SHOWN:]},
         "tables": [_describe_table(context, contract) for contract in all_tables()],
         "stages": stages,
         "champion": {**asdict(champion), "headline": champion.headline()} if champion else None,
         "drift": verdicts[0] if verdicts else None,
+    }
+
+
+def _describe_feed(feed: FeedState) -> dict[str, Any]:
+    since = feed.incomplete[0] if feed.incomplete else None
+    return {
+        "source": feed.source,
+        "kind": feed.kind,
+        "last_complete": feed.last_complete,
+        "incomplete": len(feed.incomplete),
+        "incomplete_since": since,
+        "incomplete_last": feed.incomplete[-MOST_SHOWN:],
+        "not_taken": feed.not_taken,
     }
 
 
@@ -63,10 +86,38 @@ def render_status(state: dict[str, Any], *, as_json: bool) -> str:
             f"home      {state['home']}",
             f"champion  {named}",
             f"drift     {verdict}",
+            f"missed    {_listed(state['missed']['sessions'], state['missed']['last'])}",
+            *_render_feeds(state["feeds"]),
             as_text(tables),
             stages,
         ]
     )
+
+
+def _render_feeds(feeds: list[dict[str, Any]]) -> list[str]:
+    """Return the table of feeds, then what each lacks and what of it was not taken."""
+    if not feeds:
+        return ["no feed has been asked yet"]
+    shown = ("source", "kind", "last_complete", "incomplete", "incomplete_since")
+    rows = [
+        {name: _dash(feed[name]) for name in shown} | {"not_taken": str(len(feed["not_taken"]))}
+        for feed in feeds
+    ]
+    lines = [as_text(pl.DataFrame(rows))]
+    for feed in feeds:
+        name = f"{feed['source']} {feed['kind']}"
+        if feed["incomplete"]:
+            lines.append(f"{name} incomplete: {_listed(feed['incomplete'], feed['incomplete_last'])}")
+        lines += [f"{name} {one['outcome']}: {one['name']}: {one['why']}" for one in feed["not_taken"]]
+    return lines
+
+
+def _listed(count: int, last: list[date]) -> str:
+    """Return a count of sessions and the last of them."""
+    if not count:
+        return "no session"
+    earlier = f"{count - len(last)} earlier, " if count > len(last) else ""
+    return f"{count} session{'s' if count > 1 else ''}: {earlier}{', '.join(map(str, last))}"
 
 
 def _dash(value: Any) -> str:

@@ -1,7 +1,8 @@
-"""Delta tables of a folder, read in this process by delta-rs: no JVM, and SQL by DataFusion."""
+"""Delta tables of a folder, read and extended in this process by delta-rs: no JVM, and SQL by DataFusion."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,23 @@ from typing import Any
 import polars as pl
 import polars.selectors as cs
 import pyarrow as pa
-from deltalake import DeltaTable, QueryBuilder
+from deltalake import (
+    CommitProperties,
+    DeltaTable,
+    QueryBuilder,
+    Schema,
+    Transaction,
+    WriterProperties,
+    write_deltalake,
+)
 
 from pipelines.base.table import TableContract
+
+log = logging.getLogger(__name__)
+
+TXN_VERSION = 1
+"""Version of every write's identity: identities are names, so no write is the second of its own."""
+CHANGE_FEED = {"delta.enableChangeDataFeed": "true"}
 
 _ARROW_TYPES: dict[Any, str] = {
     pl.String: "Utf8",
@@ -25,7 +40,7 @@ _INSTANT = 'Timestamp(Microsecond, Some("UTC"))'
 
 
 class DeltaFolder:
-    """Reads the tables below one folder.
+    """Reads the tables below one folder, and appends to them.
 
     Parameters
     ----------
@@ -62,18 +77,61 @@ class DeltaFolder:
             parts.append(f"{contract.alias} as (select {', '.join(columns)}{source})")
         return _to_polars(session.execute(f"with {', '.join(parts)} {query}").read_all())
 
-    def changed(self, contract: TableContract, column: str, *, since: int) -> set[Any]:
-        """Return the values of `column` among the rows that changed after version `since`."""
+    def ensure(self, contract: TableContract, schema: pa.Schema) -> None:
+        """Create the table, empty and with its change feed on, if there is none."""
+        DeltaTable.create(
+            str(self._place(contract)),
+            Schema.from_arrow(schema),
+            mode="ignore",
+            partition_by=contract.partition_by,
+            configuration=CHANGE_FEED,
+        )
+
+    def append(self, contract: TableContract, rows: pa.Table, *, txn: str | None = None) -> bool:
+        """Append rows to an existing table in one commit and tell whether there was one.
+
+        No rows are no commit, and neither is a second write under the same `txn`, whichever engine made the
+        first: Spark calls it ``txnAppId``.
+        """
+        place = str(self._place(contract))
+        if not rows.num_rows:
+            return False
+        if txn is not None and DeltaTable(place).transaction_version(txn) is not None:
+            return False
+        said = [] if txn is None else [Transaction(txn, TXN_VERSION)]
+        write_deltalake(
+            place,
+            rows,
+            mode="append",
+            schema_mode="merge",
+            writer_properties=WriterProperties(compression="ZSTD"),
+            commit_properties=CommitProperties(app_transactions=said),
+        )
+        return True
+
+    def changed(self, contract: TableContract, column: str, *, since: int) -> set[Any] | None:
+        """Return the values of `column` among the rows that changed after version `since`.
+
+        None where the feed does not reach back so far: its log was cleaned up, or its files were.
+        """
         table = self._open(contract)
         if table is None or table.version() <= since:
             return set()
-        feed = table.load_cdf(starting_version=since + 1, columns=[column])
-        return set(_to_polars(feed.read_all()).get_column(column))
+        if not self.has_commit(contract, since + 1):
+            return None
+        try:
+            feed = table.load_cdf(starting_version=since + 1, columns=[column]).read_all()
+        except Exception as error:  # delta-rs has no type of its own for a file that is gone
+            if "not found" not in str(error):
+                raise
+            log.info("the change feed of %s is gone from version %s on: %s", contract.name, since + 1, error)
+            return None
+        return set(_to_polars(feed).get_column(column))
 
     def last_written(self, contract: TableContract) -> int:
-        """Return the rows that the table's last commit has written, as Delta counted them."""
-        entry = DeltaTable(str(self._place(contract))).history(1)[0]
-        return int(entry.get("operationMetrics", {}).get("numOutputRows", 0))
+        """Return the rows that the table's last commit has written, as its writer counted them."""
+        metrics = DeltaTable(str(self._place(contract))).history(1)[0].get("operationMetrics", {})
+        return int(metrics.get("numOutputRows", metrics.get("num_added_rows", 0)))
 
     def has_commit(self, contract: TableContract, version: int) -> bool:
         """Tell whether the log still holds the entry of a commit."""

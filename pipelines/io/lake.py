@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -12,12 +13,15 @@ from typing import Any, TypeVar
 import polars as pl
 import pyarrow as pa
 from delta.tables import DeltaTable
+from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import to_arrow_schema
 
 from pipelines.base.frames import Changes, Step
 from pipelines.base.table import TableContract
-from pipelines.io.delta_folder import DeltaFolder
+from pipelines.io.delta_folder import CHANGE_FEED, TXN_VERSION, DeltaFolder
 from pipelines.io.frames import (
     Frame,
     conform,
@@ -30,7 +34,11 @@ from pipelines.io.frames import (
 )
 from pipelines.tables import queries
 
+log = logging.getLogger(__name__)
+
 Answer = TypeVar("Answer")
+
+_GONE = ("FILE_NOT_EXIST", "FileNotFoundException")
 
 
 class Lake:
@@ -69,6 +77,11 @@ class Lake:
         """The Spark session, started when first needed."""
         return self._session()
 
+    @property
+    def reads_here(self) -> bool:
+        """Whether small questions are answered in this process, without the distributed engine."""
+        return self._folder is not None
+
     def start(self) -> None:
         """Start the Spark session now."""
         _ = self.spark
@@ -102,12 +115,14 @@ class Lake:
         """Create the table, empty and with its change feed on, if there is none."""
         if self.exists(contract):
             return
-        builder = (
-            DeltaTable.createIfNotExists(self.spark)
-            .location(self.path(contract.name))
-            .addColumns(spark_schema(contract.schema))
-            .property("delta.enableChangeDataFeed", "true")
-        )
+        schema = spark_schema(contract.schema)
+        if self._folder is not None:
+            self._folder.ensure(contract, to_arrow_schema(schema, timezone="UTC"))
+            return
+        builder = DeltaTable.createIfNotExists(self.spark).location(self.path(contract.name))
+        builder = builder.addColumns(schema)
+        for key, value in CHANGE_FEED.items():
+            builder = builder.property(key, value)
         if contract.partition_by:
             builder = builder.partitionedBy(contract.partition_by)
         builder.execute()
@@ -152,13 +167,6 @@ class Lake:
         few = self.collect_query(queries.limited(query, self.local_rows + 1), *contracts)
         return few if few.height <= self.local_rows else self.scan_query(query, *contracts)
 
-    def collect_if_small(self, frame: DataFrame) -> Frame:
-        """Bring a Spark frame into this process if its rows are few."""
-        if not self.local_rows:
-            return frame
-        rows = self.collect(frame.limit(self.local_rows + 1))
-        return rows if rows.height <= self.local_rows else frame
-
     def collect_table(self, contract: TableContract) -> pl.DataFrame:
         """Collect a table of few rows; the frame is kept while the table's version stays."""
         version = self.version(contract)
@@ -171,7 +179,8 @@ class Lake:
     def changed(self, contract: TableContract, column: str, *, since: int | None) -> set[Any] | None:
         """Return the values of `column` among the rows that changed after version `since`.
 
-        None where only a full comparison helps: without a version, or after its log was cleaned up.
+        None where only a full comparison helps: without a version, or after the log or the files of the
+        change feed were cleaned up.
         """
         latest = self.version(contract)
         if since is None or latest is None:
@@ -179,8 +188,7 @@ class Lake:
         if latest <= since:
             return set()
         if self._folder is not None:
-            kept = self._folder.has_commit(contract, since + 1)
-            return self._folder.changed(contract, column, since=since) if kept else None
+            return self._folder.changed(contract, column, since=since)
         path = self.path(contract.name)
         entry = self.spark._jvm.org.apache.hadoop.fs.Path(f"{path}/_delta_log/{since + 1:020d}.json")
         files = entry.getFileSystem(self.spark._jsparkSession.sessionState().newHadoopConf())
@@ -188,7 +196,13 @@ class Lake:
             return None
         feed = self.spark.read.format("delta").option("readChangeFeed", "true")
         rows = feed.option("startingVersion", since + 1).load(path)
-        return {row[0] for row in rows.select(column).distinct().collect()}
+        try:
+            return {row[0] for row in rows.select(column).distinct().collect()}
+        except (Py4JJavaError, PySparkException) as error:
+            if not any(sign in str(error) for sign in _GONE):
+                raise
+            log.info("the change feed of %s is gone from version %s on", contract.name, since + 1)
+            return None
 
     def append(self, contract: TableContract, frame: Frame, *, txn: str | None = None) -> bool:
         """Append rows in one commit and tell whether there was one.
@@ -197,15 +211,21 @@ class Lake:
         ----------
         txn : str, optional
             Identity of the write. A second write under the same identity is skipped by Delta.
+
+        Notes
+        -----
+        Rows of this process go into a folder without a JVM. No rows are no commit.
         """
         self.ensure(contract)
+        if self._folder is not None and isinstance(frame, pl.DataFrame):
+            return self._folder.append(contract, to_arrow(frame, spark_schema(contract.schema)), txn=txn)
         before = self.version(contract) if txn is not None else None
         rows = self.distribute(frame, contract.schema).select(*contract.columns)
         # One file a partition: every small file is one more to open for whoever reads the table later.
         laid_out = rows.repartition(contract.partition_by) if contract.partition_by else rows.coalesce(1)
         writer = laid_out.write.format("delta").mode("append").option("mergeSchema", "true")
         if txn is not None:
-            writer = writer.option("txnAppId", txn).option("txnVersion", 1)
+            writer = writer.option("txnAppId", txn).option("txnVersion", TXN_VERSION)
         writer.save(self.path(contract.name))
         return txn is None or self.version(contract) != before
 

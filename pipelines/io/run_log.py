@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Collection
 from datetime import date, datetime
 
 import polars as pl
@@ -15,7 +16,7 @@ from pipelines.io.lake import decode_versions
 from pipelines.tables import queries
 from pipelines.tables.contracts import OPS_STAGE_RUNS
 
-REMEMBERED = ("run_id", "stage", "as_of", "finished_at", "inputs", "definition")
+REMEMBERED = ("run_id", "seq", "stage", "status", "as_of", "finished_at", "inputs", "definition")
 
 
 class RunLog:
@@ -24,6 +25,7 @@ class RunLog:
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
         self._runs: pl.DataFrame | None = None
+        self._version: int | None = None
 
     def last(self, stage: str) -> LastRun:
         """Return the last finished run of `stage`, or an empty one."""
@@ -39,13 +41,36 @@ class RunLog:
         newest: date | None = runs["as_of"].max()  # type: ignore[assignment]
         return newest
 
+    def last_done(self, stages: Collection[str]) -> date | None:
+        """Return the latest as-of whose outcome one of `stages` has found or made; None without any."""
+        stood = pl.col("status").is_in(["done", "unchanged"])
+        runs = self._read().filter(stood & pl.col("stage").is_in(list(stages)))
+        newest: date | None = runs["as_of"].max()  # type: ignore[assignment]
+        return newest
+
+    def numbers(self, stage: str) -> set[int]:
+        """Return the numbers of the finished runs of a stage."""
+        return set(self._read().filter(stage=stage)["seq"])
+
+    def last_seq(self) -> int:
+        """Return the number of the last finished run, 0 before the first; never taken from a clock."""
+        runs = self._read()
+        return int(runs["seq"][-1]) if runs.height else 0
+
     def _read(self) -> pl.DataFrame:
-        """Return all runs in the order in which they finished: a dozen short rows a day."""
-        if self._runs is None:
-            self._runs = self._lake.collect_query(
+        """Return all runs in the order in which they were written: a dozen short rows a day.
+
+        Runs that an earlier version wrote have no number; they come first, in the order of their clock.
+        Another writer may have run since they were read, before this one got the lock: the version tells.
+        """
+        version = self._lake.version(OPS_STAGE_RUNS)
+        if self._runs is None or version != self._version:
+            self._version = version
+            runs = self._lake.collect_query(
                 queries.rows_of(OPS_STAGE_RUNS, REMEMBERED, "true"), OPS_STAGE_RUNS
-            )
-        return self._runs.sort("finished_at", "run_id")
+            ).sort(pl.col("seq").fill_null(0), "finished_at", "run_id")
+            self._runs = runs.with_columns(pl.coalesce("seq", pl.int_range(1, pl.len() + 1)))
+        return self._runs
 
     def record(
         self, report: StageReport, sessions: SessionRange, *, started_at: datetime, finished_at: datetime
@@ -53,6 +78,7 @@ class RunLog:
         """Append the run as the stage's last commit."""
         row = {
             "run_id": str(uuid.uuid4()),
+            "seq": self.last_seq() + 1,
             "stage": report.stage,
             "as_of": sessions.end,
             "window_start": sessions.start,
@@ -71,5 +97,3 @@ class RunLog:
         }
         frame = pl.DataFrame([row], schema=dict(OPS_STAGE_RUNS.schema))
         self._lake.append(OPS_STAGE_RUNS, frame)
-        if self._runs is not None:
-            self._runs = pl.concat([self._runs, frame.select(REMEMBERED)])

@@ -56,7 +56,7 @@ class ModelVersion:
     family : str
         Which `Forecaster` it is.
     as_of : date
-        Session at whose decision instant it was trained.
+        Session at whose cut it was trained.
     tags : mapping of str to str
         All tags of the version.
     """

@@ -19,6 +19,8 @@ OUT_OF_FOLD_FILE = "forecasts/out_of_fold.parquet"
 HOLDOUT_FILE = "forecasts/holdout.parquet"
 BASELINES_OUT_OF_FOLD_FILE = "evaluation/baselines_out_of_fold.parquet"
 BASELINES_HOLDOUT_FILE = "evaluation/baselines_holdout.parquet"
+FORMER_COLUMNS = {"decision_at": "cutoff_at"}
+"""In frames of before the cut a row's bound of knowledge was its decision."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,9 +37,10 @@ class Challenger:
         return f"{self.version.family} v{self.version.version}"
 
     def read(self, file: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
-        """Read one of the frames that its run kept."""
+        """Read one of the frames that its run kept, its columns named as they are now."""
         path = self.tracking.fetch(self.version.run_id, file)
-        return pl.read_parquet(path, columns=list(columns) if columns else None)
+        kept = pl.read_parquet(path).rename(FORMER_COLUMNS, strict=False)
+        return kept.select(columns) if columns else kept
 
 
 def request_judgement(tracking: Tracking, version: ModelVersion) -> None:

@@ -143,4 +143,4 @@ def _latest_as_of(context: Context, entries: list[LedgerEntry]) -> date:
     """Latest session that a stage ran for or a decision was taken for."""
     last = context.lake.collect_query(queries.extent(OPS_STAGE_RUNS, "as_of"), OPS_STAGE_RUNS)["last"].item()
     known = [day for day in (last, *(entry.as_of for entry in entries)) if day is not None]
-    return max(known) if known else context.calendar.last_decided(context.clock())
+    return max(known) if known else context.calendar.last_cut(context.clock())

@@ -1,4 +1,4 @@
-"""The model ledger: every promotion, rejection and rollback, with its numbers and its reason."""
+"""The model ledger: every promotion, rejection and rollback, and every load behind what was read already."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipelines.base.digest import digest_of
 from pipelines.base.lake import Lake
 from pipelines.tables.contracts import OPS_MODEL_LEDGER
 
-Kind = Literal["bootstrap", "promotion", "rollback", "rejection"]
+Kind = Literal["bootstrap", "promotion", "rollback", "rejection", "history_load"]
 INSTALLING: tuple[Kind, ...] = ("bootstrap", "promotion", "rollback")
 
 
@@ -26,7 +26,8 @@ class LedgerEntry:
     ----------
     entry_id : str
         Identity of the decision, from `identify_decision`.
-    kind : {"bootstrap", "promotion", "rollback", "rejection"}
+    kind : {"bootstrap", "promotion", "rollback", "rejection", "history_load"}
+        A ``history_load`` decides nothing: it names the issues and models whose past it has added to.
     as_of : date
         Session from which on it holds.
     model_key, model_version : str

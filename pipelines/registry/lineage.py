@@ -15,11 +15,11 @@ from models.params import BaselineParams, ModelsParams, SplitParams
 LINEAGE_FILE = "lineage.json"
 FORMER_FILE = "ancestry.json"
 """Where releases before the feature sets kept it."""
-RENAMED = {"horizon": "horizon_sessions", "feature_service": "feature_set"}
-ADDED: Mapping[str, Any] = {"feature_digests": {}, "definitions": {}, "baselines": {}}
+RENAMED = {"horizon": "horizon_sessions", "feature_service": "feature_set", "decision_at": "cutoff_at"}
+ADDED: Mapping[str, Any] = {"feature_digests": {}, "definitions": {}, "baselines": {}, "assumed_share": None}
 """Fields that older records lack, with what they then say: nothing is known of it."""
 UNIVERSE_RULE = (
-    "every symbol with a valid feature row of the session known at its decision instant; "
+    "every symbol with a valid feature row of the session known at its cut; "
     "to train, with a valid label known at the as-of's"
 )
 
@@ -34,9 +34,9 @@ class Lineage:
         Digest of what follows, table versions aside.
     family : str
     as_of : date
-        Session at whose decision instant the tables were read.
-    decision_at : datetime
-        That instant, in UTC.
+        Session at whose cut the tables were read.
+    cutoff_at : datetime
+        That instant, in UTC; in records of before the cut the session's decision.
     horizon_sessions : int
         Sessions over which the label's return runs.
     feature_names : tuple of str
@@ -62,6 +62,9 @@ class Lineage:
         The ``models`` section of the settings as it was.
     baselines : mapping
         Parameters of the baselines beside it, which read features of its set. No part of the key.
+    assumed_share : float or None
+        Part, 0 to 1, of the versions of bars known at the as-of's cut of which nobody saw when they came:
+        they count as known a lag after the close, or at a cut. None where bars say nothing of it.
     universe_rule : str
     splits : mapping
         Boundaries of every fold and of the final fit.
@@ -75,7 +78,7 @@ class Lineage:
     model_key: str
     family: str
     as_of: date
-    decision_at: datetime
+    cutoff_at: datetime
     horizon_sessions: int
     feature_names: tuple[str, ...]
     history_sessions: int
@@ -95,6 +98,7 @@ class Lineage:
     fitted_until: datetime
     embargo_sessions: int
     baselines: Mapping[str, Any] = field(default_factory=dict)
+    assumed_share: float | None = None
 
     def to_json(self) -> str:
         """Return the record as JSON text with sorted keys."""
@@ -137,7 +141,7 @@ def parse_lineage(text: str) -> Lineage:
         msg = f"the lineage record lacks {missing}; no release wrote it so: train the model again"
         raise ValueError(msg)
     found = {name: renamed[name] for name in names}
-    for name in ("decision_at", "fitted_until"):
+    for name in ("cutoff_at", "fitted_until"):
         found[name] = datetime.fromisoformat(found[name])
     found["as_of"] = date.fromisoformat(found["as_of"])
     found["feature_names"] = tuple(found["feature_names"])

@@ -18,6 +18,7 @@ from models.params import ModelsParams
 from models.splits import Fold, WalkForwardPlan
 from pipelines.base.context import Context
 from pipelines.base.digest import digest_of
+from pipelines.io.sources.params import FeedsParams
 from pipelines.io.text_models import scorer_version
 from pipelines.io.text_params import TextParams
 from pipelines.registry.lineage import UNIVERSE_RULE, Lineage
@@ -25,6 +26,7 @@ from pipelines.registry.revision import digest_family_code, read_git_commit
 from pipelines.registry.training_frame import feature_columns
 from pipelines.tables import queries
 from pipelines.tables.contracts import SILVER_BARS
+from pipelines.tables.view_sources import primary_bars
 
 
 def build_lineage(
@@ -68,7 +70,7 @@ def build_lineage(
         model_key=key,
         family=params.family,
         as_of=as_of,
-        decision_at=context.calendar.decision_at(as_of),
+        cutoff_at=context.calendar.cutoff_at(as_of),
         horizon_sessions=params.split.horizon_sessions,
         feature_names=features,
         history_sessions=build_forecaster(params.family, params, features).history_sessions,
@@ -83,8 +85,17 @@ def build_lineage(
         seed=params.seed,
         fitted_until=last_label_end(frame, plan.final),
         embargo_sessions=params.split.embargo_sessions,
+        assumed_share=read_assumed_share(context, as_of),
         **bound,
     )
+
+
+def read_assumed_share(context: Context, as_of: date) -> float | None:
+    """Return the part of the primary bars known at a cut that are known by assumption alone."""
+    primary = primary_bars(context.params(FeedsParams).bars)
+    query = queries.count_known_by(SILVER_BARS, "assumed", context.calendar.cutoff_at(as_of), primary)
+    rows, known = context.lake.collect_query(query, SILVER_BARS).row(0)
+    return round(known / rows, 4) if rows else None
 
 
 def compute_model_key(
@@ -117,7 +128,9 @@ def describe_definitions(context: Context, features: Iterable[str]) -> dict[str,
     The labels of other horizons, and the scorer where no feature is built from texts, do not enter.
     """
     from_texts = any(view_of(name).source == "scored_texts" for name in features)
-    bases = context.lake.collect_query(queries.distinct_values(SILVER_BARS, "price_basis"), SILVER_BARS)
+    primary = primary_bars(context.params(FeedsParams).bars)
+    units = queries.distinct_values(SILVER_BARS, "price_basis", primary)
+    bases = context.lake.collect_query(units, SILVER_BARS)
     return {
         "curate": context.run_log.last("curate").definition,
         "price_basis": ",".join(sorted(bases["price_basis"].drop_nulls())),

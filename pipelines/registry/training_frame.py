@@ -1,4 +1,4 @@
-"""The training frame: labels known at the as-of, features known at each row's own decision."""
+"""The training frame: labels known at the as-of, features known at each row's own cut."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from pipelines.tables.contracts import GOLD_LABELS
 
 log = logging.getLogger(__name__)
 
-SPINE = ("symbol", "session", "decision_at", "label_end", "label")
-OUTCOMES = ("symbol", "session", "decision_at", "label_end", "label", "target")
+SPINE = ("symbol", "session", "cutoff_at", "label_end", "label")
+OUTCOMES = ("symbol", "session", "cutoff_at", "label_end", "label", "target")
 FIRST_DAY = date(1990, 1, 1)
 
 
@@ -33,7 +33,7 @@ def read_frame(context: Context, as_of: date, horizon_sessions: int, features: S
     Parameters
     ----------
     as_of : date
-        Labels are taken in the newest version known at its decision instant.
+        Labels are taken in the newest version known at its cut.
     horizon_sessions : int
         Sessions of the label's run.
     features : sequence of str
@@ -43,7 +43,7 @@ def read_frame(context: Context, as_of: date, horizon_sessions: int, features: S
     -------
     polars.DataFrame
         One row a (symbol, session) that has a valid label and, in the primary view, a valid vector of that
-        very session, known at its decision instant: `symbol`, `session`, `decision_at`, `label_end`,
+        very session, known at its cut: `symbol`, `session`, `cutoff_at`, `label_end`,
         `label` (fraction), the features (Float32, null = unknown) and `target`; sorted by session, symbol.
 
     Raises
@@ -54,20 +54,20 @@ def read_frame(context: Context, as_of: date, horizon_sessions: int, features: S
     with persisted(read_spine(context, as_of, horizon_sessions)) as spine:
         if _count_rows(spine, context.params(TrainingParams).max_frame_rows) == 0:
             return finish_frame(pl.DataFrame(schema=frame_schema(features)))
-        joined: Any = read_features(context, spine, features, at="decision_at")
+        joined: Any = read_features(context, spine, features, at="cutoff_at")
         narrow = joined.selectExpr(*SPINE, *(f"cast(`{name}` as float) as `{name}`" for name in features))
         return finish_frame(context.lake.collect(narrow))
 
 
 def read_spine(context: Context, as_of: date, horizon_sessions: int) -> DistributedFrame:
-    """Return the key, `decision_at`, `label_end` and `label` of every valid label known at the as-of."""
+    """Return the key, `cutoff_at`, `label_end` and `label` of every valid label known at the as-of."""
     columns, of_horizon = ["symbol", "session", "label_end", "value"], queries.of_horizon(horizon_sessions)
-    known_at = context.calendar.decision_at(as_of)
+    known_at = context.calendar.cutoff_at(as_of)
     known = queries.valid_outcomes(GOLD_LABELS, known_at, columns, where=of_horizon)
-    instants = context.calendar.frame(FIRST_DAY, as_of).select("session", "decision_at")
-    decisions = context.lake.distribute(instants, instants.schema)
-    joined = context.lake.scan_query(known, GOLD_LABELS).join(decisions, on="session", how="inner")
-    return joined.selectExpr("symbol", "session", "decision_at", "label_end", "value as label")
+    instants = context.calendar.frame(FIRST_DAY, as_of).select("session", "cutoff_at")
+    cuts = context.lake.distribute(instants, instants.schema)
+    joined = context.lake.scan_query(known, GOLD_LABELS).join(cuts, on="session", how="inner")
+    return joined.selectExpr("symbol", "session", "cutoff_at", "label_end", "value as label")
 
 
 def finish_frame(joined: pl.DataFrame) -> pl.DataFrame:
@@ -82,7 +82,7 @@ def feature_columns(frame: pl.DataFrame) -> tuple[str, ...]:
 
 def frame_schema(features: Sequence[str]) -> dict[str, Any]:
     """Return the columns of the joined frame, target aside."""
-    keys = {"symbol": pl.String, "session": pl.Date, "decision_at": INSTANT, "label_end": INSTANT}
+    keys = {"symbol": pl.String, "session": pl.Date, "cutoff_at": INSTANT, "label_end": INSTANT}
     return {**keys, "label": pl.Float64, **dict.fromkeys(features, pl.Float32)}
 
 

@@ -74,6 +74,11 @@ class AirflowApi:
             body["partition_key"] = session
         return _run(self._send("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body))
 
+    def clear(self, run: DagRun) -> None:
+        """Have the tasks of a run that failed run again, and whatever follows them."""
+        body = {"dry_run": False, "dag_run_id": run.run_id, "only_failed": True, "reset_dag_runs": True}
+        self._send("POST", f"/api/v2/dags/{run.dag_id}/clearTaskInstances", json=body)
+
     def runs(self, dag_id: str = "~") -> list[DagRun]:
         """Return the runs of a DAG, or of all of them, oldest first."""
         page = self._get(f"/api/v2/dags/{dag_id}/dagRuns", limit=100, order_by="run_after")

@@ -52,6 +52,8 @@ def service_settings(settings: Sections, home: Home) -> ServiceSettings:
         serving=settings.section(ServingParams),
         calendar_name=calendar.name,
         decision_lead_minutes=calendar.decision_lead_minutes,
+        cutoff_local=calendar.cutoff_local,
+        issue_minutes=calendar.issue_minutes,
         feature_store=settings.section(FeatureStoreParams),
         feast_folder=home.feast,
         bento_folder=home.bento,

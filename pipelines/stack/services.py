@@ -100,6 +100,6 @@ def _own(params: ServicesParams, home: Home, arguments: Sequence[str]) -> list[S
                 command=[sys.executable, "-m", "pipelines.cli.feast_page", params.host,
                          str(params.feast_port), *place]),
         Service(name="reports", title="Reports, metrics", probe=f"{reports}/metrics", address=reports,
-                command=[sys.executable, "-m", "pipelines.stack.reports_page", params.host,
-                         str(params.reports_port), str(home.root)]),
+                command=[sys.executable, "-m", "pipelines.cli.reports_service", params.host,
+                         str(params.reports_port), *place]),
     ]  # fmt: skip

@@ -22,7 +22,12 @@ TOTAL: Dtype = pl.Int64
 _ARRIVAL = {
     "source": TEXT,
     "batch_id": TEXT,
+    "delivery": TEXT,
+    "delivered_at": MOMENT,
     "received_at": MOMENT,
+    "landed_at": MOMENT,
+    "known_at": MOMENT,
+    "known_by": TEXT,
     "record_hash": TEXT,
     "session_date": DAY,
     "ingest_date": DAY,
@@ -52,21 +57,24 @@ SILVER_BARS = TableContract(
     name="silver.bars",
     schema=_VERSION
     | dict.fromkeys(("open", "high", "low", "close", "volume", "dividend", "split"), NUMBER)
-    | {"price_basis": TEXT, "suspect": FLAG, "valid": FLAG}
+    | {"price_basis": TEXT, "suspect": FLAG, "valid": FLAG, "landed_at": MOMENT, "known_by": TEXT}
     | _ORIGIN,
-    key=("symbol", "session", "known_at"),
+    key=("source", "symbol", "session", "known_at"),
     partition_by="month",
 )
 SILVER_ACTIONS = TableContract(
     name="silver.actions",
     schema=_VERSION | {"kind": TEXT, "value": NUMBER, "valid": FLAG} | _ORIGIN,
-    key=("symbol", "session", "kind", "known_at"),
+    key=("source", "symbol", "session", "kind", "known_at"),
     partition_by="month",
 )
 SILVER_TEXT = TableContract(
     name="silver.text",
-    schema={"text_id": TEXT} | _VERSION | {"published_at": MOMENT, "text": TEXT, "origin": TEXT} | _ORIGIN,
-    key=("text_id", "symbol"),
+    schema={"text_id": TEXT}
+    | _VERSION
+    | {"published_at": MOMENT, "text": TEXT, "origin": TEXT, "landed_at": MOMENT, "known_by": TEXT}
+    | _ORIGIN,
+    key=("source", "text_id", "symbol"),
     partition_by="month",
 )
 SILVER_TEXT_SCORES = TableContract(
@@ -90,10 +98,36 @@ GOLD_FORECASTS = TableContract(
     schema={"symbol": TEXT, "session": DAY, "horizon": COUNT}
     | {"model_key": TEXT, "model_version": TEXT, "family": TEXT}
     | dict.fromkeys(("value", "rank", "q10", "q50", "q90"), NUMBER)
-    | {"universe": COUNT, "decision_at": MOMENT, "issued_at": MOMENT, "event_timestamp": MOMENT}
+    | {"universe": COUNT, "issue": TEXT, "input_digest": TEXT}
+    | {"cutoff_at": MOMENT, "decision_at": MOMENT, "issued_at": MOMENT, "event_timestamp": MOMENT}
     | {"in_sample": FLAG, "month": TEXT},
-    key=("symbol", "session", "horizon", "model_key"),
+    key=("symbol", "session", "horizon", "model_key", "issue"),
     partition_by="month",
+)
+OPS_DELIVERIES = TableContract(
+    name="ops.deliveries",
+    schema={"source": TEXT, "kind": TEXT, "delivery": TEXT, "name": TEXT}
+    | {"delivered_at": MOMENT, "size": TOTAL, "read_at": MOMENT, "outcome": TEXT, "judged_by": TEXT}
+    | dict.fromkeys(("records", "refused"), TOTAL)
+    | {"why": TEXT, "run_seq": TOTAL},
+    key=("source", "kind", "delivery", "run_seq"),
+)
+OPS_COVERAGE = TableContract(
+    name="ops.coverage",
+    schema={"source": TEXT, "kind": TEXT, "arrival": TEXT}
+    | {"after": MOMENT, "until": MOMENT, "known_at": MOMENT, "run_seq": TOTAL},
+    key=("source", "kind", "run_seq"),
+)
+OPS_POLLS = TableContract(
+    name="ops.polls",
+    schema={"source": TEXT, "kind": TEXT, "session": DAY, "polled_at": MOMENT}
+    | {"accepted": TOTAL, "needed": TOTAL, "complete": FLAG, "missing": TEXT, "run_seq": TOTAL},
+    key=("source", "kind", "session", "run_seq"),
+)
+OPS_ACCEPTANCES = TableContract(
+    name="ops.acceptances",
+    schema={"kind": TEXT, "source": TEXT, "session": DAY, "who": TEXT, "why": TEXT, "accepted_at": MOMENT},
+    key=("kind", "source", "session", "accepted_at"),
 )
 OPS_QUARANTINE = TableContract(
     name="ops.quarantine",
@@ -103,7 +137,7 @@ OPS_QUARANTINE = TableContract(
 )
 OPS_STAGE_RUNS = TableContract(
     name="ops.stage_runs",
-    schema={"run_id": TEXT, "stage": TEXT, "as_of": DAY, "window_start": DAY, "status": TEXT}
+    schema={"run_id": TEXT, "seq": TOTAL, "stage": TEXT, "as_of": DAY, "window_start": DAY, "status": TEXT}
     | {"started_at": MOMENT, "finished_at": MOMENT, "seconds": NUMBER}
     | dict.fromkeys(("rows_in", "rows_out", "rows_refused", "sessions_touched"), TOTAL)
     | {"inputs": TEXT, "outputs": TEXT, "definition": TEXT, "details": TEXT},
@@ -120,7 +154,8 @@ _FIXED = (
     BRONZE_BARS, BRONZE_TEXTS,
     SILVER_BARS, SILVER_ACTIONS, SILVER_TEXT, SILVER_TEXT_SCORES,
     GOLD_LABELS, GOLD_FORECASTS,
-    OPS_QUARANTINE, OPS_STAGE_RUNS, OPS_MODEL_LEDGER,
+    OPS_DELIVERIES, OPS_COVERAGE, OPS_POLLS, OPS_ACCEPTANCES, OPS_QUARANTINE,
+    OPS_STAGE_RUNS, OPS_MODEL_LEDGER,
 )  # fmt: skip
 _LAYERS = ("bronze", "silver", "gold", "ops")
 

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 
 from pipelines.base.table import TableContract
-from pipelines.tables.scope import sessions_condition
+from pipelines.tables.scope import range_condition, sessions_condition
 
 
 def instant_literal(moment: datetime) -> str:
@@ -82,26 +82,41 @@ def versions_of_sessions(contract: TableContract, columns: Sequence[str], sessio
     return rows_of(contract, columns, sessions_condition(sessions))
 
 
-def newest_sessions(contract: TableContract, entity: str, as_of: date, known_at: datetime) -> str:
-    """Return the query for each entity's newest session, not after `as_of`, of which a version is known."""
-    known = f"session <= date'{as_of}' and known_at <= {instant_literal(known_at)}"
+def newest_sessions(
+    contract: TableContract, entity: str, first: date, as_of: date, known_at: datetime
+) -> str:
+    """Return the query for each entity's newest session in ``first..as_of`` of which a version is known."""
+    known = f"{range_condition(first, as_of)} and known_at <= {instant_literal(known_at)}"
     return f"select {entity}, max(session) as session from {contract.alias} where {known} group by {entity}"
 
 
-def versions_of_newest_sessions(contract: TableContract, entity: str, as_of: date, known_at: datetime) -> str:
-    """Return the query for the versions, known at an instant, of what `newest_sessions` finds."""
-    newest = newest_sessions(contract, entity, as_of, known_at)
+def versions_of_newest_sessions(
+    contract: TableContract, entity: str, first: date, as_of: date, known_at: datetime
+) -> str:
+    """Return the query for the versions, known at an instant, of what `newest_sessions` finds.
+
+    Months are named on both sides, so that neither reads the partitions before `first`.
+    """
+    newest = newest_sessions(contract, entity, first, as_of, known_at)
     columns = ", ".join(f"v.{name}" for name in contract.columns)
     met = f"v.{entity} = n.{entity} and v.session = n.session"
-    return (
-        f"select {columns} from {contract.alias} as v join ({newest}) as n on {met} "
-        f"where v.known_at <= {instant_literal(known_at)}"
-    )
+    known = f"{range_condition(first, as_of)} and known_at <= {instant_literal(known_at)}"
+    versions = f"select {', '.join(contract.columns)} from {contract.alias} where {known}"
+    return f"select {columns} from ({versions}) as v join ({newest}) as n on {met}"
 
 
 def entities_of_sessions(contract: TableContract, entity: str, sessions: Sequence[date]) -> str:
     """Return the query for the entities that have a version of each of some sessions."""
     return distinct_values(contract, f"{entity}, session", sessions_condition(sessions))
+
+
+def count_known_by(contract: TableContract, known_by: str, known_at: datetime, where: str) -> str:
+    """Return the query for the versions known at an instant, ``rows``, and those by one thing, ``known``."""
+    return (
+        f"select count(*) as rows, count(case when {equals('known_by', known_by)} then 1 end) as known "
+        f"from {contract.alias} where ({where}) and known_by is not null "
+        f"and known_at <= {instant_literal(known_at)}"
+    )
 
 
 def rows_of(contract: TableContract, columns: Sequence[str], where: str) -> str:
@@ -119,6 +134,11 @@ def equals(column: str, text: str) -> str:
     return f"{column} = {text_literal(text)}"
 
 
+def of_session(session: date) -> str:
+    """Return the condition of the rows of one session, in a table that is not laid out by month."""
+    return f"session = {date_literal(session)}"
+
+
 def distinct(query: str) -> str:
     """Return the different rows of a query."""
     return f"select distinct * from ({query}) as repeated"
@@ -134,9 +154,9 @@ def count_rows(contract: TableContract, where: str = "true") -> str:
     return f"select count(*) as rows from {contract.alias} where {where}"
 
 
-def extent(contract: TableContract, column: str) -> str:
+def extent(contract: TableContract, column: str, where: str = "true") -> str:
     """Return the query for a column's smallest and largest value, as ``first`` and ``last``."""
-    return f"select min({column}) as first, max({column}) as last from {contract.alias}"
+    return f"select min({column}) as first, max({column}) as last from {contract.alias} where {where}"
 
 
 def size_and_extent(contract: TableContract, column: str) -> str:
@@ -170,48 +190,19 @@ def issued_forecasts(forecasts: TableContract, columns: Sequence[str], *, model_
     return rows_of(forecasts, columns, f"{where} and model_key = {text_literal(model_key)}")
 
 
-IS_BROKEN = "broken is not null"
-"""Of judged records: they break a rule of their contract."""
+def record_hash(columns: Sequence[str], *, stamped: bool) -> str:
+    """Return the expression for ``record_hash``: a digest of all that the feed said; null is not empty.
 
-
-def record_hash(columns: Sequence[str]) -> str:
-    """Return the expression for ``record_hash``: a digest of all that the feed said; null is not empty."""
-    parts = ", ".join(f"coalesce(`{name}`, '\\u0000')" for name in columns)
-    return f"sha2(concat_ws('\\u001f', {parts}), 256) as record_hash"
+    Where the stamp is no part of what a record says, it counts as null.
+    """
+    parts = [f"coalesce(`{name}`, '\\u0000')" for name in (*columns, *(["received_at"] if stamped else []))]
+    parts += [] if stamped else ["'\\u0000'"]
+    return f"sha2(concat_ws('\\u001f', {', '.join(parts)}), 256) as record_hash"
 
 
 def named(column: str, value: str) -> str:
     """Return the expression for a column of one text."""
     return f"{text_literal(value)} as {column}"
-
-
-def batch_facts(key: str) -> tuple[str, ...]:
-    """Return the expressions for rows, distinct keys, broken records, sessions and identity of a batch.
-
-    The identity is a digest of the *set* of records, whatever their order: count, extremes, and the sum of
-    a hash of each, in decimals because Spark's sum of longs would overflow.
-    """
-    return (
-        "count(*) as rows",
-        f"count(distinct {key}) as keys",
-        f"count_if({IS_BROKEN}) as broken",
-        "count(distinct session_date) as sessions",
-        "sha2(concat_ws(':', count(*), min(record_hash), max(record_hash), "
-        "cast(sum(cast(xxhash64(record_hash) as decimal(38, 0))) as string)), 256) as batch_id",
-    )
-
-
-def landed_by(source: str, scope: str) -> str:
-    """Return the condition of the bronze records of one source within a scope."""
-    return f"source = {text_literal(source)} and ({scope})"
-
-
-def arrived_between(after: datetime | None, until: datetime) -> str:
-    """Return the condition that a record arrived in ``(after, until]``, or has no date that can be read."""
-    arrived = f"received_at <= {instant_literal(until)}"
-    if after is not None:
-        arrived = f"received_at > {instant_literal(after)} and {arrived}"
-    return f"({arrived}) or session_date is null"
 
 
 def dated_between(first: date, last: date) -> str:
@@ -227,12 +218,6 @@ def dated_near(sessions: Sequence[date] | None, days: int) -> str:
     return f"session_date in ({', '.join(map(date_literal, near))})"
 
 
-def broken_rules(quarantine: TableContract, batch_id: str) -> str:
-    """Return the query for the rules that a batch broke, the most frequent first."""
-    refused = f"{quarantine.alias} where batch_id = {text_literal(batch_id)}"
-    return f"select rule from {refused} group by rule order by count(*) desc, rule"
-
-
 def valid_symbols(features: TableContract, session: date) -> str:
     """Return the query for the symbols that have a valid vector of a session."""
     return distinct_values(features, "symbol", f"session = {date_literal(session)} and valid")
@@ -246,11 +231,16 @@ def refusals_by_rule(quarantine: TableContract) -> str:
 
 
 def last_runs(stage_runs: TableContract, columns: Sequence[str]) -> str:
-    """Return the query for the last finished run of each stage, in the order in which they finished."""
+    """Return the query for the last finished run of each stage, in the order in which they were written.
+
+    Runs without a number are those of an earlier version: they come first, by the clock.
+    """
     wanted = ", ".join(columns)
-    place = "row_number() over (partition by stage order by finished_at desc, run_id desc) as place"
-    ranked = f"select {wanted}, {place} from {stage_runs.alias}"
-    return f"select {wanted} from ({ranked}) as ranked where place = 1 order by finished_at"
+    newest = "coalesce(seq, 0) desc, finished_at desc, run_id desc"
+    place = f"row_number() over (partition by stage order by {newest}) as place"
+    ranked = f"select {wanted}, coalesce(seq, 0) as number, {place} from {stage_runs.alias}"
+    last = f"select * from ({ranked}) as ranked where place = 1"
+    return f"select {wanted} from ({last}) as last_runs order by number, finished_at"
 
 
 def inputs_of_issue(stage_runs: TableContract, session: date, issued_at: datetime) -> str:
@@ -264,16 +254,18 @@ def inputs_of_issue(stage_runs: TableContract, session: date, issued_at: datetim
 
 
 def scored_texts(
-    texts: TableContract, scores: TableContract, columns: Sequence[str], *, model_version: str
+    texts: TableContract, scores: TableContract, columns: Sequence[str], *, model_version: str, where: str
 ) -> str:
     """Return the query for texts with their probabilities by one scorer, unscored ones left out.
+
+    `where` is a condition over the texts, called ``t``.
 
     Columns that both tables have are taken from the texts.
     """
     wanted = ", ".join(f"t.{name}" if name in texts.schema else f"s.{name}" for name in columns)
     return (
         f"select {wanted} from {texts.alias} as t join {scores.alias} as s on t.text_id = s.text_id "
-        f"where s.model_version = {text_literal(model_version)}"
+        f"where s.model_version = {text_literal(model_version)} and {where}"
     )
 
 

@@ -19,7 +19,7 @@ class SessionGrid:
     Attributes
     ----------
     frame : polars.DataFrame
-        `session`, `event_timestamp` (close, UTC), `decision_at` (UTC) and `position` (index in the
+        `session`, `event_timestamp` (close, UTC), `cutoff_at` (UTC) and `position` (index in the
         exchange's calendar), consecutive and ascending.
     touched : sequence of date or None
         Sessions whose rows are wanted; None for all.
@@ -33,7 +33,7 @@ class SessionGrid:
         cls, calendar: SessionCalendar, first: date, last: date, *, touched: Sequence[date] | None = None
     ) -> Self:
         """Return the sessions of a calendar from `first` to `last`, both included."""
-        frame = calendar.frame(first, last)
+        frame = calendar.frame(first, last).drop("decision_at")
         start = calendar.position(frame["session"][0]) if frame.height else 0
         position = pl.int_range(start, start + pl.len(), dtype=pl.Int64).alias("position")
         return cls(frame=frame.with_columns(position), touched=touched)

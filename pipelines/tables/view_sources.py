@@ -1,4 +1,7 @@
-"""The rows that feature views are built from: one named query a `FeatureView.source`."""
+"""The rows that feature views are built from: one named query a `FeatureView.source`.
+
+Any number of feeds stand beside one another in silver; what is built rests on the primary ones alone.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,24 @@ from collections.abc import Callable
 from features.views import FeatureView
 from pipelines.base.table import TableContract
 from pipelines.tables.contracts import SILVER_BARS, SILVER_TEXT, SILVER_TEXT_SCORES
-from pipelines.tables.queries import rows_of, scored_texts
+from pipelines.tables.queries import equals, rows_of, scored_texts
 
-_SOURCES: dict[str, tuple[tuple[TableContract, ...], Callable[[FeatureView, str], str]]] = {
-    "bars": ((SILVER_BARS,), lambda view, _scorer: rows_of(SILVER_BARS, view.source_columns, "true")),
+Build = Callable[[FeatureView, str, str | None, str], str]
+"""From a view, the primary sources of bars and texts and the scorer's version to the query."""
+
+_SOURCES: dict[str, tuple[tuple[TableContract, ...], Build]] = {
+    "bars": (
+        (SILVER_BARS,),
+        lambda view, bars, _texts, _scorer: rows_of(SILVER_BARS, view.source_columns, primary_bars(bars)),
+    ),
     "scored_texts": (
         (SILVER_TEXT, SILVER_TEXT_SCORES),
-        lambda view, scorer: scored_texts(
-            SILVER_TEXT, SILVER_TEXT_SCORES, view.source_columns, model_version=scorer
+        lambda view, _bars, texts, scorer: scored_texts(
+            SILVER_TEXT,
+            SILVER_TEXT_SCORES,
+            view.source_columns,
+            model_version=scorer,
+            where="false" if texts is None else f"t.{equals('source', texts)}",
         ),
     ),
 }
@@ -34,13 +47,20 @@ def tables_of(view: FeatureView) -> tuple[TableContract, ...]:
     return _SOURCES[view.source][0]
 
 
-def source_query(view: FeatureView, *, scorer: str) -> str:
+def primary_bars(source: str) -> str:
+    """Return the condition of the rows of `silver.bars` that the platform's own tables are built from."""
+    return equals("source", source)
+
+
+def source_query(view: FeatureView, *, bars: str, texts: str | None, scorer: str) -> str:
     """Return the query for all versions of a view's source rows: its `source_columns`.
 
     Parameters
     ----------
+    bars, texts : str
+        Names of the primary sources; rows of others are left out. None where there are no texts.
     scorer : str
         Version of the text scorer in use; texts that it has not scored yet are left out.
     """
     tables_of(view)
-    return _SOURCES[view.source][1](view, scorer)
+    return _SOURCES[view.source][1](view, bars, texts, scorer)

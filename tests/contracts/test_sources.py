@@ -12,11 +12,10 @@ import polars as pl
 import pytest
 
 from features.sessions import SessionCalendar
-from pipelines.io.frames import collect_rows
 from pipelines.io.lake import Lake
 from pipelines.io.sources import BAR_COLUMNS, TEXT_COLUMNS, ReadRequest, Source, build_source
 from pipelines.io.sources.params import SimulatedSourceParams
-from tests.pipelines.io.sources.requests import files_at
+from tests.pipelines.io.sources.requests import collected, files_at, records_of
 from tests.simulation.markets import small_market
 
 COLUMNS = {"bars": BAR_COLUMNS, "texts": TEXT_COLUMNS}
@@ -50,22 +49,15 @@ def source(request: pytest.FixtureRequest, tmp_path: Path, lake: Lake) -> Source
 
 
 def request_between(first: date, last: date) -> ReadRequest:
+    """Return the window from the open before `first` to the morning after `last`."""
     calendar = SessionCalendar("XNYS")
-    return ReadRequest(
-        first_session=first,
-        last_session=last,
-        received_after=calendar.decision_at(calendar.shift(first, -1)),
-        received_until=calendar.decision_at(last),
-    )
+    before = calendar.decision_at(calendar.shift(first, -1))
+    return ReadRequest(after=before, until=calendar.decision_at(last))
 
 
-def rows(source: Source, request: ReadRequest) -> tuple[list[tuple], list[tuple]]:
-    found = []
-    for kind in COLUMNS:
-        sent = source.read(kind, request)
-        assert sent is not None
-        found.append(sorted((tuple(row.values()) for row in collect_rows(sent)), key=str))
-    return tuple(found)
+def rows(source: Source, lake: Lake, request: ReadRequest, *, without: str = "") -> list[list[tuple]]:
+    sent = [records_of(source, lake, kind, request) for kind in COLUMNS]
+    return [sorted(one.drop(without, strict=False).rows(), key=str) for one in sent]
 
 
 def test_it_declares_what_it_is(source: Source):
@@ -77,60 +69,76 @@ def test_it_declares_what_it_is(source: Source):
     for kind, provision in source.provides.items():
         assert SessionCalendar(provision.calendar).is_session(FIRST)
         assert ZoneInfo(provision.timezone)
-        assert source.delivers_received_at(kind) is (source.name == "simulated")
-
-
-def test_what_a_source_does_not_provide_is_nothing(source: Source):
-    assert source.read("quotes", request_between(FIRST, LAST)) is None
+        assert provision.stamps_from is None
+        assert source.arrival(kind) == {"simulated": "column", "vendor": "none"}[source.name]
 
 
 def test_everything_is_text_in_contract_order(source: Source, lake: Lake):
-    for kind, columns in COLUMNS.items():
-        sent = source.read(kind, request_between(FIRST, LAST))
-        assert sent is not None
-        assert tuple(sent.columns) == columns
-        here = sent if isinstance(sent, pl.DataFrame) else lake.collect(sent)
-        assert set(here.dtypes) == {pl.String}
-
-
-def test_reading_again_gives_the_same_rows(source: Source):
     request = request_between(FIRST, LAST)
-    assert rows(source, request) == rows(source, request)
+    for kind, columns in COLUMNS.items():
+        deliveries = source.list_deliveries(kind, request)
+        for listed in (deliveries, []):
+            sent = collected(source.read(kind, listed, request), lake)
+            assert sent.schema == dict.fromkeys((*columns, "delivery"), pl.String)
+            assert set(sent["delivery"]) == {delivery.id for delivery in listed}
 
 
-def test_day_by_day_gives_what_the_bulk_gives(source: Source):
+def test_deliveries_are_told_apart_and_stand_in_order(source: Source):
+    request = request_between(FIRST, LAST)
+    listed = [one for kind in COLUMNS for one in source.list_deliveries(kind, request)]
+    assert len({one.id for one in listed}) == len(listed) == 2
+    assert all(one.at.tzinfo is not None for one in listed)
+    assert listed == [one for kind in COLUMNS for one in source.list_deliveries(kind, request)]
+
+
+def test_reading_again_gives_the_same_rows(source: Source, lake: Lake):
+    request = request_between(FIRST, LAST)
+    first = rows(source, lake, request)
+    assert all(first)
+    assert rows(source, lake, request) == first
+
+
+@pytest.fixture
+def windowed(tmp_path: Path, lake: Lake) -> Source:
+    """A source that is asked by window."""
+    return simulated(tmp_path, lake)
+
+
+def test_day_by_day_gives_what_the_bulk_gives(windowed: Source, lake: Lake):
     days = SessionCalendar("XNYS").sessions(FIRST, LAST)
-    bulk = rows(source, request_between(FIRST, LAST))
-    daily = [rows(source, request_between(day, day)) for day in days]
+    bulk = rows(windowed, lake, request_between(FIRST, LAST), without="delivery")
+    daily = [rows(windowed, lake, request_between(day, day), without="delivery") for day in days]
     for kind in (0, 1):
         assert bulk[kind]
         assert sorted((row for part in daily for row in part[kind]), key=str) == bulk[kind]
 
 
-def test_a_window_of_another_time_holds_nothing(source: Source):
-    bars, texts = rows(source, request_between(date(2021, 3, 1), date(2021, 3, 2)))
-    assert (bars, texts) == ([], [])
+def test_what_arrives_after_the_window_is_not_there_yet(windowed: Source, lake: Lake):
+    request = ReadRequest(
+        after=datetime(2023, 3, 1, tzinfo=UTC), until=datetime(2023, 3, 1, 21, 25, tzinfo=UTC)
+    )
+    bars = records_of(windowed, lake, "bars", request)
+    assert bars.height > 0
+    assert bars["received_at"].max() <= "2023-03-01T21:25:00.000000Z"
+    assert windowed.list_deliveries("bars", request)[0].at == request.until
+
+
+def test_a_window_of_another_time_holds_nothing(windowed: Source, lake: Lake):
+    assert rows(windowed, lake, request_between(date(2021, 3, 1), date(2021, 3, 2))) == [[], []]
+
+
+def test_files_are_given_whole_whatever_the_window(tmp_path: Path, lake: Lake):
+    source = files(tmp_path, lake)
+    long_ago = request_between(date(2021, 3, 1), date(2021, 3, 2))
+    assert rows(source, lake, long_ago) == rows(source, lake, request_between(FIRST, LAST))
 
 
 def test_an_instant_without_a_zone_is_refused():
-    with pytest.raises(
-        ValueError, match=r"received_until=.* has no time zone; give an aware datetime in UTC"
-    ):
-        ReadRequest(
-            first_session=FIRST,
-            last_session=LAST,
-            received_after=None,
-            received_until=datetime(2023, 3, 9),  # noqa: DTZ001
-        )
+    with pytest.raises(ValueError, match=r"until=.* has no time zone; give an aware datetime in UTC"):
+        ReadRequest(after=datetime(2023, 3, 8, tzinfo=UTC), until=datetime(2023, 3, 9))  # noqa: DTZ001
 
 
-def test_a_window_that_ends_before_it_starts_is_refused():
-    with pytest.raises(
-        ValueError, match="first_session=2023-03-08 must not be after last_session=2023-03-01"
-    ):
-        ReadRequest(
-            first_session=LAST,
-            last_session=FIRST,
-            received_after=None,
-            received_until=datetime(2023, 3, 9, tzinfo=UTC),
-        )
+def test_an_empty_window_is_refused():
+    instant = datetime(2023, 3, 9, tzinfo=UTC)
+    with pytest.raises(ValueError, match=r"after=2023-03-09 .* must be before until=2023-03-09"):
+        ReadRequest(after=instant, until=instant)

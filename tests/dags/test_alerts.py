@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from dags.lib.alerts import on_failure, on_late, post_alert
+from dags.lib.stage_outcome import post_notices
+from tests.dags.receiver import Receiver
 
 FAILED = {
     "ti": SimpleNamespace(
@@ -29,44 +27,6 @@ LATE = {
     },
     "deadline": {"id": "1", "deadline_time": "2026-11-11 05:00:00+00:00"},
 }
-
-
-class Receiver(HTTPServer):
-    """Keeps what it was sent and answers with `status`."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Take)
-        self.messages: list[dict[str, Any]] = []
-        self.status = 200
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/hook"
-
-
-class Take(BaseHTTPRequestHandler):
-    server: Receiver
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.messages.append(json.loads(body))
-        self.send_response(self.server.status)
-        self.end_headers()
-
-    def log_message(self, *words: object) -> None:
-        pass
-
-
-@pytest.fixture
-def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
-    server = Receiver()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    monkeypatch.setenv("BELLWETHER_WEBHOOK_URL", server.address)
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 def test_a_failure_names_task_session_error_and_log(receiver: Receiver) -> None:
@@ -117,3 +77,36 @@ def test_another_scheme_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BELLWETHER_WEBHOOK_URL", "file:///etc/passwd")
     with pytest.raises(OSError, match="must be an http:// or https:// address"):
         post_alert({"kind": "late"})
+
+
+SPOKE = {
+    "stages": [
+        {"stage": "ingest", "details": {"alerts": ["bars of 2026-11-10 came twice", "texts are late"]}},
+        {"stage": "curate", "details": {}},
+    ]
+}
+
+
+def test_what_stages_want_read_is_posted_text_by_text(receiver: Receiver, context: dict[str, Any]) -> None:
+    post_notices(SPOKE, context)
+    assert [message["text"] for message in receiver.messages] == [
+        "ingest_daily.ingest: bars of 2026-11-10 came twice",
+        "ingest_daily.ingest: texts are late",
+    ]
+    assert receiver.messages[0] == {
+        "kind": "notice",
+        "text": "ingest_daily.ingest: bars of 2026-11-10 came twice",
+        "dag_id": "ingest_daily",
+        "task_id": "ingest",
+        "run_id": "r1",
+        "partition_key": "2026-11-10",
+    }
+
+
+def test_a_notice_that_is_not_taken_fails_nothing(
+    receiver: Receiver, context: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    receiver.status = 500
+    post_notices(SPOKE, context)
+    assert "texts are late" in caplog.text
+    assert "The notice could not be posted: HTTP Error 500" in caplog.text

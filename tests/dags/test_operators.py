@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +19,7 @@ from airflow.sdk.exceptions import (
 from dags.lib.dags_file import ROOT
 from dags.lib.operators import StageOperator, promotion, stage, start_dag
 from dags.lib.spec import DagSpec, load_spec
+from tests.dags.receiver import Receiver
 
 SILVER = Asset("silver")
 REPORT = '{"stage": "curate", "as_of": "2026-11-10", "details": {"link": "reports/2026-11-10/index.html"}}'
@@ -85,16 +87,52 @@ def test_a_killed_command_is_tried_again(context: dict[str, Any]) -> None:
     assert raised.type is AirflowException
 
 
-def test_nothing_to_do_on_a_later_try_still_emits(context: dict[str, Any]) -> None:
-    context["ti"].try_number = 2
-    task = operator(f"echo '{REPORT}'; exit 99", asset=SILVER)
-    assert task.execute(context)["stage"] == "curate"
-
-
-def test_nothing_to_do_on_a_later_try_without_an_asset_skips(context: dict[str, Any]) -> None:
-    context["ti"].try_number = 2
+@pytest.mark.parametrize("try_number", [1, 2])
+@pytest.mark.parametrize("asset", [SILVER, None], ids=["emits", "does not"])
+def test_nothing_to_do_skips_on_every_try(
+    context: dict[str, Any], try_number: int, asset: Asset | None
+) -> None:
+    context["ti"].try_number = try_number
     with pytest.raises(AirflowSkipException, match="Nothing to do"):
-        operator("exit 99").execute(context)
+        operator(f"echo '{REPORT}'; exit 99", asset=asset).execute(context)
+
+
+@pytest.mark.parametrize("try_number", [1, 2])
+def test_an_outcome_that_stands_emits_on_every_try(context: dict[str, Any], try_number: int) -> None:
+    context["ti"].try_number, context["dag_run"].partition_key = try_number, None
+    stood = '{"stage": "curate", "status": "unchanged", "as_of": "2026-11-10"}'
+    operator(f"echo '{stood}'", asset=SILVER).execute(context)
+    assert context["outlet_events"] == {SILVER: {"2026-11-10"}}
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        (65, "Exit 65, bad data: 3 of 30 symbols"),
+        (75, "Exit 75, transient: 3 of 30 symbols"),
+        (99, r"Nothing to do \(exit 99\): 3 of 30 symbols"),
+    ],
+)
+def test_a_failure_names_the_reason_of_the_report(context: dict[str, Any], code: int, message: str) -> None:
+    said = '{"stage": "run", "stages": [{"stage": "ingest", "details": {"why": "3 of 30 symbols"}}]}'
+    with pytest.raises(AirflowException, match=message):
+        operator(f"echo '{said}'; exit {code}").execute(context)
+
+
+@pytest.mark.parametrize("output", ["killed", "[1, 2]", ""])
+def test_a_failure_without_a_report_is_no_other_failure(context: dict[str, Any], output: str) -> None:
+    with pytest.raises(AirflowException, match="Exit 75, transient: the log says what happened"):
+        operator(f"echo '{output}'; exit 75").execute(context)
+
+
+@pytest.mark.parametrize("code", [0, 65, 75, 99])
+def test_what_a_stage_wants_read_is_posted_however_it_ends(
+    context: dict[str, Any], receiver: Receiver, code: int
+) -> None:
+    said = '{"stage": "ingest", "details": {"alerts": ["texts are late"]}}'
+    with suppress(AirflowException):
+        operator(f"echo '{said}'; exit {code}").execute(context)
+    assert [message["text"] for message in receiver.messages] == ["ingest_daily.ingest: texts are late"]
 
 
 def test_a_keyed_run_leaves_the_key_to_airflow(context: dict[str, Any]) -> None:

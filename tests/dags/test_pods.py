@@ -17,6 +17,7 @@ from kubernetes.client import models as k8s
 from dags.lib.dags_file import ROOT
 from dags.lib.operators import stage
 from dags.lib.spec import load_spec
+from tests.dags.receiver import Receiver
 
 BASE = yaml.safe_load((ROOT / "conf/dags.yaml").read_text(encoding="utf-8"))
 
@@ -64,10 +65,10 @@ def test_the_home_is_mounted_and_resources_are_bounded(pod: Any) -> None:
 @pytest.mark.parametrize(
     ("code", "error", "message"),
     [
-        (65, AirflowFailException, "Exit 65, bad data"),
+        (65, AirflowFailException, "Exit 65, bad data: 3 of 30 symbols"),
         (78, AirflowFailException, "Exit 78, bad settings"),
-        (75, AirflowException, "returned a failure"),
-        (99, AirflowSkipException, "returned exit code 99"),
+        (75, AirflowException, "Exit 75, transient: 3 of 30 symbols"),
+        (99, AirflowSkipException, "Nothing to do"),
     ],
 )
 def test_exit_codes(
@@ -82,19 +83,28 @@ def test_exit_codes(
         monkeypatch.setattr(pod, name, lambda *_, **__: None)
     monkeypatch.setattr(pod, "is_istio_enabled", lambda _: False)
     monkeypatch.setattr(pod, "_push_xcom_with_fan_out", lambda *_: None, raising=False)
+    pod.report = {"stage": "ingest", "details": {"why": "3 of 30 symbols"}}
     with pytest.raises(error, match=message) as raised:
         pod.cleanup(ended_pod(code), ended_pod(code), None, {"ti": SimpleNamespace()})
     assert raised.type is error
 
 
-def test_nothing_to_do_on_a_later_try_still_emits(
-    pod: Any, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("try_number", [1, 2])
+def test_a_pod_that_has_nothing_to_do_skips_on_every_try_and_says_what_it_wants_read(
+    pod: Any,
+    context: dict[str, Any],
+    receiver: Receiver,
+    try_number: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def skip(self: Any, context: Any) -> None:
+        self.extract_xcom(pod=None)
         raise AirflowSkipException("Pod returned exit code 99")
 
+    said = {"stage": "ingest", "details": {"alerts": ["texts are late"]}}
+    monkeypatch.setattr(KubernetesPodOperator, "extract_xcom", lambda *_, **__: said)
     monkeypatch.setattr(KubernetesPodOperator, "execute", skip)
+    context["ti"].try_number = try_number
     with pytest.raises(AirflowSkipException, match="exit code 99"):
         pod.execute(context)
-    context["ti"].try_number = 2
-    assert pod.execute(context) == {}
+    assert [message["text"] for message in receiver.messages] == ["ingest_daily.ingest: texts are late"]

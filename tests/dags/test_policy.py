@@ -7,6 +7,7 @@ import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -14,7 +15,7 @@ from airflow.sdk import DAG
 
 from dags.lib.alerts import on_failure, on_late
 from dags.lib.dags_file import ROOT
-from dags.lib.spec import STAGES
+from dags.lib.spec import STAGES, load_spec
 
 FILES = sorted(path for path in (ROOT / "dags").glob("*.py") if path.stem != "__init__")
 HEAVY = (
@@ -30,6 +31,8 @@ HEAVY = (
     "kubernetes",
 )
 OWN = {"pipelines", "features", "models", "simulation", "serving", "feature_repo"}
+ZONES = {"XNYS": "America/New_York"}
+"""Zones of the exchanges whose calendar may be the default: this environment has no calendars."""
 CONTROL_TASKS = {"start_train_weekly", "approve"}
 DAILY_CHAIN = {
     "ingest_daily": ("silver", ["ingest_to_curate"]),
@@ -100,6 +103,27 @@ class TestEveryDag:
     def test_tasks_are_named_after_stages(self, dags: dict[str, DAG], name: str) -> None:
         for task in dags[name].tasks:
             assert task.task_id in CONTROL_TASKS or set(task.task_id.split("_to_")) <= set(STAGES)
+
+
+def settings(section: str) -> dict[str, Any]:
+    text = (ROOT / "conf" / "base" / f"{section}.yaml").read_text(encoding="utf-8")
+    return dict(yaml.safe_load(text)[section])
+
+
+def test_the_evening_starts_at_the_cut_every_day() -> None:
+    """A run that starts before the cut would wait for it, one that starts later is later than it need be."""
+    calendar = settings("calendar")
+    hour, minute = map(int, calendar["cutoff_local"].split(":"))
+    schedule = load_spec("ingest_daily").schedule
+    assert schedule["cron"] == f"{minute} {hour} * * *"
+    assert schedule["timezone"] == ZONES[calendar["name"]]
+
+
+def test_late_bars_are_asked_for_until_they_count_as_missing() -> None:
+    spec = load_spec("ingest_daily")
+    assert not spec.retry_exponential_backoff
+    tried = timedelta(seconds=spec.retries * spec.retry_delay_seconds)
+    assert tried >= timedelta(minutes=settings("completeness")["grace_minutes"])
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

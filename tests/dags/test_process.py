@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import select
 import threading
 from pathlib import Path
 
@@ -10,11 +11,15 @@ from dags.lib.process import StageProcess
 
 
 def ended(pid: int) -> bool:
+    """Wait up to 30 s for a process's end: a signal that was sent is not yet a process that ended."""
     try:
-        os.kill(pid, 0)
+        handle = os.pidfd_open(pid)
     except ProcessLookupError:
         return True
-    return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z"
+    try:
+        return bool(select.select([handle], [], [], 30)[0])
+    finally:
+        os.close(handle)
 
 
 def start(script: str, fifo: Path) -> tuple[StageProcess, list[int]]:
@@ -30,7 +35,7 @@ def test_kill_ends_the_command_and_its_children(tmp_path: Path, trap: str) -> No
     waiter = threading.Thread(target=process.wait)
     waiter.start()
     process.kill()
-    waiter.join(timeout=5)
+    waiter.join(timeout=30)
     assert not waiter.is_alive()
     assert all(ended(pid) for pid in pids)
 

@@ -25,7 +25,7 @@ def write(path: Path, **changes: Any) -> None:
 def test_the_daily_root_runs_by_session() -> None:
     schedule = load_spec("ingest_daily").dag_kwargs["schedule"]
     assert isinstance(schedule, CronPartitionTimetable)
-    assert (schedule.expression, schedule.key_format) == ("0 22 * * 1-5", "%Y-%m-%d")
+    assert (schedule.expression, schedule.key_format) == ("0 22 * * *", "%Y-%m-%d")
     assert schedule.run_immediately == timedelta(0)
 
 
@@ -41,6 +41,14 @@ def test_training_runs_by_a_plain_clock_because_another_dag_may_start_it() -> No
 
 def test_history_is_started_by_hand_only() -> None:
     assert load_spec("load_history").dag_kwargs["schedule"] is None
+
+
+def test_ingest_asks_again_at_even_intervals_others_less_and_less_often() -> None:
+    ingest, others = (
+        load_spec(name).dag_kwargs["default_args"] for name in ("ingest_daily", "forecast_daily")
+    )
+    assert (ingest["retries"], ingest["retry_delay"]) == (5, timedelta(minutes=5))
+    assert (ingest["retry_exponential_backoff"], others["retry_exponential_backoff"]) == (False, True)
 
 
 def test_a_dag_overrides_the_defaults() -> None:

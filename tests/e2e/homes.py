@@ -35,6 +35,7 @@ MARKET = (
     "sources.simulated.faults.corrections=0.03",
     "sources.simulated.faults.late_arrivals=0.02",
     "ingest.max_refused_share=0.9",
+    "completeness.min_universe_share=0.4",
 )
 FIRST = date(2023, 1, 3)
 NOW = datetime(2024, 6, 3, 12, tzinfo=UTC)
@@ -61,7 +62,7 @@ def run_days(
 
 def load(context: Context, last: date, stages: Sequence[str] = BUILD) -> list[StageReport]:
     """Load the market from its first session to `last` in one go."""
-    return [run_stage(context, stage, SessionRange(start=FIRST, end=last)) for stage in stages]
+    return [run_stage(context, stage, SessionRange(start=FIRST, end=last, history=True)) for stage in stages]
 
 
 def business_rows(context: Context, tables: Sequence[TableContract] = COMPARED) -> dict[str, pl.DataFrame]:

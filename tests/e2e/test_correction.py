@@ -62,7 +62,7 @@ def opened(folder: Path, clock: Callable[[], datetime]) -> Context:
 
 def run(context: Context) -> None:
     for stage in STAGES:
-        run_stage(context, stage, SessionRange(start=SESSIONS[0], end=LAST))
+        run_stage(context, stage, SessionRange(start=SESSIONS[0], end=LAST, history=True))
 
 
 def rows_of(context: Context, table: object) -> pl.DataFrame:

@@ -69,7 +69,7 @@ def show_everything(context: Context) -> list[pl.DataFrame]:
 
 
 def show_as_known(context: Context) -> list[pl.DataFrame]:
-    known_at = context.calendar.decision_at(TRAINED)
+    known_at = context.calendar.cutoff_at(TRAINED)
     bitemporal = [
         contract.name for contract in all_tables() if {"known_at", "session"} <= set(contract.schema)
     ]
@@ -100,7 +100,7 @@ def scored_universe(context: Context) -> pl.DataFrame:
     names = load_champion(context, entry).lineage.feature_names
     calendar = context.calendar.frame(TRAINED, FORECAST)
     plan = plan_history(calendar["session"].to_list(), calendar, 1)
-    rows = read_features(context, plan, names, at="decision_at")
+    rows = read_features(context, plan, names, at="cutoff_at")
     return rows if isinstance(rows, pl.DataFrame) else context.lake.collect(rows)
 
 

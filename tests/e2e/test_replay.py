@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
@@ -45,7 +46,7 @@ def test_the_market_is_faulty_enough_to_mean_something(bulk: Context) -> None:
 def test_loading_again_touches_nothing(bulk: Context) -> None:
     before = bulk.lake.versions([SILVER_BARS, GOLD_FEATURES_DAILY, GOLD_LABELS])
     reports = load(bulk, bulk.calendar.shift(FIRST, HISTORY + REPLAYED))
-    assert [report.status for report in reports] == ["nothing_to_do"] * 4
+    assert [report.status for report in reports] == ["unchanged"] * 4
     assert [report.sessions_touched for report in reports] == [0] * 4
     assert bulk.lake.versions([SILVER_BARS, GOLD_FEATURES_DAILY, GOLD_LABELS]) == before
 
@@ -60,11 +61,12 @@ def test_days_replayed_out_of_order_end_in_the_same_rows(bulk: Context, tmp_path
     for context in (bulk, replayed):
         run_days(context, [last[3]], stages=["materialize"])
     online = online_rows(bulk)
-    assert set(online["features_daily"]["symbol"]) == set(business_rows(bulk)["silver.bars"]["symbol"])
+    listed = business_rows(bulk)["silver.bars"].filter(pl.col("session") > last[3] - timedelta(days=5))
+    assert set(online["features_daily"]["symbol"]) == set(listed["symbol"])
     assert_same_rows(online, online_rows(replayed))
 
 
-def test_every_feature_was_known_when_its_decision_fell(bulk: Context) -> None:
+def test_every_feature_was_known_after_its_close(bulk: Context) -> None:
     features = business_rows(bulk, [GOLD_FEATURES_DAILY])["gold.features_daily"]
     first = features.sort("known_at").unique(["symbol", "session"], keep="first")
     assert first.filter(pl.col("known_at") <= pl.col("event_timestamp")).is_empty()

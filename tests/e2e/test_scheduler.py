@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import re
-import socket
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -14,15 +11,11 @@ import httpx
 import psutil
 import pytest
 
-from pipelines.app.settings import load_settings
-from pipelines.base.home import Home
-from pipelines.base.project import PROJECT_ROOT
-from pipelines.cli.stack_commands import end_like_an_interrupt
-from pipelines.stack.airflow_api import AirflowApi, DagRun
-from pipelines.stack.airflow_home import USER, read_password
-from pipelines.stack.lifecycle import Stack, read_stack, start_stack, stop_stack
-from pipelines.stack.params import ServicesParams
+from pipelines.stack.airflow_api import DagRun
+from pipelines.stack.airflow_home import read_password
+from pipelines.stack.lifecycle import read_stack, start_stack, stop_stack
 from pipelines.stack.processes import STACK_VARIABLE
+from tests.e2e.stacks import SECONDS, Running, running_stack
 
 pytestmark = pytest.mark.scheduler
 
@@ -40,59 +33,12 @@ SMALL = (
     "models.xgboost.max_rounds=20",
 )
 CHAIN = ("ingest_daily", "features_daily", "forecast_daily", "monitor_daily")
-SECONDS = 1800.0
-
-
-@dataclass(frozen=True)
-class Running:
-    """A started stack and a client of its Airflow."""
-
-    params: ServicesParams
-    home: Home
-    arguments: list[str]
-    stack: Stack
-    api: AirflowApi
-
-    def states(self, run: DagRun) -> dict[str, str]:
-        return {task["task_id"]: task["state"] for task in self.api.tasks(run)}
-
-
-def free_ports(count: int) -> list[int]:
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    settings, _ = load_settings(overrides=SMALL)
-    names = list(settings.services.ports())
-    ports = dict(zip(names, free_ports(len(names)), strict=True))
-    params = replace(settings.services, **ports, start_timeout_seconds=900.0)
-    home = Home(tmp_path_factory.mktemp("home"))
-    monkeypatch = pytest.MonkeyPatch()
-    monkeypatch.setenv("BELLWETHER_DAGS", str(without_ticks(tmp_path_factory.mktemp("settings"))))
-    arguments = [part for pair in SMALL for part in ("--set", pair)]
-    end_like_an_interrupt()
-    try:
-        stack = start_stack(params, home, arguments)
-        password, _ = read_password(home.airflow)
-        api = AirflowApi(params.address("airflow_port"), USER, password, 60.0)
-        yield Running(params, home, arguments, stack, api)
-    finally:
-        stop_stack(params, home)
-        monkeypatch.undo()
-
-
-def without_ticks(folder: Path) -> Path:
-    """Write the DAGs' settings with clocks that strike on 29 February alone: tests start every run."""
-    text = (PROJECT_ROOT / "conf/dags.yaml").read_text(encoding="utf-8")
-    still, clocks = re.subn(r'cron: "[^"]+"', 'cron: "0 0 29 2 *"', text)
-    assert clocks
-    (folder / "dags.yaml").write_text(still, encoding="utf-8")
-    return folder / "dags.yaml"
+    with running_stack(tmp_path_factory.mktemp("scheduler"), SMALL) as stack:
+        yield stack
 
 
 @pytest.fixture(scope="module")

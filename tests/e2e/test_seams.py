@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -161,10 +161,10 @@ def after(before: Before) -> Iterator[After]:
 
 def test_a_feature_outside_its_set_leaves_the_champion_as_it_was(before: Before, after: After) -> None:
     assert after.repeated["train"].details["model_key"] == before.champion.lineage.model_key
-    assert after.repeated["train"].status == "nothing_to_do"
+    assert after.repeated["train"].status == "unchanged"
     assert after.core.lineage == before.champion.lineage
     assert after.core_manifest == before.manifest
-    assert after.repeated["package"].status == "nothing_to_do"
+    assert after.repeated["package"].status == "unchanged"
     again = read_frame(after.context, AS_OF, 1, before.champion.lineage.feature_names)
     assert again.equals(before.frame)
 
@@ -216,9 +216,10 @@ def test_feast_serves_the_added_view(after: After) -> None:
     context = after.context
     store = FeastOnlineStore(context.settings.feature_store, context.home.feast)
     online = store.read_view("features_range", symbols_of(context)).sort("symbol")
-    table, decided = feature_table(TOY_VIEW), CALENDAR.decision_at(AS_OF)
+    table, cut = feature_table(TOY_VIEW), CALENDAR.cutoff_at(AS_OF)
     gold = context.lake.collect_query(f"select * from {table.alias}", table)
-    known = gold.filter((pl.col("session") <= AS_OF) & (pl.col("known_at") <= decided))
+    within_ttl = pl.col("session").is_between(AS_OF - timedelta(days=4), AS_OF)
+    known = gold.filter(within_ttl & (pl.col("known_at") <= cut))
     newest = known.sort("session", "known_at").group_by("symbol", maintain_order=True).last().sort("symbol")
     assert online.height > 3
     assert online.equals(newest.select(online.columns))

@@ -48,13 +48,13 @@ def make_market(
         {
             "symbol": np.tile([f"S{k:03d}" for k in range(symbols)], sessions),
             "session": np.repeat(np.array([days[k] for k in first], dtype="datetime64[D]"), symbols),
-            "decision_at": np.repeat(decided, symbols),
+            "cutoff_at": np.repeat(decided, symbols),
             "label_end": np.repeat(ended, symbols),
             "label": label.ravel(),
             "oracle": score[first].ravel(),
         }
     ).with_columns(
-        pl.col("session").cast(pl.Date), pl.col("decision_at", "label_end").dt.replace_time_zone("UTC")
+        pl.col("session").cast(pl.Date), pl.col("cutoff_at", "label_end").dt.replace_time_zone("UTC")
     )
     blocks = {}
     for name, values in features.items():

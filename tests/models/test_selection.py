@@ -91,7 +91,7 @@ def test_that_an_unknown_name_is_refused() -> None:
 def test_that_comparable_sessions_follow_both_models_and_the_embargo() -> None:
     days = weekdays(10)
     decided = [datetime.combine(day, time(22), UTC) for day in days]
-    spine = pl.DataFrame({"session": days * 2, "decision_at": decided * 2})
+    spine = pl.DataFrame({"session": days * 2, "cutoff_at": decided * 2})
     ends = [decided[1] - timedelta(hours=1), decided[4] - timedelta(hours=1)]
     assert comparable_sessions(spine, ends, embargo_sessions=0) == days[4:]
     assert comparable_sessions(spine, ends, embargo_sessions=2) == days[6:]

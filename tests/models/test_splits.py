@@ -27,7 +27,7 @@ def make_frame(sessions: int, horizon: int = 2) -> pl.DataFrame:
         {
             "symbol": ["A"] * sessions,
             "session": days[:sessions],
-            "decision_at": [datetime.combine(day, time(22), UTC) for day in days[:sessions]],
+            "cutoff_at": [datetime.combine(day, time(22), UTC) for day in days[:sessions]],
             "label_end": [datetime.combine(day, time(21), UTC) for day in days[1 + horizon :]],
             "target": [0.5] * sessions,
         }
@@ -117,9 +117,9 @@ def test_that_no_training_outcome_is_later_than_the_first_test_decision(
     plan = plan_splits(frame, params)
     for fold in (*plan.folds, plan.final):
         fit, validation, test = (part.rows(frame) for part in (fold.fit, fold.validation, fold.test))
-        assert validation["label_end"].max() <= test["decision_at"].min()
-        assert fit["label_end"].max() <= validation["decision_at"].min()
+        assert validation["label_end"].max() <= test["cutoff_at"].min()
+        assert fit["label_end"].max() <= validation["cutoff_at"].min()
         assert validation.height == params.validation_sessions
     holdout = plan.final.test.rows(frame)
-    assert plan.folds[-1].test.rows(frame)["label_end"].max() <= holdout["decision_at"].min()
+    assert plan.folds[-1].test.rows(frame)["label_end"].max() <= holdout["cutoff_at"].min()
     assert holdout.height == params.holdout_sessions

@@ -16,7 +16,7 @@ from features.sessions import SessionCalendar
 from features.views import find_view
 from pipelines.base.table import TableContract
 from pipelines.io.lake import Lake
-from pipelines.tables.contracts import GOLD_LABELS
+from pipelines.tables.contracts import GOLD_LABELS, SILVER_BARS
 from tests.gold_tables import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT
 
 CALENDAR = SessionCalendar("XNYS", decision_lead_minutes=60)
@@ -92,9 +92,26 @@ def _make_labels(days: list[date], names: list[str], returns: np.ndarray, horizo
     return labels.select(GOLD_LABELS.columns)
 
 
+def make_bars(daily: pl.DataFrame, *, source: str = "simulated") -> pl.DataFrame:
+    """Return a bar, as silver holds it, for every vector: what a forecast asks of a session's universe."""
+    prices = {name: pl.lit(10.0) for name in ("open", "high", "low", "close", "volume", "split")}
+    bars = daily.select("symbol", "session", "event_timestamp", "known_at", "valid", "month").with_columns(
+        pl.lit(0.0).alias("dividend"),
+        pl.lit("raw").alias("price_basis"),
+        pl.lit(value=False).alias("suspect"),
+        pl.col("known_at").alias("landed_at"),
+        pl.lit("stamp").alias("known_by"),
+        pl.lit(source).alias("source"),
+        pl.concat_str("symbol", "session", "known_at").alias("record_hash"),
+        **prices,
+    )
+    return bars.select(SILVER_BARS.columns)
+
+
 def write_gold(lake: Lake, gold: Gold) -> None:
-    """Append the three tables to a lake."""
+    """Append the three tables to a lake, and the bars that they stand for."""
     for contract, frame in (
+        (SILVER_BARS, make_bars(gold.daily)),
         (GOLD_FEATURES_DAILY, gold.daily),
         (GOLD_FEATURES_TEXT, gold.text),
         (GOLD_LABELS, gold.labels),

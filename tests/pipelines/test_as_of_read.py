@@ -59,14 +59,15 @@ Vector = dict[str, float | None]
 
 
 def make_chain(rng: random.Random, symbol: str, session: date, width: int) -> list[Version]:
-    """No version, or up to four: prompt or late, corrected, retracted, known exactly when it is decided."""
-    closed, decided = CLOSES[session], CALENDAR.decision_at(session)
+    """No version, or up to four: prompt or late, corrected, retracted, known exactly at the cut or later."""
+    closed, cut = CLOSES[session], CALENDAR.cutoff_at(session)
     delays = [
         timedelta(minutes=10),
-        decided - closed,
-        decided - closed + MICRO,
+        cut - closed,
+        cut - closed + MICRO,
+        CALENDAR.decision_at(session) - closed,
         timedelta(days=3),
-        CALENDAR.decision_at(CALENDAR.shift(session, 2)) - closed,
+        CALENDAR.cutoff_at(CALENDAR.shift(session, 2)) - closed,
         timedelta(days=30),
     ]
     prompt = delays[:1] if rng.random() < 0.7 else []
@@ -127,10 +128,11 @@ class World:
         return pl.DataFrame(found, schema=schema | dict.fromkeys(NAMES, pl.Float64)).sort(KEY)
 
     def instants(self) -> list[datetime]:
-        """Instants at, just before and just after something becomes known, and every decision."""
+        """Instants at, just before and just after something becomes known, every cut and every decision."""
         known = sorted({one.known_at for one in (*self.daily, *self.text)})
         near = [instant + offset for instant in known for offset in (-MICRO, timedelta(), MICRO)]
-        return [*near, *(CALENDAR.decision_at(session) for session in DAYS)]
+        cuts = [CALENDAR.cutoff_at(session) for session in DAYS]
+        return [*near, *cuts, *(CALENDAR.decision_at(session) for session in DAYS)]
 
 
 def newest(versions: list[Version], symbol: str, session: date, instant: datetime) -> Version | None:
@@ -251,8 +253,8 @@ def test_train_forecast_and_service_see_one_vector(world: World) -> None:
     trained = read_frame(world.context, DAYS[-1], 1, NAMES)
     compared = 0
     for session in DAYS[:-1]:
-        decided = CALENDAR.decision_at(session)
-        expected = world.expected((symbol, session, decided) for symbol in SYMBOLS).drop("instant")
+        cut = CALENDAR.cutoff_at(session)
+        expected = world.expected((symbol, session, cut) for symbol in SYMBOLS).drop("instant")
         of_training = trained.filter(pl.col("session") == session)
         for frame in (
             of_training,
@@ -269,7 +271,7 @@ def test_train_forecast_and_service_see_one_vector(world: World) -> None:
 def forecast_frame(context: Context, session: date) -> pl.DataFrame:
     """What the forecast stage reads of a session, of which a sequence model looks at three."""
     known = CALENDAR.frame(CALENDAR.shift(session, -2), session)
-    rows = read_features(context, plan_history([session], known, 3), NAMES, at="decision_at")
+    rows = read_features(context, plan_history([session], known, 3), NAMES, at="cutoff_at")
     assert isinstance(rows, pl.DataFrame)
     return rows.filter(pl.col("session") == session)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
 
 import polars as pl
 import pytest
@@ -15,23 +16,27 @@ from features.views import find_view
 from models.base import load_forecaster
 from pipelines.app.runner import run_stage
 from pipelines.base.context import Context
-from pipelines.base.errors import BadDataError
+from pipelines.base.errors import BadDataError, TransientError
 from pipelines.base.report import SessionRange, StageReport
 from pipelines.cli.audit import audit, audit_session
 from pipelines.io.feature_store import open_feature_store
+from pipelines.io.lake import Lake
 from pipelines.io.model_folder import forecaster_folder
 from pipelines.io.tracking import Tracking
 from pipelines.registry.champion import champion_at, load_champion, point_alias, roll_back, tracking_of
 from pipelines.registry.ledger import read_ledger
 from pipelines.registry.reproduction import reproduce
 from pipelines.registry.training_frame import read_frame
-from pipelines.tables.contracts import GOLD_FORECASTS, GOLD_LABELS
+from pipelines.stages.forecast import job as forecasting
+from pipelines.stages.forecast.steps import digest_inputs
+from pipelines.tables.contracts import GOLD_FORECASTS, GOLD_LABELS, SILVER_BARS
 from tests.gold_tables import GOLD_FEATURES_DAILY
 from tests.pipelines.synthetic_gold import (
     CALENDAR,
     Gold,
     append_rows,
     correct,
+    make_bars,
     make_gold,
     retract,
     write_gold,
@@ -69,6 +74,8 @@ def chain(open_home: Callable[..., Context], tmp_path_factory: pytest.TempPathFa
         pl.concat(
             [
                 correct(gold.daily, "S00", gold.sessions[50], days=3, **{first: 99.0}),
+                # Between the cut and the decision: too late for any vector of the session.
+                *(after_the_cut(gold, "S07", gold.sessions[place]) for place in (50, -10)),
                 retract(gold.daily, "S01", gold.sessions[51], days=3),
                 retract(gold.daily, "S02", gold.sessions[52], days=0).with_columns(
                     pl.col("known_at") + timedelta(hours=2)
@@ -100,6 +107,14 @@ def chain(open_home: Callable[..., Context], tmp_path_factory: pytest.TempPathFa
     return chain
 
 
+def after_the_cut(gold: Gold, symbol: str, session: date) -> pl.DataFrame:
+    """Return a correction of a vector that came between the session's cut and its decision."""
+    late = correct(gold.daily, symbol, session, days=0, **{DAILY[0]: 77.0})
+    late = late.with_columns(pl.col("known_at") + timedelta(hours=6))
+    assert CALENDAR.cutoff_at(session) < late["known_at"].item() < CALENDAR.decision_at(session)
+    return late
+
+
 def crash(*_arguments: object) -> None:
     raise KeyboardInterrupt("before the alias")
 
@@ -115,9 +130,7 @@ def row_of(frame: pl.DataFrame, symbol: str, session: object) -> dict[str, objec
     return found[0] if found else {}
 
 
-def test_frame_holds_each_sessions_own_vector_as_known_at_its_decision(
-    chain: Chain, frame: pl.DataFrame
-) -> None:
+def test_frame_holds_each_sessions_own_vector_as_known_at_its_cut(chain: Chain, frame: pl.DataFrame) -> None:
     gold = chain.gold
     expected = gold.daily.select("symbol", "session", *DAILY).with_columns(pl.col(DAILY).cast(pl.Float32))
     joined = frame.join(expected, on=["symbol", "session"], suffix="_gold")
@@ -147,7 +160,7 @@ def test_text_features_are_null_where_nothing_was_said(chain: Chain, frame: pl.D
 
 def test_crash_between_ledger_and_alias_is_mended_by_the_next_run(chain: Chain) -> None:
     promote = chain.reports["promote"]
-    assert (promote.status, promote.rows_out) == ("done", 0)
+    assert (promote.status, promote.rows_out) == ("unchanged", 0)
     kinds = [
         entry.kind for entry in read_ledger(chain.context.lake) if entry.as_of == chain.gold.sessions[-6]
     ]
@@ -157,7 +170,7 @@ def test_crash_between_ledger_and_alias_is_mended_by_the_next_run(chain: Chain) 
 
 def test_first_model_is_installed_with_its_numbers(chain: Chain) -> None:
     train, evaluate, promote = (chain.reports[stage] for stage in ("train", "evaluate", "promote"))
-    assert (train.status, evaluate.status, promote.status) == ("done", "done", "done")
+    assert (train.status, evaluate.status, promote.status) == ("done", "done", "unchanged")
     assert [row["forecaster"] for row in evaluate.details["holdout"]].count("xgboost v1") == 1
     assert {row["forecaster"] for row in evaluate.details["out_of_fold"]} == {
         "xgboost v1", "zero", "reversal", "momentum", "ridge",
@@ -209,13 +222,51 @@ def test_forecasts_are_the_champions_word_for_the_universe(chain: Chain, issued:
     assert sorted(issued["rank"].to_list()) == pytest.approx([(place + 0.5) / 11 for place in range(11)])
     assert issued["issued_at"][0] == chain.context.clock()
     assert issued["decision_at"][0] == CALENDAR.decision_at(session)
+    assert issued["cutoff_at"][0] == CALENDAR.cutoff_at(session)
+    assert issued["issue"].n_unique() == issued["input_digest"].n_unique() == 1
+    assert (report.details["replay"], report.details["replays"]) == (True, 1)
     assert not issued["in_sample"].any()
+
+
+@pytest.mark.usefixtures("issued")
+def test_training_and_issue_see_one_vector_and_nothing_after_the_cut(chain: Chain) -> None:
+    context, session = chain.context, chain.gold.sessions[-10]
+    report = chain.run("forecast", -6, back=4)
+    assert (report.status, report.details["issued_before"]) == ("done", 1)
+    scan = context.lake.scan_table(GOLD_FORECASTS).where(f"session = date'{session}'")
+    issued = context.lake.collect(scan).sort("symbol")
+    trained = read_frame(context, chain.gold.sessions[-1], 1, FEATURES).filter(pl.col("session") == session)
+    assert (trained["cutoff_at"] == CALENDAR.cutoff_at(session)).all()
+    assert 77.0 not in trained[DAILY[0]]
+    entry = champion_at(context, chain.gold.sessions[-6])
+    assert entry is not None
+    forecaster = load_forecaster(forecaster_folder(load_champion(context, entry).folder))
+    again = forecaster.predict(trained).sort("symbol")
+    assert issued["symbol"].to_list() == again["symbol"].to_list()
+    assert issued["value"].to_list() == again["value"].to_list()
+    seen = chain.gold.daily.filter(pl.col("session") == session)
+    spoken = chain.gold.text.select("symbol", "session", *FEATURES[len(DAILY) :])
+    vectors = seen.join(spoken, on=["symbol", "session"], how="left")
+    assert issued["input_digest"][0] == digest_inputs(vectors, session, FEATURES)
+
+
+@pytest.mark.usefixtures("issued")
+def test_the_distributed_engine_makes_the_same_issue(chain: Chain) -> None:
+    """Rows are added unless their issue is there: another digest would add the universe again."""
+    lake = Lake(chain.context.lake.root, lambda: chain.context.lake.spark, local_rows=0)
+    elsewhere, session = replace(chain.context, lake=lake), chain.gold.sessions[-6]
+    entry = champion_at(elsewhere, session)
+    assert entry is not None
+    champion = load_champion(elsewhere, entry)
+    chosen = forecasting.choose(elsewhere, SessionRange(start=session, end=session), champion)
+    assert forecasting.issue(elsewhere, champion, chosen, [session], chain.context.clock()) == 0
 
 
 @pytest.mark.usefixtures("issued")
 def test_forecasting_again_adds_nothing(chain: Chain) -> None:
     again = chain.reports["again"]
-    assert (again.status, again.rows_out, again.details["published"]) == ("done", 0, 0)
+    assert (again.status, again.rows_out, again.details["published"]) == ("unchanged", 0, 0)
+    assert (again.details["issued_before"], again.details["replay"]) == (1, False)
     assert again.outputs == again.versions_before
 
 
@@ -232,6 +283,9 @@ def test_audit_names_model_data_and_instant(chain: Chain) -> None:
     assert issue["model_version"] == "1"
     assert issue["rows"] == 11
     assert issue["issued_at"] == chain.context.clock()
+    assert issue["replay"]
+    assert issue["cutoff_at"] == CALENDAR.cutoff_at(chain.gold.sessions[-6])
+    assert (len(issue["issue"]), len(issue["input_digest"])) == (16, 64)
     assert set(issue["scored_from"]) >= {"gold.features_daily", "ops.model_ledger"}
     assert issue["trained_from"]["table_versions"]["gold.labels"] >= 1
     text = json.loads(audit_session(chain.context, chain.gold.sessions[-6]))
@@ -254,11 +308,19 @@ def test_window_leaves_seen_sessions_out_unless_asked_and_marks_them_then(
     assert max(marked) < min(issued.filter(~pl.col("in_sample"))["session"])
 
 
-@pytest.mark.usefixtures("issued")
-def test_a_session_without_features_is_bad_data(chain: Chain) -> None:
-    following = CALENDAR.shift(chain.gold.sessions[-1], 1)
-    with pytest.raises(BadDataError, match=f"no symbol has a valid feature row of {following}"):
-        run_stage(chain.context, "forecast", SessionRange(start=following, end=following))
+def test_a_symbol_that_comes_late_does_not_join_an_issue(chain: Chain, issued: pl.DataFrame) -> None:
+    """As a history load leaves it: dated before the cut, landed after the universe was ranked."""
+    session = chain.gold.sessions[-6]
+    late = chain.gold.daily.filter((pl.col("symbol") == "S00") & (pl.col("session") == session))
+    late = late.with_columns(pl.lit("S99").alias("symbol"))
+    append_rows(chain.context.lake, GOLD_FEATURES_DAILY, late)
+    append_rows(chain.context.lake, SILVER_BARS, make_bars(late))
+    again = chain.run("forecast", -6)
+    assert (again.status, again.rows_out) == ("unchanged", 0)
+    rows = chain.context.lake.collect(
+        chain.context.lake.scan_table(GOLD_FORECASTS).where(f"session = date'{session}'")
+    )
+    assert rows.sort("symbol").equals(issued)
 
 
 def test_no_champion_yet_is_nothing_to_do(chain: Chain) -> None:
@@ -305,3 +367,29 @@ def test_alias_is_mended_from_the_ledger(chain: Chain) -> None:
     reigning = read_ledger(chain.context.lake)
     assert point_alias(chain.context) == [entry for entry in reigning if entry.installs][-1].model_version
     assert tracking.champion() is not None
+
+
+@pytest.mark.usefixtures("issued")
+def test_what_is_not_complete_is_waited_for_and_then_missed(
+    chain: Chain, open_home: Callable[..., Context]
+) -> None:
+    following = CALENDAR.shift(chain.gold.sessions[-1], 1)
+    cut, window = CALENDAR.cutoff_at(following), SessionRange(start=following, end=following)
+
+    def at(now: datetime) -> Context:
+        return open_home(chain.context.home.root, now=now)
+
+    with pytest.raises(TransientError, match=f"{following} is cut off at {re.escape(cut.isoformat())}"):
+        run_stage(at(cut - timedelta(seconds=1)), "forecast", window)
+    waiting = run_stage(at(cut + timedelta(minutes=19)), "forecast", window)
+    assert (waiting.status, waiting.exit_code) == ("waiting", 75)
+    missed = run_stage(at(cut + timedelta(minutes=20)), "forecast", window)
+    assert (missed.status, missed.exit_code) == ("nothing_to_do", 99)
+    assert missed.details["missed"] == [str(following)]
+    assert f"{following}: 0 symbols known at the cut, 1 needed" in missed.details["why"]
+    # Its bars came in time, but nothing was built from them: no later try finds that mended by itself.
+    bars = make_bars(chain.gold.daily.filter(pl.col("session") == chain.gold.sessions[-1]))
+    came = {"session": pl.lit(following), "known_at": pl.lit(cut), "month": pl.lit(f"{following:%Y-%m}")}
+    append_rows(chain.context.lake, SILVER_BARS, bars.with_columns(**came))
+    with pytest.raises(BadDataError, match=f"no symbol has a valid feature row of {following}"):
+        run_stage(at(cut), "forecast", window)

@@ -48,10 +48,10 @@ def test_unexpected_skips_count_in_ci_alone(
 
 def test_an_unknown_plan_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_tests.main(["quick"]) == 2
-    assert "usage: run_tests.py {fast,all,faults}" in capsys.readouterr().err
+    assert "usage: run_tests.py {fast,all,faults,world}" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("kind", ["", "scheduler", "cluster", "chain", "replay", "faults"])
+@pytest.mark.parametrize("kind", ["", "scheduler", "cluster", "chain", "replay", "world", "faults"])
 def test_every_test_belongs_to_one_suite(kind: str) -> None:
     plan = [suite for lanes in run_tests.PLANS["all"] for lane in lanes for suite in lane]
     for file in sorted((PROJECT_ROOT / "tests").rglob("test_*.py")):
@@ -60,6 +60,15 @@ def test_every_test_belongs_to_one_suite(kind: str) -> None:
         choosing = [suite for suite in plan if collects(suite, place) and (dags or chooses(suite, kind))]
         assert len(choosing) == 1, place
         assert (choosing[0] in {run_tests.WHOLE, run_tests.FAULTS}) == bool(kind and not dags)
+
+
+def test_the_many_worlds_have_a_plan_of_their_own() -> None:
+    (((suite,),),) = run_tests.PLANS["world"]
+    assert suite is run_tests.WORLDS
+    assert chooses(suite, "worlds")
+    assert collects(suite, Path("tests/world/test_worlds.py"))
+    everything = [one for lanes in run_tests.PLANS["all"] for lane in lanes for one in lane]
+    assert [one for one in everything if one is not run_tests.DAGS and chooses(one, "worlds")] == []
 
 
 def collects(suite: run_tests.Suite, place: Path) -> bool:

@@ -94,6 +94,7 @@ def issue(
         "horizon": pl.lit(5, pl.Int32), "model_key": pl.lit(model.manifest.model_key),
         "model_version": pl.lit(model.manifest.model_version), "family": pl.lit("xgboost"),
         "universe": pl.lit(len(symbols), pl.Int32), "decision_at": pl.lit(issued_at),
+        "cutoff_at": pl.lit(CALENDAR.cutoff_at(session)), "issue": pl.lit("i"), "input_digest": pl.lit("d"),
         "issued_at": pl.lit(issued_at), "event_timestamp": pl.lit(CALENDAR.close_at(session)),
         "in_sample": pl.lit(value=False), "month": pl.lit(f"{session:%Y-%m}"),
         **{name: pl.lit(None, pl.Float64) for name in ("q10", "q50", "q90")},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from datetime import time, timedelta
 from importlib.metadata import version
 from pathlib import Path
 
@@ -107,16 +108,21 @@ def test_each_request_is_one_line_of_json(client: TestClient, caplog: pytest.Log
 
 def test_it_is_told_its_settings_in_one_file(tmp_path: Path) -> None:
     overrides = ["serving.max_symbols=7", "feature_store.connection=host:1,password=x"]
+    overrides += ["calendar.cutoff_local=23:15", "calendar.issue_minutes=45"]
     settings = load_settings(overrides=overrides)[0]
     path = write_settings(service_settings(settings, Home(tmp_path)), Home(tmp_path))
     assert path.stat().st_mode & 0o077 == 0
     read = resolve_settings(ServiceArguments(settings=str(path)))
     assert (read.serving, read.calendar_name) == (settings.serving, settings.calendar.name)
     assert read.decision_lead_minutes == settings.calendar.decision_lead_minutes
+    calendar = read.session_calendar()
+    assert (calendar.name, calendar.decision_lead) == ("XNYS", timedelta(minutes=60))
+    assert (calendar.cutoff_local, calendar.issue_time) == (time(23, 15), timedelta(minutes=45))
     assert (read.feast_folder, read.bento_folder) == (tmp_path / "feast", tmp_path / "bento")
     assert read.feature_store.connection.get_secret_value() == "host:1,password=x"
     assert set(json.loads(path.read_text())) == {
-        "serving", "calendar_name", "decision_lead_minutes", "feature_store", "feast_folder", "bento_folder",
+        "serving", "calendar_name", "decision_lead_minutes", "cutoff_local", "issue_minutes", "feature_store",
+        "feast_folder", "bento_folder",
     }  # fmt: skip
     command = serve_command(settings.services, path, port=3999)
     assert command[command.index("--port") + 1] == "3999"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import time, timedelta
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,13 @@ def test_defaults_find_the_stores_of_a_home(tmp_path: Path) -> None:
     assert (settings.feast_folder, settings.bento_folder) == (tmp_path / "feast", tmp_path / "bento")
     assert (settings.serving, settings.calendar_name) == (DEFAULTS.serving, DEFAULTS.calendar_name)
     assert settings.feature_store == DEFAULTS.feature_store
+
+
+def test_a_bento_of_before_the_cut_is_read(tmp_path: Path) -> None:
+    carried = DEFAULTS.without_secrets()
+    del carried["cutoff_local"], carried["issue_minutes"]
+    calendar = settings_of_home(carried, tmp_path).session_calendar()
+    assert (calendar.cutoff_local, calendar.issue_time) == (time(22), timedelta(minutes=60))
 
 
 def test_a_bento_carries_no_secret_and_asks_the_environment(

@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 from pipelines.base.lake import Lake
-from pipelines.io.sources.base import BAR_COLUMNS, TEXT_COLUMNS, Provision, ReadRequest, Source
+from pipelines.io.sources.base import (
+    BAR_COLUMNS,
+    TEXT_COLUMNS,
+    Arrival,
+    Delivery,
+    Provision,
+    ReadRequest,
+    Source,
+)
 from pipelines.io.sources.params import FilesParams, SourceParams
 
-__all__ = ["BAR_COLUMNS", "TEXT_COLUMNS", "Provision", "ReadRequest", "Source", "build_source"]
+__all__ = [
+    "BAR_COLUMNS",
+    "TEXT_COLUMNS",
+    "Arrival",
+    "Delivery",
+    "Provision",
+    "ReadRequest",
+    "Source",
+    "build_source",
+]
 
 
 def build_source(name: str, params: SourceParams, lake: Lake) -> Source:

@@ -1,59 +1,108 @@
-"""Which source delivers a kind of record; one home holds the bars of one: the one that it was begun with."""
+"""Which feeds a home reads: one primary feed of each kind of record, and any number beside them."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from pipelines.base.context import Context
 from pipelines.base.errors import SettingsError
-from pipelines.io.sources import Source, build_source
-from pipelines.io.sources.params import PriceBasis, SourcesParams
-from pipelines.tables import queries
+from pipelines.io.sources import Provision, Source, build_source
+from pipelines.io.sources.params import KINDS, PriceBasis, SourcesParams
+from pipelines.tables import landing_queries, queries
 from pipelines.tables.contracts import BRONZE_BARS
 
 
-def open_source(context: Context, kind: str) -> Source | None:
-    """Return the source that the settings name for a kind of record.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feed:
+    """One source's stream of one kind of record.
 
-    Parameters
+    Attributes
     ----------
-    kind : {"bars", "texts"}
+    source : Source
+    kind : str
+    provision : Provision
+        What the source declares of this kind.
+    primary : bool
+        Whether features are made of it.
+    required : bool
+        Whether a session without it is incomplete.
+    """
 
-    Returns
-    -------
-    Source or None
-        None where the settings name none, or one that does not provide this kind.
+    source: Source
+    kind: str
+    provision: Provision
+    primary: bool
+    required: bool
+
+
+def open_feeds(context: Context) -> tuple[Feed, ...]:
+    """Return the feeds that the settings name: primary bars, primary texts, then those beside.
+
+    A source that is named for a kind which it does not provide delivers nothing of it.
 
     Raises
     ------
     SettingsError
-        If the home holds bars of another one: symbols, calendars and adjustments of two feeds would mix.
+        If the primary bars are of a source none of whose bars the home holds, while it holds another's:
+        symbols, calendars and adjustments of two feeds would mix.
     """
     params = context.params(SourcesParams)
-    name = params.source_of(kind)
-    if name is None:
-        return None
-    if kind == "bars":
-        first = queries.limited(queries.rows_of(BRONZE_BARS, ["source"], "true"), 1)
-        landed = context.lake.collect_query(first, BRONZE_BARS)
-        if landed.height and landed.item() != name:
-            msg = (
-                f"feeds.bars={name!r}, but {context.home.root} holds bars of {landed.item()!r}; one home "
-                f"holds one market: give --home another folder, or the source that this one was begun with"
-            )
-            raise SettingsError(msg)
-    source = build_source(name, params.sources[name], context.lake)
-    return source if kind in source.provides else None
+    primary = [(kind, name) for kind in KINDS if (name := params.source_of(kind))]
+    sources = {
+        name: build_source(name, params.sources[name], context.lake)
+        for name in dict.fromkeys([*(name for _, name in primary), *params.feeds.beside])
+    }
+    beside = [(kind, name) for name in params.feeds.beside for kind in sources[name].provides]
+    _check_primary_bars(context, params.feeds.bars)
+    return tuple(
+        Feed(
+            source=sources[name],
+            kind=kind,
+            provision=sources[name].provides[kind],
+            primary=(kind, name) in primary,
+            required=(kind, name) in primary and kind in params.feeds.required,
+        )
+        for kind, name in dict.fromkeys([*primary, *beside])
+        if kind in sources[name].provides
+    )
+
+
+def _check_primary_bars(context: Context, name: str) -> None:
+    own = queries.limited(queries.rows_of(BRONZE_BARS, ["source"], landing_queries.of_source(name)), 1)
+    if not context.lake.exists(BRONZE_BARS) or context.lake.collect_query(own, BRONZE_BARS).height:
+        return
+    landed = context.lake.collect_query(queries.distinct_values(BRONZE_BARS, "source"), BRONZE_BARS)
+    if landed.height:
+        names = ", ".join(landed["source"].sort())
+        msg = (
+            f"feeds.bars={name!r}, but {context.home.root} holds bars of {names} alone; give "
+            f"--home another folder, name the source that this one was begun with, or let {name!r} land "
+            f"first: name it in feeds.beside"
+        )
+        raise SettingsError(msg)
+
+
+def primary_feed(context: Context, kind: str) -> Feed | None:
+    """Return the feed of a kind of record that features are made of, None where there is none.
+
+    Raises
+    ------
+    SettingsError
+        As `open_feeds`.
+    """
+    return next((feed for feed in open_feeds(context) if feed.primary and feed.kind == kind), None)
 
 
 def price_basis_of(context: Context) -> PriceBasis:
-    """Return what has been done to the prices of the bars' source.
+    """Return what has been done to the prices of the primary bars.
 
     Raises
     ------
     SettingsError
-        As `open_source`, and if it says of no price basis.
+        As `open_feeds`, and if their source says of no price basis.
     """
-    source = open_source(context, "bars")
-    basis = source.provides["bars"].price_basis if source else None
+    feed = primary_feed(context, "bars")
+    basis = feed.provision.price_basis if feed else None
     if basis is None:
         msg = "feeds.bars names a source without a price basis; it must be raw, split or total_return"
         raise SettingsError(msg)

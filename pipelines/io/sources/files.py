@@ -2,57 +2,56 @@
 
 from __future__ import annotations
 
+import csv
 import logging
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial, reduce
+from zoneinfo import ZoneInfo
 
 import polars as pl
-from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
-from pyspark.errors import PySparkException
-from pyspark.sql import Column, DataFrame, SparkSession
-from pyspark.sql import functions as F
-from pyspark.sql import types as T
+from pyspark.sql import DataFrame
 
-from features.sessions import SessionCalendar
+from pipelines.base.digest import digest_of
 from pipelines.base.errors import ContractViolation
+from pipelines.base.frames import Frame
 from pipelines.base.lake import Lake
-from pipelines.io.frames import spark_schema
-from pipelines.io.sources.base import INSTANT_PATTERN, Provision, ReadRequest
+from pipelines.io.sources.base import (
+    Arrival,
+    Delivery,
+    Provision,
+    ReadRequest,
+    identify_delivery,
+)
 from pipelines.io.sources.layout import (
     Layout,
     bars_layout,
+    check_file,
     find_files,
     is_parquet,
     read_header,
+    stem_of,
     texts_layout,
 )
 from pipelines.io.sources.params import FilesParams
-from pipelines.io.sources.stores import FileStore, open_store
-from pipelines.io.sources.typed_columns import (
-    as_text,
-    to_instant,
-    to_session,
-)
+from pipelines.io.sources.plain_columns import NotPlain
+from pipelines.io.sources.plain_files import are_small, read_here
+from pipelines.io.sources.spark_files import FileGroup, read_groups
+from pipelines.io.sources.stores import FileStore, ParquetFooter, is_local, open_store
 
 log = logging.getLogger(__name__)
 
-INSTANTS = ("received_at", "published_at")
-
 
 class FilesSource:
-    """Bars and texts read from files by Spark.
-
-    A row whose `received_at` can be read is selected by it, any other by its session. A text without
-    one belongs to the window when it was published after the close before
-    `first_session` and not after the close of `last_session`.
+    """Bars and texts read from files: each file is a delivery, read whole.
 
     Parameters
     ----------
     name : str
     params : FilesParams
     lake : Lake
-        Its engine reads the files.
+        Its engine reads the files that are many, large, elsewhere, or not written plainly.
     """
 
     def __init__(self, name: str, params: FilesParams, lake: Lake) -> None:
@@ -63,154 +62,150 @@ class FilesSource:
             "texts": texts_layout(params.text_columns, name),
         }
         self._places = {"bars": params.bars, "texts": params.texts}
-        self._stamped: dict[str, bool] = {}
+        self._arrivals: dict[str, Arrival] = {}
 
     @property
     def provides(self) -> dict[str, Provision]:
         """The kinds for which the settings name files."""
-        said = partial(Provision, calendar=self._params.calendar, timezone=self._params.timezone)
+        said = partial(
+            Provision,
+            calendar=self._params.calendar,
+            timezone=self._params.timezone,
+            stamps_from=self._params.stamps_from_at,
+            by_window=False,
+            read_by=digest_of(replace(self._params, bars="", texts="")),
+        )
         declared = {"bars": said(price_basis=self._params.price_basis), "texts": said()}
         return {kind: provision for kind, provision in declared.items() if self._places[kind]}
 
-    def delivers_received_at(self, kind: str) -> bool:
-        """Tell whether the files have a `received_at` column (all of them do, or it counts as none)."""
-        if kind not in self._stamped:
-            layout, store = self._layouts[kind], self._store(self._places[kind])
-            files = find_files(store, self._places[kind], layout)
-            self._stamped[kind] = all(
-                "received_at" in layout.locate(self._names(store, file), file) for file in files
-            )
-        return self._stamped[kind]
+    def arrival(self, kind: str) -> Arrival | None:
+        """Tell where arrivals stand: where the settings say, else in a column that all files have.
 
-    def _store(self, place: str) -> FileStore:
-        return open_store(place, lambda: self._lake.spark)
+        Without a setting every file at the place is opened, so what was chosen first is worth keeping.
+        """
+        if self._params.arrival is not None:
+            return self._params.arrival
+        if kind not in self._arrivals:
+            store, layout = self._store(kind), self._layouts[kind]
+            found = find_files(store, self._places[kind], layout)
+            names = [names for file in found if (names := self._names(store, file.path, file.size))]
+            stamped = [self._has_stamp(layout, one) for one in names]
+            if not stamped:
+                return None
+            self._arrivals[kind] = "column" if all(stamped) else "none"
+        return self._arrivals[kind]
 
-    def _names(self, store: FileStore, file: str) -> tuple[str, ...]:
-        if is_parquet(file):
-            return tuple(store.parquet_columns(file))
-        return read_header(store, file, self._params.separator)
+    def _names(self, store: FileStore, file: str, size: int) -> Sequence[str]:
+        """Return a file's column names, none of one that cannot be read."""
+        if not size:
+            return ()
+        if not is_parquet(file):
+            wrong = store.check_gzip(file) if file.lower().endswith(".gz") else None
+            return () if wrong else read_header(store, file, self._params.separator)
+        footer = store.read_footer(file)
+        return footer.names if isinstance(footer, ParquetFooter) else ()
 
-    def read(self, kind: str, request: ReadRequest) -> DataFrame | None:
-        """Return the records of the window, None of a kind for which no files are named; see `Source.read`.
+    @staticmethod
+    def _has_stamp(layout: Layout, names: Sequence[str]) -> bool:
+        try:
+            return "received_at" in layout.locate(names, "")
+        except ContractViolation:
+            return False
+
+    def _store(self, kind: str) -> FileStore:
+        return open_store(self._places[kind], lambda: self._lake.spark)
+
+    def lists_here(self, kind: str) -> bool:
+        """Tell whether the files lie on this machine's disk."""
+        return is_local(self._places[kind])
+
+    def list_deliveries(self, kind: str, request: ReadRequest) -> list[Delivery]:
+        """Return all files, the oldest first; none is opened. See `Source.list_deliveries`."""
+        del request
+        found = find_files(self._store(kind), self._places[kind], self._layouts[kind])
+        deliveries = (identify_delivery(file.path, file.at, file.size) for file in found)
+        return sorted(deliveries, key=lambda delivery: (delivery.at, delivery.name))
+
+    def check(self, kind: str, delivery: Delivery) -> str | None:
+        """Return why a file cannot be read as this kind of record, else None; it is opened for this."""
+        try:
+            self._arrived_at(delivery)
+        except ValueError:
+            setting = f"sources.{self.name}.arrival_pattern={self._params.arrival_pattern!r}"
+            return f"{delivery.name}: its name has no instant as {setting} says; rename it or the pattern"
+        layout, separator = self._layouts[kind], self._params.separator
+        try:
+            return check_file(self._store(kind), delivery.name, delivery.size, layout, separator)
+        except (OSError, csv.Error) as error:
+            return f"{delivery.name}: cannot be opened ({error}); see whether it is still being written"
+
+    def read(self, kind: str, deliveries: Sequence[Delivery], request: ReadRequest) -> Frame:
+        """Return the records of some files; see `Source.read`."""
+        del request
+        layout = self._layouts[kind]
+        if not deliveries:
+            return pl.DataFrame(schema=dict.fromkeys((*layout.columns, "delivery"), pl.String))
+        sizes = {delivery.name: delivery.size for delivery in deliveries}
+        log.info("reading %s from %d files at %s", kind, len(sizes), self._places[kind])
+        arrivals = {delivery.name: self._arrived_at(delivery) for delivery in deliveries}
+        if self._lake.local_rows and is_local(self._places[kind]) and are_small(sizes):
+            try:
+                here = [
+                    read_here(file.name, layout, self._params, file.id, arrivals[file.name])
+                    for file in deliveries
+                ]
+                return pl.concat(here)
+            except NotPlain as why:
+                log.info("left to Spark, which reads what is not written plainly: %s", why)
+        origins = {file.name: (file.id, arrivals[file.name]) for file in deliveries}
+        groups = self._group(kind, deliveries)
+        scanned = read_groups(self._lake.spark, groups, layout, self._params, origins)
+        union: Frame = reduce(DataFrame.unionByName, scanned)
+        return union
+
+    def _group(self, kind: str, deliveries: Sequence[Delivery]) -> list[FileGroup]:
+        """Put files together whose columns are the same; Spark would match others by position."""
+        store = self._store(kind)
+        groups: dict[object, FileGroup] = {}
+        for delivery in deliveries:
+            if not is_parquet(delivery.name):
+                header = read_header(store, delivery.name, self._params.separator)
+                groups.setdefault(header, FileGroup(header)).files.append(delivery.name)
+                continue
+            footer = store.read_footer(delivery.name)
+            if isinstance(footer, str):
+                what = f"{delivery.name}: not readable as Parquet ({footer}); fetch it again"
+                raise ContractViolation(kind, "*", what)
+            found = groups.setdefault(footer, FileGroup(footer.names, naive=footer.naive))
+            found.files.append(delivery.name)
+        return list(groups.values())
+
+    def _arrived_at(self, delivery: Delivery) -> datetime | None:
+        """Return when a file's records arrived, where it is the file that says so.
 
         Raises
         ------
-        ContractViolation
-            If a file is missing, empty, truncated, has no header or lacks a required column.
+        ValueError
+            If its name does not hold the instant that the settings look for there.
         """
-        if kind not in self.provides:
+        if self._params.arrival == "object_time":
+            return delivery.at
+        if self._params.arrival != "file_name":
             return None
-        layout = self._layouts[kind]
-        records = self._read(self._lake.spark, self._places[kind], layout)
-        if kind == "bars":
-            session = F.col(_read_as("session"))
-            dated = session.isNull() | session.between(
-                F.lit(request.first_session), F.lit(request.last_session)
-            )
-        else:
-            dated = self._between_closes(request)
-        received, after = F.col(_read_as("received_at")), request.arrivals_after(self._params.timezone)
-        by_receipt = (received > F.lit(after)) & (received <= F.lit(request.received_until))
-        # By arrival where it can be read; a row that cannot be dated belongs to no window and always comes.
-        return records.where(by_receipt | (received.isNull() & dated)).select(*layout.columns)
-
-    def _between_closes(self, request: ReadRequest) -> Column:
-        calendar = SessionCalendar(self._params.calendar)
-        before = calendar.last_on_or_before(request.first_session - timedelta(days=1))
-        last = calendar.last_on_or_before(request.last_session)
-        published = F.col(_read_as("published_at"))
-        after_last_close = published > F.lit(calendar.close_at(before))
-        return (after_last_close & (published <= F.lit(calendar.close_at(last)))) | published.isNull()
-
-    def _read(self, spark: SparkSession, place: str, layout: Layout) -> DataFrame:
-        store = self._store(place)
-        files = find_files(store, place, layout)
-        log.info("reading %s from %d files at %s", layout.kind, len(files), place)
-        if is_parquet(files[0]):
-            return self._read_parquet(spark, files, layout)
-        by_header: dict[tuple[str, ...], list[str]] = {}
-        for file in files:
-            by_header.setdefault(read_header(store, file, self._params.separator), []).append(file)
-        frames = [self._read_csv(spark, header, same, layout) for header, same in by_header.items()]
-        return reduce(lambda one, other: one.unionByName(other), frames)
-
-    def _read_csv(
-        self, spark: SparkSession, header: tuple[str, ...], files: list[str], layout: Layout
-    ) -> DataFrame:
-        """Read files that share one header; Spark would match others by position, not by name."""
-        places = layout.locate(header, files[0])
-        names = tuple(f"column_{position}" for position in range(len(header)))
-        trimmed = layout.kind == "bars"
-        table = spark.read.schema(spark_schema(dict.fromkeys(names, pl.String))).csv(
-            [_address(file) for file in files],
-            header=True,
-            sep=self._params.separator,
-            quote='"',
-            escape='"',
-            multiLine=layout.kind == "texts",
-            ignoreLeadingWhiteSpace=trimmed,
-            ignoreTrailingWhiteSpace=trimmed,
-        )
-        return self._as_sent(table, {ours: names[position] for ours, position in places.items()}, layout)
-
-    def _read_parquet(self, spark: SparkSession, files: list[str], layout: Layout) -> DataFrame:
-        # Without it Spark refuses instants in nanoseconds, which is what pandas writes.
-        spark.conf.set("spark.sql.legacy.parquet.nanosAsLong", "true")
-        try:
-            table = spark.read.option("mergeSchema", len(files) > 1).parquet(*map(_address, files))
-            empty = table.isEmpty()
-        except (PySparkException, Py4JJavaError) as error:
-            what = f"{_culprit(error, files)}: not readable as Parquet ({_reason(error)}); fetch it again"
-            raise ContractViolation(layout.kind, "*", what) from error
-        if empty:
-            raise ContractViolation(layout.kind, "*", f"{files[0]}: has no rows; ask for it again")
-        places = layout.locate(table.columns, files[0])
-        return self._as_sent(
-            table, {ours: table.columns[position] for ours, position in places.items()}, layout
-        )
-
-    def _as_sent(self, table: DataFrame, theirs: dict[str, str], layout: Layout) -> DataFrame:
-        """Select our columns as text, and the dates and instants also as read; all else stays behind."""
-        selected: list[Column] = []
-        for ours in layout.columns:
-            if ours in theirs:
-                kind = table.schema[theirs[ours]].dataType
-                selected += self._columns_of(table[f"`{theirs[ours]}`"], kind, ours)
-            else:
-                selected += self._columns_of(F.lit(None).cast("string"), T.StringType(), ours)
-        return table.select(*selected)
-
-    def _columns_of(self, column: Column, kind: T.DataType, ours: str) -> list[Column]:
-        """Return a column as text, and of a date or an instant the twin as read; one text for one instant."""
-        sent = as_text(column, kind)
-        if ours == "session":
-            day = to_session(column, kind, self._params.date_formats, self._params.timezone)
-            return [F.coalesce(day.cast("string"), sent).alias(ours), day.alias(_read_as(ours))]
-        if ours in INSTANTS:
-            instant = to_instant(column, kind)
-            written = F.date_format(instant, INSTANT_PATTERN)
-            return [F.coalesce(written, sent).alias(ours), instant.alias(_read_as(ours))]
-        return [sent.alias(ours)]
+        return parse_instant(delivery.name, self._params.arrival_pattern, self._params.timezone)
 
 
-def _read_as(name: str) -> str:
-    """Return the name of the typed twin of a column of text."""
-    return f"_{name}"
+def parse_instant(file: str, pattern: str, timezone: str) -> datetime:
+    """Return the instant in a file's base name, with or without its ending; no zone means `timezone`.
 
-
-def _culprit(error: Exception, files: Sequence[str]) -> str:
-    """Return the file that Spark's error names, all of them where it names none."""
-    named = [file for file in files if file in str(error)]
-    return named[0] if named else f"one of {', '.join(files[:5])}"
-
-
-def _reason(error: Exception) -> str:
-    """Return the innermost cause that the JVM gives, else the first line."""
-    lines = str(error).splitlines()
-    causes = [line.strip() for line in lines if line.startswith("Caused by: ")]
-    return causes[-1].removeprefix("Caused by: ") if causes else lines[0]
-
-
-def _address(file: str) -> str:
-    """Return a path as Spark reads it literally: glob characters in a found name are escaped."""
-    return "".join(f"\\{sign}" if sign in "{}[]*?" else sign for sign in file)
+    Raises
+    ------
+    ValueError
+        If the name does not follow `pattern` (strptime).
+    """
+    name, stem = file.rpartition("/")[2], stem_of(file)
+    try:
+        read = datetime.strptime(stem, pattern)  # noqa: DTZ007 - the zone follows
+    except ValueError:
+        read = datetime.strptime(name, pattern)  # noqa: DTZ007
+    return (read if read.tzinfo else read.replace(tzinfo=ZoneInfo(timezone))).astimezone(UTC)

@@ -14,10 +14,12 @@ from pipelines.io.sources.base import (
     REQUIRED_BAR_COLUMNS,
     REQUIRED_TEXT_COLUMNS,
 )
-from pipelines.io.sources.stores import FileStore
+from pipelines.io.sources.stores import FileStore, StoredFile
 
 PARQUET_SUFFIXES = (".parquet", ".pq")
 CSV_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz")
+SUFFIXES = (*PARQUET_SUFFIXES, *CSV_SUFFIXES)
+ALLOWED = f"allowed: {', '.join((*PARQUET_SUFFIXES, *CSV_SUFFIXES))}"
 _LOOKS_LIKE_DATA = re.compile(r"^\s*(-?\d+([.,]\d+)?([eE][-+]?\d+)?|\d{4}-\d{2}-\d{2}.*|)\s*$")
 
 
@@ -118,40 +120,61 @@ def texts_layout(mapping: Mapping[str, str], source: str) -> Layout:
     )
 
 
-def find_files(store: FileStore, place: str, layout: Layout) -> list[str]:
-    """Return the readable files at `place`: all Parquet or all CSV.
+def find_files(store: FileStore, place: str, layout: Layout) -> list[StoredFile]:
+    """Return the files of a known kind at `place`, all Parquet or all CSV, by path; none is opened.
+
+    A place without any is no fault: the vendor has delivered nothing yet.
 
     Raises
     ------
     ContractViolation
-        If there is none, one is empty or truncated, or a folder mixes the two kinds (which would
-        read the same records twice where one is an export of the other).
+        If a folder mixes the two kinds (which would read the same records twice where one is an export of the
+        other).
+    UnavailableError
+        If the place does not answer.
     """
     if not place:
         key = f"sources.{layout.source}.{layout.kind}"
         msg = f"{key} is empty; give --{layout.kind} PATH (a file, a folder or a glob)"
         raise SettingsError(msg)
-    files = [file for file in store.expand(place) if store.is_file(place) or _suffix(file)]
-    allowed = f"allowed: {', '.join((*PARQUET_SUFFIXES, *CSV_SUFFIXES))}"
-    if not files:
-        raise ContractViolation(
-            layout.kind, "*", f"{place}: no readable file there; {allowed}; check the path"
-        )
-    strange = [file for file in files if not _suffix(file)]
-    if strange:
-        raise ContractViolation(
-            layout.kind, "*", f"{strange[0]}: unknown kind of file; {allowed}; convert it"
-        )
-    parquet = [file for file in files if is_parquet(file)]
-    others = [file for file in files if not is_parquet(file)]
+    found = store.expand(place)
+    named = len(found) == 1 and not _suffix(found[0].path) and store.is_file(place)
+    files = [file for file in found if named or _suffix(file.path)]
+    if named:
+        raise ContractViolation(layout.kind, "*", f"{place}: unknown kind of file; {ALLOWED}; convert it")
+    parquet = [file.path for file in files if is_parquet(file.path)]
+    others = [file.path for file in files if not is_parquet(file.path)]
     if parquet and others:
         what = f"{place}: holds Parquet ({parquet[0]}) and CSV ({others[0]}) files; one read takes one kind"
         raise ContractViolation(
             layout.kind, "*", f"{what}; give a glob such as {place.rstrip('/')}/*.parquet"
         )
-    for file in files:
-        _check_content(store, file, layout)
     return files
+
+
+def check_file(store: FileStore, file: str, size: int, layout: Layout, separator: str) -> str | None:
+    """Return why one file cannot be read as this kind of record, None if it can; it is opened for this.
+
+    A file with a header and no rows is a delivery of nothing.
+    """
+    if not size:
+        return f"{file}: the file is empty (0 bytes); ask for it again"
+    if is_parquet(file):
+        footer = store.read_footer(file)
+        if isinstance(footer, str):
+            return f"{file}: not readable as Parquet ({footer}); fetch it again"
+        return _check_names(footer.names, file, layout)
+    if file.lower().endswith(".gz") and (wrong := store.check_gzip(file)):
+        return f"{file}: not a complete gzip file ({wrong}); fetch it again and compare its size"
+    return _check_names(read_header(store, file, separator), file, layout)
+
+
+def _check_names(names: Sequence[str], file: str, layout: Layout) -> str | None:
+    try:
+        layout.locate(names, file)
+    except ContractViolation as error:
+        return error.rows
+    return None
 
 
 def read_header(store: FileStore, file: str, separator: str) -> tuple[str, ...]:
@@ -164,19 +187,12 @@ def is_parquet(file: str) -> bool:
     return file.lower().endswith(PARQUET_SUFFIXES)
 
 
+def stem_of(file: str) -> str:
+    """Return a file's base name without the ending that tells its kind."""
+    name = file.rpartition("/")[2]
+    ending = next((one for one in SUFFIXES if name.lower().endswith(one)), "")
+    return name[: len(name) - len(ending)]
+
+
 def _suffix(file: str) -> bool:
-    return file.lower().endswith((*PARQUET_SUFFIXES, *CSV_SUFFIXES))
-
-
-def _check_content(store: FileStore, file: str, layout: Layout) -> None:
-    """Refuse a file that is empty, truncated, or holds a header alone."""
-    if not store.size(file):
-        raise ContractViolation(layout.kind, "*", f"{file}: the file is empty (0 bytes); ask for it again")
-    if is_parquet(file):
-        return
-    if file.lower().endswith(".gz") and (wrong := store.check_gzip(file)):
-        what = f"{file}: not a complete gzip file ({wrong}); fetch it again and compare its size"
-        raise ContractViolation(layout.kind, "*", what)
-    if len([line for line in store.head(file, 2) if line.strip()]) < 2:
-        what = f"{file}: has no rows below its first line; remove the file or ask for it again"
-        raise ContractViolation(layout.kind, "*", what)
+    return file.lower().endswith(SUFFIXES)

@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time
 from typing import Literal, TypeAlias
+from zoneinfo import ZoneInfo
 
 from simulation.params import SimulatedParams
 
 PriceBasis = Literal["raw", "split", "total_return"]
+FileArrival = Literal["column", "object_time", "file_name", "none"]
+KINDS = ("bars", "texts")
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -26,6 +30,9 @@ class FilesParams:
 
     `columns` and `text_columns` map the file's names to ours. `price_basis` has to be true: with
     ``raw`` the splits and dividends of the file are applied, with the others they are not applied again.
+    `arrival` says where a record's arrival stands; None: in the column ``received_at`` if all files have one,
+    else nowhere. A file that is written again carries a new time, so ``object_time`` is for places where
+    files are left as they came.
     """
 
     kind: Literal["files"]
@@ -36,10 +43,31 @@ class FilesParams:
     separator: str = ","
     date_formats: tuple[str, ...] = ("yyyy-MM-dd", "yyyyMMdd")
     price_basis: PriceBasis | None = None
+    arrival: FileArrival | None = None
+    arrival_pattern: str = ""
+    stamps_from: date | None = None
     calendar: str
     timezone: str
 
+    @property
+    def stamps_from_at(self) -> datetime | None:
+        """The first instant from which arrival times count; None: all do."""
+        if self.stamps_from is None:
+            return None
+        midnight = datetime.combine(self.stamps_from, time(), tzinfo=ZoneInfo(self.timezone))
+        return midnight.astimezone(UTC)
+
     def __post_init__(self) -> None:
+        if (self.arrival == "file_name") != bool(self.arrival_pattern):
+            msg = (
+                f"arrival_pattern={self.arrival_pattern!r} must say where the instant stands in a file's "
+                f"name, such as bars_%Y%m%dT%H%M%S, if arrival={self.arrival!r} is file_name, and be empty "
+                f"otherwise"
+            )
+            raise ValueError(msg)
+        if self.arrival_pattern and not _names_a_day(self.arrival_pattern):
+            msg = f"arrival_pattern={self.arrival_pattern!r} must hold year, month and day, such as %Y%m%d"
+            raise ValueError(msg)
         if len(self.separator) != 1:
             msg = f"separator={self.separator!r} must be one character, such as ',' or ';' or a tab"
             raise ValueError(msg)
@@ -54,12 +82,36 @@ class FilesParams:
 SourceParams: TypeAlias = FilesParams | SimulatedSourceParams
 
 
+def _names_a_day(pattern: str) -> bool:
+    """Tell whether a strptime pattern gives a date back that was written with it."""
+    written = datetime(2024, 11, 23, 17, 45, 59, tzinfo=UTC)
+    try:
+        return datetime.strptime(written.strftime(pattern), pattern).date() == written.date()  # noqa: DTZ007
+    except ValueError:
+        return False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedsParams:
-    """Which source delivers each kind of record, by its key under `sources`; None: there are none."""
+    """Which source delivers each kind of record, by its key under `sources`; None: there are none.
+
+    What the sources `beside` provide lands beside the primary feeds; features never read it. The primary
+    feeds of the kinds `required` decide how an ingest ends.
+    """
 
     bars: str
     texts: str | None
+    beside: tuple[str, ...]
+    required: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        unknown = [kind for kind in self.required if kind not in KINDS or getattr(self, kind) is None]
+        if unknown:
+            msg = f"feeds.required names {', '.join(unknown)}; it may name bars and, where a source is, texts"
+            raise ValueError(msg)
+        if len(set(self.beside)) < len(self.beside):
+            msg = f"feeds.beside={list(self.beside)} must name each source once"
+            raise ValueError(msg)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,10 +126,10 @@ class SourcesParams:
             if not NAME.fullmatch(key):
                 msg = f"sources.{key} must be a name of lower-case letters, digits and underscores"
                 raise ValueError(msg)
-        for kind in ("bars", "texts"):
-            name = self.source_of(kind)
+        named = [(f"feeds.{kind}", self.source_of(kind)) for kind in KINDS]
+        for setting, name in (*named, *(("feeds.beside", name) for name in self.feeds.beside)):
             if name is not None and name not in self.sources:
-                msg = f"feeds.{kind}={name!r} must be a key of sources: {', '.join(sorted(self.sources))}"
+                msg = f"{setting}={name!r} must be a key of sources: {', '.join(sorted(self.sources))}"
                 raise ValueError(msg)
         params = self.sources[self.feeds.bars]
         if isinstance(params, FilesParams) and not params.bars:

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 import polars as pl
 
 from features.sessions import INSTANT
-from pipelines.io.sources.base import BAR_COLUMNS, INSTANT_FORMAT, TEXT_COLUMNS, Provision, ReadRequest
+from pipelines.io.sources.base import (
+    BAR_COLUMNS,
+    INSTANT_FORMAT,
+    TEXT_COLUMNS,
+    Arrival,
+    Delivery,
+    Provision,
+    ReadRequest,
+    identify_delivery,
+    write_instant,
+)
 from simulation.feed import SimulatedFeed
 from simulation.params import SimulatedParams
 
 
 class SimulatedSource:
-    """The simulated market as a source; see `simulation.feed`.
+    """The simulated market as a source, asked by window; see `simulation.feed`.
 
-    A window's rows are made in this process: sessions x symbols of them, 12 columns each.
+    A window's rows are made in this process: sessions x symbols of them, 12 columns each. What arrives
+    after the window's end is not there yet.
 
     Parameters
     ----------
@@ -27,19 +39,35 @@ class SimulatedSource:
         self.name = name
         said = partial(Provision, calendar=params.calendar, timezone=params.timezone)
         self.provides = {"bars": said(price_basis="raw"), "texts": said()}
-        self._timezone = params.timezone
         self._feed = SimulatedFeed(params)
 
-    def delivers_received_at(self, kind: str) -> bool:
+    def arrival(self, kind: str) -> Arrival:
         """Say that every kind of record comes with its arrival."""
-        return kind in self.provides
+        del kind
+        return "column"
 
-    def read(self, kind: str, request: ReadRequest) -> pl.DataFrame | None:
+    def lists_here(self, kind: str) -> bool:
+        """Say that only a read tells whether there is anything new."""
+        del kind
+        return False
+
+    def list_deliveries(self, kind: str, request: ReadRequest) -> list[Delivery]:
+        """Return the one response to the window, given at its end."""
+        window = f"{kind} received in ({write_instant(request.after)}, {write_instant(request.until)}]"
+        return [identify_delivery(window, request.until)]
+
+    def check(self, kind: str, delivery: Delivery) -> None:
+        """Say that a response can always be read."""
+        del kind, delivery
+
+    def read(self, kind: str, deliveries: Sequence[Delivery], request: ReadRequest) -> pl.DataFrame:
         """Return the records received in the window; see `Source.read`."""
-        arrivals = request.arrivals_after(self._timezone), request.received_until
-        if kind == "bars":
-            return _as_sent(self._feed.deliver_bars(*arrivals), BAR_COLUMNS)
-        return _as_sent(self._feed.deliver_texts(*arrivals), TEXT_COLUMNS) if kind in self.provides else None
+        columns = {"bars": BAR_COLUMNS, "texts": TEXT_COLUMNS}[kind]
+        if not deliveries:
+            return pl.DataFrame(schema=dict.fromkeys((*columns, "delivery"), pl.String))
+        deliver = self._feed.deliver_bars if kind == "bars" else self._feed.deliver_texts
+        sent = _as_sent(deliver(request.after, request.until), columns)
+        return sent.with_columns(pl.lit(deliveries[0].id).alias("delivery"))
 
 
 def _as_sent(rows: pl.DataFrame, columns: tuple[str, ...]) -> pl.DataFrame:

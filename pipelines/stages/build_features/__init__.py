@@ -1,4 +1,4 @@
-"""Build features and labels: every value as it was known at each decision instant."""
+"""Build features and labels: every value as it was known at each cut."""
 
 from pipelines.base.stage import FEATURE_TABLES, Stage
 

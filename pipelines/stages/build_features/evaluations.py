@@ -1,8 +1,8 @@
 """When a session's values have to be evaluated, and with which view of the past.
 
-A session t is evaluated at its own decision instant and again at every later decision before which
-something in its look-back changed. Sessions whose past was complete at their own decision share one
-view, so a healthy history is evaluated in one go.
+A session t is evaluated at its own cut and again at every later cut before which something in its
+look-back changed. Sessions whose past was complete at their own cut share one view, so a healthy
+history is evaluated in one go.
 """
 
 from __future__ import annotations
@@ -17,31 +17,29 @@ from pipelines.tables.session_grid import SessionGrid
 
 
 def late_events(rows: pl.DataFrame, grid: SessionGrid) -> list[tuple[int, datetime]]:
-    """Return (position, decision) of everything that came after its own session's decision.
+    """Return (position, cut) of everything that came after its own session's cut.
 
     Parameters
     ----------
     rows : polars.DataFrame
-        `position`, `decision_at` and `known_at` (UTC instants) of every version; more columns may follow.
+        `position`, `cutoff_at` and `known_at` (UTC instants) of every version; more columns may follow.
     grid : SessionGrid
-        Reaches beyond the newest `known_at`, so that each of them has a decision after it.
+        Reaches beyond the newest `known_at`, so that each of them has a cut after it.
 
     Returns
     -------
     list of (int, datetime)
-        Position of the row's session and the first decision instant at or after `known_at`, each pair once,
+        Position of the row's session and the first cut at or after `known_at`, each pair once,
         ascending.
     """
-    # What becomes known at the very instant of a decision counts for it, here as in `as_of`: late is strictly
-    # later than the own decision, and forward includes a decision of the same instant.
-    decisions = grid.frame.select(pl.col("decision_at").alias("decided_at")).sort("decided_at")
+    # What becomes known at the very instant of a cut counts for it, here as in `as_of`: late is strictly
+    # later than the own cut, and forward includes a cut of the same instant.
+    cuts = grid.frame.select(pl.col("cutoff_at").alias("evaluated_at")).sort("evaluated_at")
     late = (
-        rows.filter(pl.col("known_at") > pl.col("decision_at"))
-        .select("position", "known_at")
-        .sort("known_at")
+        rows.filter(pl.col("known_at") > pl.col("cutoff_at")).select("position", "known_at").sort("known_at")
     )
-    decided = late.join_asof(decisions, left_on="known_at", right_on="decided_at", strategy="forward")
-    return decided.select("position", "decided_at").unique().sort("position", "decided_at").rows()
+    met = late.join_asof(cuts, left_on="known_at", right_on="evaluated_at", strategy="forward")
+    return met.select("position", "evaluated_at").unique().sort("position", "evaluated_at").rows()
 
 
 def plan_evaluations(
@@ -51,9 +49,9 @@ def plan_evaluations(
 
     Parameters
     ----------
-    touched : mapping of position to decision instant
+    touched : mapping of position to cut
         The sessions whose chains are wanted.
-    late : sequence of (position, decision)
+    late : sequence of (position, cut)
         See `late_events`.
     lookback : int
         Sessions that a value reads, its own included.
@@ -61,20 +59,20 @@ def plan_evaluations(
     Returns
     -------
     list of (datetime, {position: datetime})
-        View instants, ascending; of each the sessions to evaluate with it, and the decision instant that
-        the values stand for.
+        View instants, ascending; of each the sessions to evaluate with it, and the cut that the values
+        stand for.
     """
     plan: dict[datetime, dict[int, datetime]] = defaultdict(dict)
     if not touched:
         return []
-    # The latest view of all. A session of whose look-back nothing changes between its own decision and this
+    # The latest view of all. A session of whose look-back nothing changes between its own cut and this
     # instant has the same values in both views, and thousands of sessions then cost one evaluation.
     shared = max(touched.values())
-    for position, decision in touched.items():
-        pending = [at for place, at in late if position - lookback < place <= position and at > decision]
+    for position, cut in touched.items():
+        pending = [at for place, at in late if position - lookback < place <= position and at > cut]
         # What comes only after the shared view is not in it either, and gets its own evaluation below.
         complete = all(at > shared for at in pending)
-        plan[shared if complete else decision].setdefault(position, decision)
+        plan[shared if complete else cut].setdefault(position, cut)
         for at in set(pending):
             plan[at][position] = at
     return sorted(plan.items())
@@ -107,7 +105,7 @@ def evaluate_chains(
     lookback: int,
     evaluate: Callable[[pl.DataFrame, int, int], pl.DataFrame],
 ) -> pl.DataFrame | None:
-    """Return every evaluation of the touched sessions, with the `decided_at` that each stands for.
+    """Return every evaluation of the touched sessions, with the `evaluated_at` that each stands for.
 
     Parameters
     ----------
@@ -115,7 +113,7 @@ def evaluate_chains(
         Placed versions of all sessions that the touched ones look back to, in any order.
     key : sequence of str
         Columns that name what the versions are of.
-    touched : mapping of position to decision instant
+    touched : mapping of position to cut
         The sessions whose chains are wanted.
     lookback : int
         Sessions that a value reads, its own included.
@@ -126,7 +124,7 @@ def evaluate_chains(
     Returns
     -------
     polars.DataFrame or None
-        What `evaluate` returns, with `decided_at`; several rows of one session where its past changed
+        What `evaluate` returns, with `evaluated_at`; several rows of one session where its past changed
         later, equal ones among them. None where nothing is to be evaluated.
     """
     # `as_of` relies on this order; sorted once, every view below is a filter.
@@ -138,8 +136,8 @@ def evaluate_chains(
         values = evaluate(as_of(near, key, instant), first, last)
         # Sessions between the members were computed along the way; this view does not speak for them.
         stands_for = pl.DataFrame(
-            {"position": list(members), "decided_at": list(members.values())},
-            schema={"position": pl.Int64, "decided_at": grid.frame.schema["decision_at"]},
+            {"position": list(members), "evaluated_at": list(members.values())},
+            schema={"position": pl.Int64, "evaluated_at": grid.frame.schema["cutoff_at"]},
         )
         results.append(values.join(stands_for, on="position", how="inner"))
     return pl.concat(results) if results else None

@@ -17,6 +17,7 @@ from pipelines.base.frames import Frame
 from pipelines.base.report import Outcome, SessionRange
 from pipelines.io.frames import persisted, reshape
 from pipelines.io.lake import run_concurrently
+from pipelines.io.sources.params import FeedsParams
 from pipelines.io.text_models import scorer_version
 from pipelines.io.text_params import TextParams
 from pipelines.stages.build_features import steps
@@ -25,33 +26,39 @@ from pipelines.tables import queries
 from pipelines.tables.contracts import GOLD_LABELS, SILVER_BARS, feature_table
 from pipelines.tables.scope import MOST_TOUCHED, changed_sessions, dates_condition
 from pipelines.tables.session_grid import SessionGrid
-from pipelines.tables.view_sources import source_query, tables_of
+from pipelines.tables.view_sources import primary_bars, source_query, tables_of
 
 NOTHING = {"rows_in": 0, "rows_out": 0, "sessions_touched": 0}
 LABELS = "labels"
+FEW_ROWS = 30_000
+"""A whole source of so few rows is built in this process: workers would cost more than they save."""
 Counts = dict[str, int]
 
 
 def define(context: Context, sessions: SessionRange) -> str:
-    """Return a digest of what is built: features, labels, calendar and scorer."""
+    """Return a digest of what is built: features, labels, calendar, scorer and the bars' primary feed."""
     del sessions
-    scorer = scorer_version(context.params(TextParams))
     return digest_of(
-        definitions_digest(), context.params(LabelParams), context.params(CalendarParams), scorer
+        definitions_digest(),
+        context.params(LabelParams),
+        context.params(CalendarParams),
+        scorer_version(context.params(TextParams)),
+        context.params(FeedsParams).bars,
+        context.params(FeedsParams).texts,
     )
 
 
-def run(context: Context, sessions: SessionRange) -> Outcome:
+def run(context: Context, sessions: SessionRange, definition: str) -> Outcome:
     """Bring gold up to what silver holds. The as-of bounds what later stages see, never the build."""
+    del sessions
     parts: dict[str, Counts] = {LABELS: NOTHING} | {view.name: NOTHING for view in feature_views()}
-    if context.lake.exists(SILVER_BARS):
-        definition = define(context, sessions)
+    if has_bars(context):
         bars = changed_sessions(context, "build_features", [SILVER_BARS], definition)
         for view in feature_views():
             parts |= build_view(context, view, find_touched(context, view, bars, definition))
     rows_out = sum(part["rows_out"] for part in parts.values())
     return Outcome(
-        status="done" if rows_out else "nothing_to_do",
+        status="done" if rows_out else "unchanged",
         rows_in=sum(part["rows_in"] for part in parts.values()),
         rows_out=rows_out,
         sessions_touched=max(part["sessions_touched"] for part in parts.values()) if rows_out else 0,
@@ -108,12 +115,22 @@ def following(
     return wanted if len(wanted) <= MOST_TOUCHED else None
 
 
+def has_bars(context: Context) -> bool:
+    """Tell whether silver holds any bar of the primary feed."""
+    some = queries.limited(queries.rows_of(SILVER_BARS, ["symbol"], from_primary(context)), 1)
+    return context.lake.exists(SILVER_BARS) and context.lake.collect_query(some, SILVER_BARS).height > 0
+
+
 def last_session(context: Context) -> date:
     """Return the newest session that silver has bars of."""
-    newest: date = context.lake.collect_query(queries.extent(SILVER_BARS, "session"), SILVER_BARS)[
-        "last"
-    ].item()
-    return newest
+    newest = queries.extent(SILVER_BARS, "session", from_primary(context))
+    last: date = context.lake.collect_query(newest, SILVER_BARS)["last"].item()
+    return last
+
+
+def from_primary(context: Context) -> str:
+    """Return the condition of the bars that are built from."""
+    return primary_bars(context.params(FeedsParams).bars)
 
 
 def build_view(context: Context, view: FeatureView, touched: list[date] | None) -> dict[str, Counts]:
@@ -148,7 +165,7 @@ def build_view(context: Context, view: FeatureView, touched: list[date] | None) 
         # A few sessions wait for planning and not for cores; whole tables would fight for memory.
         changes = run_concurrently(*writes) if touched is not None else [write() for write in writes]
     if touched is None:
-        every = queries.counted(queries.distinct_values(SILVER_BARS, "session"))
+        every = queries.counted(queries.distinct_values(SILVER_BARS, "session", from_primary(context)))
         size = int(lake.collect_query(every, SILVER_BARS).item())
     else:
         size = len(touched)
@@ -172,10 +189,8 @@ def labels_condition(context: Context, touched: list[date] | None) -> str:
 
 
 def all_sessions(context: Context, touched: Sequence[date] | None = None) -> SessionGrid:
-    """Return every session of the calendar that has a decision instant."""
-    # The calendar's last session has none: its decision would come before a session that is not known.
-    before_last = context.calendar.shift(context.calendar.last_on_or_before(date.max), -1)
-    return SessionGrid.spanning(context.calendar, date(1990, 1, 1), before_last, touched=touched)
+    """Return every session of the calendar."""
+    return SessionGrid.spanning(context.calendar, date(1990, 1, 1), date.max, touched=touched)
 
 
 def in_blocks(context: Context, view: FeatureView, touched: list[date] | None) -> tuple[int, Frame]:
@@ -200,10 +215,13 @@ def in_blocks(context: Context, view: FeatureView, touched: list[date] | None) -
     a function of its own look-back alone.
     """
     lake, size = context.lake, context.params(BuildFeaturesParams).block_sessions
-    query = source_query(view, scorer=scorer_version(context.params(TextParams)))
+    feeds, scorer = context.params(FeedsParams), scorer_version(context.params(TextParams))
+    query = source_query(view, bars=feeds.bars, texts=feeds.texts, scorer=scorer)
     tables, grid, wanted = tables_of(view), all_sessions(context), None
     if touched is None:
-        rows: Frame = lake.scan_query(query, *tables)
+        counted = lake.collect_query(queries.counted(query), *tables).item()
+        few = counted <= min(FEW_ROWS, context.lake.local_rows)
+        rows: Frame = (lake.collect_query if few else lake.scan_query)(query, *tables)
     else:
         # Positions count from the calendar's start, so a block has the same bounds in every run.
         position, lookback = context.calendar.position, view.lookback_sessions

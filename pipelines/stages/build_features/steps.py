@@ -106,7 +106,7 @@ def build_block(
     block = rows.item(0, "block")
     span = grid.between(block * block_sessions, (block + 1) * block_sessions - 1)
     due = span.filter((pl.col("session") <= last) & grid.wanted())
-    wanted: dict[int, datetime] = dict(due.select("position", "decision_at").rows())
+    wanted: dict[int, datetime] = dict(due.select("position", "cutoff_at").rows())
 
     def evaluate(known: pl.DataFrame, first: int, final: int) -> pl.DataFrame:
         sessions = grid.between(first - view.lookback_sessions + 1, final).select("session")
@@ -143,7 +143,7 @@ def _rows_of_view(
         there = known.select("symbol", "session", "position", "event_timestamp", row_valid="valid")
         return there.join(values, on=["symbol", "session"], how="inner")
     said = values.filter(pl.any_horizontal(pl.col(view.feature_names).is_not_null()))
-    return grid.placed(said).drop("decision_at").with_columns(row_valid=pl.lit(value=True))
+    return grid.placed(said).drop("cutoff_at").with_columns(row_valid=pl.lit(value=True))
 
 
 def _label_columns(panel: pl.DataFrame, horizons: tuple[int, ...]) -> pl.DataFrame:
@@ -158,12 +158,12 @@ def feature_versions(evaluated: pl.DataFrame, view: FeatureView) -> pl.DataFrame
     Parameters
     ----------
     evaluated : polars.DataFrame
-        From `evaluate_chains`: values with `row_valid`, `inputs_known_at` and `decided_at` (UTC).
+        From `evaluate_chains`: values with `row_valid`, `inputs_known_at` and `evaluated_at` (UTC).
 
     Returns
     -------
     polars.DataFrame
-        Columns of the gold table and ``kind``, a row a state, in the order of the decisions.
+        Columns of the gold table and ``kind``, a row a state, in the order of the cuts.
 
     Notes
     -----
@@ -182,10 +182,10 @@ def feature_versions(evaluated: pl.DataFrame, view: FeatureView) -> pl.DataFrame
         pl.col("row_valid").alias("valid"),
         *view.feature_names,
         month_of_session(),
-        "decided_at",
+        "evaluated_at",
     )
     state = ("valid", *view.feature_names)
-    return drop_repeated_states(rows, ("symbol", "session"), state, order="decided_at").drop("decided_at")
+    return drop_repeated_states(rows, ("symbol", "session"), state, order="evaluated_at").drop("evaluated_at")
 
 
 def label_versions(
@@ -227,11 +227,11 @@ def label_versions(
         pl.max_horizontal("inputs_known_at", pl.col("event_timestamp") + lag).alias("known_at"),
         value.is_not_null().alias("valid"),
         value.alias("value"),
-        "decided_at",
+        "evaluated_at",
     )
     # Before its first value a label is absent, not retracted: only what was known once can be taken back.
-    ever = pl.col("valid").cum_max().over("symbol", "session", order_by="decided_at")
+    ever = pl.col("valid").cum_max().over("symbol", "session", order_by="evaluated_at")
     chain = drop_repeated_states(
-        rows.filter(ever), ("symbol", "session"), ("valid", "value"), order="decided_at"
+        rows.filter(ever), ("symbol", "session"), ("valid", "value"), order="evaluated_at"
     )
-    return chain.drop("decided_at").with_columns(month_of_session())
+    return chain.drop("evaluated_at").with_columns(month_of_session())

@@ -1,4 +1,4 @@
-"""Forecast: a session's universe scored with the champion of that moment."""
+"""Forecast: a session's universe, ranked once with the champion of that moment."""
 
 from pipelines.base.stage import FEATURE_TABLES, Stage
 
@@ -6,6 +6,6 @@ STAGE = Stage(
     name="forecast",
     help="Issue the champion's forecasts.",
     chain="issue",
-    reads=(FEATURE_TABLES, "ops.model_ledger"),
+    reads=(FEATURE_TABLES, "ops.model_ledger", "silver.bars", "ops.polls", "ops.acceptances"),
     writes=("gold.forecasts",),
 )

@@ -1,68 +1,92 @@
-"""Score the sessions of the range with the champion of the as-of."""
+"""Issue the forecasts of the range with the champion of the as-of, each session's universe once."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import polars as pl
 
 from feature_repo.definitions import ISSUED_VIEW
 from pipelines.base.context import Context
+from pipelines.base.cut import wait_for_cut
 from pipelines.base.errors import BadDataError, LookAheadError
 from pipelines.base.report import Outcome, SessionRange, nothing_to_do
 from pipelines.io.feature_retrieval import read_features
 from pipelines.io.feature_store import open_feature_store
 from pipelines.io.model_folder import PackedForecaster, pack_forecaster
 from pipelines.registry.champion import Champion, champion_at, load_champion
+from pipelines.registry.universe import completeness_at_cuts
 from pipelines.stages.forecast.params import ForecastParams
 from pipelines.stages.forecast.steps import (
     ForecastSessions,
+    SortedOut,
     Stamp,
     choose_sessions,
     forecast_group,
+    judge_status,
     plan_history,
 )
 from pipelines.tables import queries
+from pipelines.tables.completeness import CompletenessParams
 from pipelines.tables.contracts import GOLD_FORECASTS
 from pipelines.tables.scope import dates_condition, range_condition
 
 
 def run(context: Context, sessions: SessionRange) -> Outcome:
-    """Issue forecasts for the sessions; what was issued before stays as it is."""
+    """Issue forecasts for the sessions that have none; a universe that was ranked once is never added to."""
+    wait_for_cut(context, sessions.end)
     entry = champion_at(context, sessions.end)
     if entry is None:
         return nothing_to_do(f"no champion as of {sessions.end}: run train, evaluate and promote first")
     champion = load_champion(context, entry)
     chosen = choose(context, sessions, champion)
-    inserted = issue(context, champion, chosen)
-    silent = without_forecast(context, champion, chosen)
-    if len(silent) == len(chosen.sessions):
-        session = silent[-1]
-        msg = (
-            f"no symbol has a valid feature row of {session} that was known at its decision instant, so "
-            "there is no forecast; see whether its bars arrived in time (`bellwether show bronze.bars "
-            f"--session {session}`), then run ingest, curate and build_features again"
-        )
-        raise BadDataError(msg)
+    sorted_out = sort_out(context, champion, chosen)
+    issued_at = context.clock()
+    inserted = issue(context, champion, chosen, sorted_out.due, issued_at) if sorted_out.due else 0
+    silent = sorted(set(sorted_out.due) - issued_sessions(context, champion, chosen))
+    if silent and not (inserted or sorted_out.issued_before):
+        raise BadDataError(_explain_silence(silent[-1]))
     published = publish_issued(context, champion, sessions.end)
     return Outcome(
+        status=judge_status(inserted, sorted_out),
         rows_out=inserted,
-        sessions_touched=len(chosen.sessions) if inserted else 0,
+        sessions_touched=len(sorted_out.due) - len(silent),
         details=describe(champion, chosen)
+        | sorted_out.describe()
+        | describe_replays(context, set(sorted_out.due) - set(silent), issued_at)
         | {"published": published, "without_forecast": [str(session) for session in silent]},
     )
 
 
-def without_forecast(context: Context, champion: Champion, chosen: ForecastSessions) -> list[date]:
-    """Return the chosen sessions of which no symbol could be scored, in this run or before."""
+def sort_out(context: Context, champion: Champion, chosen: ForecastSessions) -> SortedOut:
+    """Return which of the chosen sessions are to be issued now, and what becomes of the others."""
+    before = issued_sessions(context, champion, chosen)
+    open_ones = [session for session in chosen.sessions if session not in before]
+    at_cut = completeness_at_cuts(context, open_ones)
+    short = {day: found.explain() for day, found in at_cut.items() if not found.is_complete}
+    patience = context.clock() - context.params(CompletenessParams).grace
+    waiting = tuple(day for day in short if context.calendar.cutoff_at(day) > patience)
+    return SortedOut(
+        issued_before=tuple(sorted(before)),
+        due=tuple(session for session in open_ones if session not in short),
+        waiting=waiting,
+        missed=tuple(day for day in short if day not in waiting),
+        short=short,
+    )
+
+
+def issued_sessions(context: Context, champion: Champion, chosen: ForecastSessions) -> set[date]:
+    """Return the chosen sessions that the champion has issued, in this run or before."""
     scope = range_condition(chosen.sessions[0], chosen.sessions[-1])
+    horizon = queries.of_horizon(champion.lineage.horizon_sessions, scope)
     issued = queries.issued_forecasts(
-        GOLD_FORECASTS, ["session"], model_key=champion.lineage.model_key, where=scope
+        GOLD_FORECASTS, ["session"], model_key=champion.lineage.model_key, where=horizon
     )
     found = context.lake.collect_query(queries.distinct(issued), GOLD_FORECASTS)
-    return sorted(set(chosen.sessions) - set(found.get_column("session")))
+    return set(found["session"]) & set(chosen.sessions)
 
 
 def choose(context: Context, sessions: SessionRange, champion: Champion) -> ForecastSessions:
@@ -73,14 +97,12 @@ def choose(context: Context, sessions: SessionRange, champion: Champion) -> Fore
     LookAheadError
         If it has seen the outcomes of all of them.
     """
-    decisions = {
-        day: context.calendar.decision_at(day)
+    cuts = {
+        day: context.calendar.cutoff_at(day)
         for day in context.calendar.sessions(sessions.start, sessions.end)
     }
     fitted_until = champion.lineage.fitted_until
-    chosen = choose_sessions(
-        decisions, fitted_until, allow_in_sample=context.params(ForecastParams).in_sample
-    )
+    chosen = choose_sessions(cuts, fitted_until, allow_in_sample=context.params(ForecastParams).in_sample)
     if not chosen.sessions:
         msg = (
             f"sessions {sessions.start} to {sessions.end} are in-sample: {champion.entry.headline()} was "
@@ -91,12 +113,18 @@ def choose(context: Context, sessions: SessionRange, champion: Champion) -> Fore
     return chosen
 
 
-def issue(context: Context, champion: Champion, chosen: ForecastSessions) -> int:
-    """Score the chosen sessions and add the rows that are not there yet; return how many."""
+def issue(
+    context: Context,
+    champion: Champion,
+    chosen: ForecastSessions,
+    due: Sequence[date],
+    issued_at: datetime,
+) -> int:
+    """Score the due sessions from the vectors known at their cuts, in one commit; return the rows added."""
     lineage, calendar = champion.lineage, context.calendar
-    first, last = chosen.sessions[0], chosen.sessions[-1]
+    first, last = due[0], due[-1]
     known = calendar.frame(calendar.shift(first, 1 - lineage.history_sessions), last)
-    plan = plan_history(chosen.sessions, known, lineage.history_sessions)
+    plan = plan_history(due, known, lineage.history_sessions)
     step = GroupStep(
         model=pack_forecaster(champion.folder, f"{lineage.model_key}-v{champion.entry.model_version}"),
         stamp=Stamp(
@@ -104,11 +132,11 @@ def issue(context: Context, champion: Champion, chosen: ForecastSessions) -> int
             model_key=lineage.model_key,
             model_version=champion.entry.model_version,
             family=lineage.family,
-            issued_at=context.clock(),
+            issued_at=issued_at,
             in_sample=chosen.in_sample,
         ),
     )
-    rows = read_features(context, plan, lineage.feature_names, at="decision_at")
+    rows = read_features(context, plan, lineage.feature_names, at="cutoff_at")
     forecasts = context.lake.map_groups(rows, ["forecast_session"], step, GOLD_FORECASTS.schema)
     return context.lake.insert_absent(GOLD_FORECASTS, forecasts, scope=range_condition(first, last))
 
@@ -141,6 +169,20 @@ def publish_issued(context: Context, champion: Champion, session: date) -> int:
     )
     issued = context.lake.collect_query(query, GOLD_FORECASTS)
     return open_feature_store(context).publish(issued.filter(~pl.col("in_sample")), ISSUED_VIEW)
+
+
+def describe_replays(context: Context, issued: set[date], issued_at: datetime) -> dict[str, Any]:
+    """Return whether what was issued came after its decision: a replay, which nobody could have used."""
+    late = sum(issued_at > context.calendar.decision_at(session) for session in issued)
+    return {"replay": late > 0, "replays": late}
+
+
+def _explain_silence(session: date) -> str:
+    return (
+        f"no symbol has a valid feature row of {session} that was known at its cut, so there is no forecast; "
+        f"see whether its bars arrived in time (`bellwether show bronze.bars --session {session}`), then run "
+        "ingest, curate and build_features again"
+    )
 
 
 def describe(champion: Champion, chosen: ForecastSessions) -> dict[str, Any]:

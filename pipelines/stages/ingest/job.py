@@ -1,189 +1,218 @@
-"""Land the source's records of a window in bronze, one batch and one commit a kind."""
+"""Read every feed on from where reading ended, land what is new, and say what is missing."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
-from functools import partial
+import logging
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
-import polars as pl
-
 from pipelines.base.context import Context
-from pipelines.base.errors import BadDataError
-from pipelines.base.frames import DistributedFrame, Frame
+from pipelines.base.errors import BadDataError, BellwetherError
 from pipelines.base.report import Outcome, SessionRange
-from pipelines.base.table import TableContract
-from pipelines.io.frames import persisted
-from pipelines.io.lake import run_concurrently
-from pipelines.io.sources import ReadRequest, Source
-from pipelines.io.sources.feeds import open_source
-from pipelines.stages.ingest import steps
-from pipelines.stages.ingest.params import IngestParams
-from pipelines.tables import queries
-from pipelines.tables.contracts import BRONZE_BARS, BRONZE_TEXTS, OPS_QUARANTINE
-from pipelines.tables.record_kinds import BARS, TEXTS, RecordKind
-from pipelines.tables.scope import FEW_SESSIONS
+from pipelines.io.feed_log import closed_until, read_past, write_rows
+from pipelines.io.sources.feeds import Feed, open_feeds
+from pipelines.stages.ingest.dating import observe
+from pipelines.stages.ingest.history import note_touched
+from pipelines.stages.ingest.landing import Landing, land
+from pipelines.stages.ingest.polling import Poll, describe_polls, is_short, poll_sessions
+from pipelines.stages.ingest.reading import Reading
+from pipelines.tables.completeness import CompletenessParams
+from pipelines.tables.contracts import OPS_COVERAGE, OPS_DELIVERIES, OPS_POLLS
 
-OLDEST_RECORD = timedelta(days=3660)
-NEXT_SESSIONS = timedelta(days=10)
-NOTHING = {"rows_in": 0, "rows_out": 0, "rows_refused": 0, "sessions_touched": 0}
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """One kind of record, read from one source for one request."""
+class Visit:
+    """One feed after it was read: what landed, or what went wrong; polls of the primary bars alone."""
 
-    context: Context
-    source: Source
-    request: ReadRequest
-    kind: RecordKind
-    bronze: TableContract
+    reading: Reading
+    landing: Landing = field(default_factory=Landing)
+    error: BellwetherError | None = None
+    polls: list[Poll] = field(default_factory=list)
 
 
 def run(context: Context, sessions: SessionRange) -> Outcome:
-    """Land bars and texts of `sessions`; what has been landed before is not landed again."""
-    calendar = context.calendar
-    request = ReadRequest(
-        first_session=sessions.start,
-        last_session=sessions.end,
-        # What arrives between two decisions belongs to the later one: runs of single days leave no gap.
-        received_after=calendar.decision_at(calendar.shift(sessions.start, -1)),
-        received_until=calendar.decision_at(sessions.end),
-    )
-    parts, sources = {}, {}
-    for kind, bronze in ((BARS, BRONZE_BARS), (TEXTS, BRONZE_TEXTS)):
-        parts[kind.name] = NOTHING
-        if source := open_source(context, kind.name):
-            sources[kind.name] = source.name
-            reading = Reading(context=context, source=source, request=request, kind=kind, bronze=bronze)
-            parts[kind.name] = land(reading)
-    totals = {name: sum(part[name] for part in parts.values()) for name in NOTHING}
-    return Outcome(
-        status="done" if totals["rows_in"] else "nothing_to_do",
-        details={"sources": sources, "kinds": parts},
-        **totals,
-    )
-
-
-def land(reading: Reading) -> dict[str, int]:
-    """Land what the source sends and return its counts.
+    """Land what every feed has delivered and look for the sessions; what has been landed is not landed again.
 
     Raises
     ------
-    BadDataError
-        If a larger share than allowed breaks the contract; then nothing is landed.
+    BellwetherError
+        What a required feed raised, once the others have landed. Then the run is not recorded, so that the
+        next one takes up where this one did.
     """
-    context = reading.context
-    reads: tuple[Callable[[], Any], ...] = (partial(read_sent, reading), partial(find_delivered, reading))
-    sent, delivered = run_concurrently(*reads)
-    fresh = without_landed(reading, sent)
-    schema = steps.judged_schema(reading.bronze)
-    with persisted(context.lake.distribute(judged(reading, fresh, delivered), schema)) as records:
-        key = "symbol, session_date, received_at" if reading.kind is BARS else "record_hash"
-        facts = records.selectExpr(*queries.batch_facts(key)).collect()[0].asDict()
-        if not facts["rows"]:
-            return NOTHING
-        batch = records.drop("batch_id").selectExpr(queries.named("batch_id", facts["batch_id"]), "*")
-        refused = quarantine(reading, batch, facts)
-        check_refusals(reading, refused, facts)
-        identity = f"{reading.source.name}:{reading.kind.name}:{facts['batch_id']}"
-        landed = context.lake.append(reading.bronze, batch, txn=identity)
-        rows_out = facts["rows"] if landed else 0
-        counts = {"rows_in": facts["rows"], "rows_out": rows_out, "rows_refused": refused}
-        return {**counts, "sessions_touched": facts["sessions"]}
+    now = context.clock()
+    visits = [visit(reading) for reading in open_readings(context, sessions, now)]
+    write_rows(context, OPS_DELIVERIES, [row for one in visits for row in one.landing.deliveries])
+    write_rows(context, OPS_COVERAGE, [row for one in visits for row in describe_coverage(one)])
+    for one in visits:
+        note_touched(context, sessions, one.reading, one.landing)
+    write_rows(context, OPS_POLLS, [row for one in visits for row in describe_polls(one.reading, one.polls)])
+    for one in visits:
+        if one.error and one.reading.feed.required:
+            raise one.error
+    return conclude(context, sessions, visits, now)
 
 
-def check_refusals(reading: Reading, refused: int, facts: dict[str, Any]) -> None:
-    """Stop where more of a batch has been refused than settings allow, naming the rules."""
-    context, place = reading.context, reading.kind.name
-    check = partial(steps.check_share, refused, facts["rows"], place=place)
-    allowed = context.params(IngestParams).max_refused_share
-    if check(allowed=allowed):
-        rules = queries.broken_rules(OPS_QUARANTINE, facts["batch_id"])
-        broken = context.lake.collect_query(rules, OPS_QUARANTINE)
-        raise BadDataError(check(allowed=allowed, rules=broken["rule"].to_list()))
+def peek(context: Context, sessions: SessionRange) -> Outcome | None:
+    """Return what a run would say if it would find nothing, None if it has to look.
 
-
-def read_sent(reading: Reading) -> DistributedFrame:
-    """Return what the source sends of the window with `record_hash`, all strings, distributed."""
-    columns = (*reading.kind.columns, "received_at")
-    schema = dict.fromkeys(columns, pl.String)
-    sent = reading.source.read(reading.kind.name, reading.request)
-    sent = pl.DataFrame(schema=schema) if sent is None else sent
-    distributed = reading.context.lake.distribute(sent, schema)
-    return distributed.selectExpr(*columns, queries.record_hash(columns))
-
-
-def without_landed(reading: Reading, fresh: DistributedFrame) -> Frame:
-    """Return the records whose hash the source has not landed before; few of them come to this process."""
-    lake = reading.context.lake
-    request = reading.request
-    query = queries.rows_of(reading.bronze, ["record_hash"], _landed(reading))
-    if reading.context.calendar.count_between(request.first_session, request.last_session) < FEW_SESSIONS:
-        records, landed = lake.collect_if_small(fresh), lake.collect_query_if_small(query, reading.bronze)
-        if isinstance(records, pl.DataFrame) and isinstance(landed, pl.DataFrame):
-            return records.join(landed, on="record_hash", how="anti")
-    if not lake.exists(reading.bronze):
-        return fresh
-    return fresh.join(lake.scan_query(query, reading.bronze), on="record_hash", how="left_anti")
-
-
-def _landed(reading: Reading) -> str:
-    """Return the condition of the records that the source has landed for the request."""
-    request = reading.request
-    if reading.source.delivers_received_at(reading.kind.name):
-        scope = queries.arrived_between(request.received_after, request.received_until)
-    else:
-        # A text that comes shortly before the window's last close belongs to a session after the window.
-        scope = queries.dated_between(request.first_session, request.last_session + NEXT_SESSIONS)
-    return queries.landed_by(reading.source.name, scope)
-
-
-def judged(reading: Reading, fresh: Frame, delivered: Sequence[date]) -> Frame:
-    """Return bronze rows with the arrival of each record and the rules that it breaks."""
-    context, request = reading.context, reading.request
-    ingest = context.params(IngestParams)
-    lag = ingest.bar_lag_minutes if reading.kind is BARS else ingest.text_lag_minutes
-    calendar = context.calendar.frame(
-        request.first_session - OLDEST_RECORD, request.last_session + NEXT_SESSIONS
+    A try for a session that was found short, before anything new has been delivered: asked without the
+    distributed engine and without the writer's lock, and nothing is written.
+    """
+    if sessions.history or not context.lake.reads_here:
+        return None
+    now = context.clock()
+    readings = list(open_readings(context, sessions, now))
+    if not readings or not all(reading.feed.source.lists_here(reading.feed.kind) for reading in readings):
+        return None
+    first = readings[0]
+    if not first.feed.required:
+        return None
+    asked_before = first.past.complete.get(sessions.end) is False and sessions.end not in first.past.accepted
+    if not asked_before or has_news(readings):
+        return None
+    polls = poll_sessions(first)
+    short = is_short(polls, sessions, first.past)
+    return (
+        None
+        if short is None
+        else judge_short(context, sessions, [Visit(reading=first, polls=polls)], short, now)
     )
-    arrival = steps.Arrival(
-        source=reading.source.name,
-        closes=calendar.drop("decision_at"),
-        delivered=delivered,
-        now=context.clock(),
-        lag=timedelta(minutes=lag),
-        text_close_lag=timedelta(minutes=ingest.text_close_lag_minutes),
-        fallback=request.received_until,
+
+
+def has_news(readings: list[Reading]) -> bool:
+    """Tell whether any feed has something pending, or does not tell: then the run has to find out."""
+    try:
+        return any(reading.find_pending() for reading in readings)
+    except BellwetherError:
+        return True
+
+
+def open_readings(context: Context, sessions: SessionRange, now: datetime) -> list[Reading]:
+    """Return every feed as this run reads it, the primary bars first."""
+    seen = observe(
+        context.calendar,
+        now,
+        grace=context.params(CompletenessParams).grace,
+        closed_until=closed_until(context),
     )
-    step = partial(steps.judge_records, kind=reading.kind, arrival=arrival, contract=reading.bronze)
-    return context.lake.map_batches(fresh, step, steps.judged_schema(reading.bronze))
+    return [
+        Reading(
+            context=context,
+            feed=feed,
+            sessions=sessions,
+            past=read_past(context, feed.source.name, feed.kind),
+            observation=seen,
+        )
+        for feed in open_feeds(context)
+    ]
 
 
-def find_delivered(reading: Reading) -> list[date]:
-    """Return the sessions in question that a source without arrival times has delivered before."""
-    lake = reading.context.lake
-    if reading.source.delivers_received_at(reading.kind.name) or not lake.exists(reading.bronze):
+def visit(reading: Reading) -> Visit:
+    """Read one feed; what it raises stands beside what the others bring."""
+    try:
+        landing = land(reading)
+    except BellwetherError as error:
+        log.warning("%s of %s: %s", reading.feed.kind, reading.feed.source.name, error)
+        return Visit(reading=reading, error=error)
+    except Exception as error:
+        # Whatever one feed's bytes do to a library must not keep the others from landing.
+        if reading.feed.required:
+            raise
+        log.exception("%s of %s", reading.feed.kind, reading.feed.source.name)
+        return Visit(reading=reading, error=BadDataError(f"{type(error).__name__}: {error}"))
+    polls = poll_sessions(reading) if is_polled(reading.feed) else []
+    return Visit(reading=reading, landing=landing, polls=polls)
+
+
+def is_polled(feed: Feed) -> bool:
+    """Tell whether sessions are looked for in a feed: in the bars that everything else is built from."""
+    return bool(feed.primary and feed.kind == "bars")
+
+
+def describe_coverage(one: Visit) -> list[dict[str, Any]]:
+    """Return the row of `ops.coverage`, none where nothing is added to what was read."""
+    reading = one.reading
+    if one.error or not one.landing.covers or reading.window.covers is None:
         return []
-    query = queries.distinct_values(reading.bronze, "session_date", _landed(reading))
-    return lake.collect_query(query, reading.bronze)["session_date"].drop_nulls().to_list()
+    after, until = reading.window.covers
+    if any(start <= after and until <= end for start, end in reading.past.covered):
+        return []
+    return [
+        {
+            "source": reading.feed.source.name,
+            "kind": reading.feed.kind,
+            "arrival": reading.told_arrival or "",
+            "after": after,
+            "until": until,
+            "known_at": reading.observation.at,
+        }
+    ]
 
 
-def quarantine(reading: Reading, batch: DistributedFrame, facts: dict[str, Any]) -> int:
-    """Write the refused records of a batch to quarantine and return how many records they are."""
-    lake, kind = reading.context.lake, reading.kind
-    found = []
-    if facts["broken"]:
-        step = partial(steps.broken_rows, kind=kind)
-        found.append(lake.map_batches(batch.where(queries.IS_BROKEN), step, OPS_QUARANTINE.schema))
-    if facts["rows"] > facts["keys"]:
-        repeated = partial(steps.repeated_rows, kind=kind)
-        found.append(lake.map_groups(batch, ["symbol"], repeated, OPS_QUARANTINE.schema))
-    if not found:
-        return 0
-    refusals = [lake.distribute(rows, OPS_QUARANTINE.schema) for rows in found]
-    with persisted(refusals[0] if len(refusals) == 1 else refusals[0].unionByName(refusals[1])) as refused:
-        lake.insert_absent(OPS_QUARANTINE, refused)
-        return int(refused.select("record_hash").distinct().count())
+def conclude(context: Context, sessions: SessionRange, visits: list[Visit], now: datetime) -> Outcome:
+    """Return what came of the run as a whole."""
+    required = [one for one in visits if one.reading.feed.required]
+    for one in required:
+        short = is_short(one.polls, sessions, one.reading.past)
+        if short is not None:
+            return judge_short(context, sessions, visits, short, now)
+    faults = [fault for one in required for fault in one.landing.faults()]
+    if sessions.history and faults:
+        # A gap of a history is reported; a delivery that was refused is what was asked for, and is not there.
+        return Outcome(status="short", **count(visits), details=describe(visits) | {"why": "; ".join(faults)})
+    landed = sum(one.landing.landed for one in visits)
+    return Outcome(status="done" if landed else "unchanged", **count(visits), details=describe(visits))
+
+
+def judge_short(
+    context: Context, sessions: SessionRange, visits: list[Visit], short: Poll, now: datetime
+) -> Outcome:
+    """Return that the as-of's bars are not all there: to be waited for, or a person's to look at."""
+    until = context.calendar.cutoff_at(sessions.end) + context.params(CompletenessParams).grace
+    name = visits[0].reading.feed.source.name
+    said = f"{name}: {short.describe()}"
+    faults = [fault for one in visits for fault in one.landing.faults()]
+    if now < until:
+        why = f"{said}; waiting until {until.isoformat()}"
+    else:
+        why = (
+            f"{said}; nothing more came until {until.isoformat()}: ask the vendor and clear the run once it "
+            f"is mended, or let it pass with `bellwether accept-partial --session {short.session} --why …`"
+        )
+    details = describe(visits) | {"why": "; ".join([why, *faults])}
+    return Outcome(status="waiting" if now < until else "short", **count(visits), details=details)
+
+
+def count(visits: list[Visit]) -> dict[str, int]:
+    """Return the totals of a run."""
+    landings = [one.landing for one in visits]
+    return {
+        "rows_in": sum(landing.records for landing in landings),
+        "rows_out": sum(landing.landed for landing in landings),
+        "rows_refused": sum(landing.refused for landing in landings),
+        "sessions_touched": max((landing.sessions for landing in landings), default=0),
+    }
+
+
+def describe(visits: list[Visit]) -> dict[str, Any]:
+    """Return what each feed brought, what is incomplete, and what a person should be told."""
+    feeds = {
+        f"{one.reading.feed.source.name}.{one.reading.feed.kind}": {
+            "rows_in": one.landing.records,
+            "rows_out": one.landing.landed,
+            "rows_refused": one.landing.refused,
+            "deliveries": len(one.landing.deliveries),
+        }
+        for one in visits
+    }
+    incomplete = [poll.describe() for one in visits for poll in one.polls if not poll.complete]
+    alerts = [f"{one.reading.feed.source.name}: {fault}" for one in visits for fault in one.landing.faults()]
+    alerts += [
+        f"{one.reading.feed.source.name} brought no {one.reading.feed.kind}: {one.error}"
+        for one in visits
+        if one.error
+    ]
+    return {"feeds": feeds, "incomplete": incomplete[-20:], "alerts": alerts}

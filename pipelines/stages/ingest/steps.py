@@ -1,197 +1,274 @@
-"""Pure steps of ingest: when a record counts as known, and which records are refused."""
+"""Pure steps of ingest: what is new, which records are refused, what lands and what is quarantined."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
 
 from features.sessions import INSTANT
-from pipelines.base.table import TableContract
+from pipelines.base.table import Dtype, TableContract
+from pipelines.stages.ingest.dating import RULES, Dating, date_records, find_misdated
 from pipelines.tables.contracts import OPS_QUARANTINE
 from pipelines.tables.record_kinds import RecordKind, parse_instant
 
+TRAILING = timedelta(days=30)
+"""A stamp so long after its event tells when a history was published again, not when a record was had."""
+STANDING: dict[str, Dtype] = {
+    "standing_hash": pl.String,
+    "standing_at": INSTANT,
+    "last_known_at": INSTANT,
+    "in_bronze": pl.Boolean,
+}
+"""What bronze holds of a record's key: see `job.attach_standing`."""
+
+
+FACTS = {"delivery": pl.String, "place": pl.Int32} | dict.fromkeys(
+    ("records", "refused", "repeated", "trailing", "fresh"), pl.Int64
+)
+"""What is counted of each delivery: see `pipelines.tables.landing_queries.DELIVERY_FACTS`."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
-    """How the arrival of the records of one read is dated.
+class Judging:
+    """What the records of one feed are judged by in one run.
 
     Attributes
     ----------
+    source : str
+        The feed's name.
+    kind : RecordKind
+    contract : TableContract
+        Of the bronze table.
     closes : polars.DataFrame
-        `session` and `event_timestamp` (close, UTC) around the window.
-    delivered : sequence of date
-        Sessions that the source has delivered before: what comes for them now is known `now`.
-    now : datetime
-        The injected present.
-    lag : timedelta
-        From a bar's close (a text's publication) to when it counts as known.
+        `session` and `event_timestamp` (close, UTC) of the calendar.
     text_close_lag : timedelta
         A text belongs to the first session whose close comes at least so much later.
-    fallback : datetime
-        For records of no readable date, which their contract refuses anyway.
+    delivered : mapping of delivery's id to its time
+        In the order of the deliveries.
+    by_content : bool
+        Whether a record is new when it says something else of its key than the delivery before it; else when
+        its hash is new.
     """
 
     source: str
+    kind: RecordKind
+    contract: TableContract
     closes: pl.DataFrame
-    delivered: Sequence[date]
-    now: datetime
-    lag: timedelta
     text_close_lag: timedelta
-    fallback: datetime
+    delivered: Mapping[str, datetime]
+    by_content: bool
+    dating: Dating
+
+
+def hash_records(records: pl.DataFrame, columns: Sequence[str], *, stamped: bool) -> pl.DataFrame:
+    """Return the records with `record_hash`, the same one as `pipelines.tables.queries.record_hash` gives."""
+    parts = [pl.col(name).fill_null("\x00") for name in columns]
+    parts.append(pl.col("received_at").fill_null("\x00") if stamped else pl.lit("\x00"))
+    said = records.select(pl.concat_str(parts, separator="\x1f")).to_series()
+    hashes = [hashlib.sha256(text.encode()).hexdigest() for text in said]
+    return records.with_columns(pl.Series("record_hash", hashes, dtype=pl.String))
 
 
 def judged_schema(contract: TableContract) -> dict[str, Any]:
-    """Return the columns of `judge_records`: the bronze row and what is broken in it."""
-    return {**contract.schema, "broken": pl.String}
+    """Return the columns of `judge_records`: the bronze row, what is broken in it and how it stands."""
+    marks = {"broken": pl.String, "place": pl.Int32, "copies": pl.Int64, "standing_hash": pl.String}
+    flags = dict.fromkeys(("trailing", "fresh", "older", "conflicting"), pl.Boolean)
+    return {**contract.schema, **marks, **flags}
 
 
-def judge_records(
-    records: pl.DataFrame, *, kind: RecordKind, arrival: Arrival, contract: TableContract
-) -> pl.DataFrame:
-    """Return the bronze rows of `records`, without a batch yet, and the rules that each breaks.
+def judge_records(records: pl.DataFrame, judging: Judging) -> pl.DataFrame:
+    """Return the bronze rows of `records`, without a batch yet, and how each stands.
 
     Parameters
     ----------
     records : polars.DataFrame
-        As `date_arrivals` takes them.
+        Strings as sent, with `received_at` (as sent, null where the feed has none), `delivery`, `record_hash`
+        and `STANDING`.
 
     Returns
     -------
-    polars.DataFrame, shape (n_records, n_columns + 1)
-        The bronze columns and `broken`: null for a sound record, else JSON, a list of objects with `rule` and
-        `place`. Repeats stay; the order is that of `records`.
+    polars.DataFrame, shape (n_records, n_columns + 8)
+        The bronze columns; `broken`: null for a sound record, else JSON, a list of objects with `rule` and
+        `place`; `place`: the delivery's place among those of the run; `trailing`: the stamp comes long after
+        the event; `fresh`: it says something new of its key, as far as one row tells; `older`: its delivery
+        is older than the one that the key stands on; `copies` 1 and `conflicting` false, until
+        `mark_repeats` compares the rows with one another; `standing_hash`.
     """
-    refused = kind.refusals(records, arrival.closes["session"].to_list())
+    dating = judging.dating
+    parsed = _place(_parse(records, judging), judging)
+    rules = find_misdated(dating)
+    parsed = parsed.with_columns(misdated=pl.any_horizontal(*rules.values()))
+    dated = date_records(parsed, dating)
+    refused = judging.kind.refusals(records, judging.closes["session"].to_list())
+    if parsed["misdated"].any():
+        misdated = [
+            parsed.filter(holds).select(
+                "record_hash", pl.lit(rule).alias("rule"), pl.lit(RULES[rule]).alias("place")
+            )
+            for rule, holds in rules.items()
+        ]  # fmt: skip
+        refused = pl.concat([refused, *misdated])
+    named = pl.struct("rule", "place").struct.json_encode().unique(maintain_order=True)
     broken = refused.group_by("record_hash", maintain_order=True).agg(
-        pl.concat_str(
-            pl.lit("["), pl.struct("rule", "place").struct.json_encode().str.join(","), pl.lit("]")
-        ).alias("broken")
+        pl.concat_str(pl.lit("["), named.str.join(","), pl.lit("]")).alias("broken")
     )
-    dated = date_arrivals(records, kind=kind, arrival=arrival, contract=contract)
-    return dated.join(broken, on="record_hash", how="left", maintain_order="left")
+    judged = dated.join(broken, on="record_hash", how="left", maintain_order="left")
+    return judged.with_columns(
+        pl.lit(judging.source).alias("source"),
+        pl.lit("").alias("batch_id"),
+        pl.col("stamp").alias("received_at"),
+        pl.lit(dating.observation.landed_at, INSTANT).alias("landed_at"),
+        pl.lit(dating.observation.landed_at.date(), pl.Date).alias("ingest_date"),
+        pl.col("day").alias("session_date"),
+        _trails(dating).alias("trailing"),
+        _is_fresh(judging).alias("fresh"),
+        _is_older().alias("older"),
+        pl.lit(1, pl.Int64).alias("copies"),
+        pl.lit(value=False).alias("conflicting"),
+    ).select(list(judged_schema(judging.contract)))
 
 
-def date_arrivals(
-    records: pl.DataFrame, *, kind: RecordKind, arrival: Arrival, contract: TableContract
-) -> pl.DataFrame:
-    """Return the bronze rows of `records`, without a batch yet.
+def _parse(records: pl.DataFrame, judging: Judging) -> pl.DataFrame:
+    """Add the typed columns of the kind, the delivery's time and place, and the stamp."""
+    ids = list(judging.delivered)
+    delivered = pl.col("delivery").replace_strict(ids, list(judging.delivered.values()), return_dtype=INSTANT)
+    return judging.kind.parse(records).with_columns(
+        delivered.alias("delivered_at"),
+        pl.col("delivery").replace_strict(ids, list(range(len(ids))), return_dtype=pl.Int32).alias("place"),
+        parse_instant("received_at").alias("stamp"),
+    )
+
+
+def _place(parsed: pl.DataFrame, judging: Judging) -> pl.DataFrame:
+    """Add `day`, the session that a record belongs to, and `event_at`, null where it cannot be read."""
+    if "day" in parsed.columns:
+        closed = judging.closes.rename({"session": "day", "event_timestamp": "event_at"})
+        midnight = pl.col("day").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+        joined = parsed.join(closed, on="day", how="left", maintain_order="left")
+        return joined.with_columns(pl.coalesce("event_at", midnight.cast(INSTANT)).alias("event_at"))
+    due = (pl.col("published") + judging.text_close_lag).alias("due")
+    closes = judging.closes.select(pl.col("session").alias("day"), pl.col("event_timestamp").alias("due"))
+    placed = (
+        parsed.with_columns(due)
+        .with_row_index("row")
+        .sort("due")
+        .join_asof(closes.sort("due"), on="due", strategy="forward")
+    )
+    return placed.sort("row").drop("row", "due").with_columns(pl.col("published").alias("event_at"))
+
+
+def _trails(dating: Dating) -> pl.Expr:
+    """Return the condition that a stamp which counts comes long after its event."""
+    late = pl.col("stamp") - pl.col("event_at") > TRAILING
+    if dating.stamps_from is not None:
+        late &= pl.col("stamp") >= pl.lit(dating.stamps_from, INSTANT)
+    return late.fill_null(value=False)
+
+
+def _is_fresh(judging: Judging) -> pl.Expr:
+    """Return the condition that a record says something new of its key, other rows of the run aside."""
+    if not judging.by_content:
+        return pl.col("standing_hash").is_null()
+    differs = pl.col("record_hash").ne_missing(pl.col("standing_hash"))
+    return differs & ~_is_older()
+
+
+def _is_older() -> pl.Expr:
+    """Return the condition that a delivery is older than the one that the record's key stands on."""
+    return (pl.col("delivered_at") < pl.col("standing_at")).fill_null(value=False)
+
+
+def mark_repeats(judged: pl.DataFrame, judging: Judging) -> pl.DataFrame:
+    """Return the rows without exact repeats, compared with one another.
 
     Parameters
     ----------
-    records : polars.DataFrame, shape (n_records, n_sent + 2)
-        Strings as sent, with `received_at` (null where the feed has none) and `record_hash`.
+    judged : polars.DataFrame
+        From `judge_records`: all rows of the symbols that occur.
 
     Returns
     -------
-    polars.DataFrame, shape (n_records, n_columns)
-        `received_at` is the feed's, else the present for a session delivered before, else the
-        event plus its lag. `session_date` is null where the date cannot be read.
+    polars.DataFrame
+        The same columns: one row a delivery and content, `copies` says how often it was sent. `conflicting`:
+        a sound record of its delivery contradicts another one of the same key; the greatest hash stays: any
+        fixed choice would do, this one needs no order. `fresh` also regards the deliveries of the run before.
     """
-    parsed = kind.parse(records)
-    if "day" not in parsed.columns:
-        parsed = _place_texts(parsed, arrival)
-        event = pl.col("published")
-    else:
-        parsed = parsed.join(arrival.closes, left_on="day", right_on="session", how="left")
-        event = pl.coalesce(
-            "event_timestamp", pl.col("day").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
-        )
-    delivered = pl.Series(arrival.delivered, dtype=pl.Date).implode()
-    late = pl.when(pl.col("day").is_in(delivered)).then(pl.lit(arrival.now, INSTANT))
-    dated = parsed.with_columns(
-        pl.coalesce(
-            parse_instant("received_at"), late, event + arrival.lag, pl.lit(arrival.fallback, INSTANT)
-        ).alias("received_at"),
-        pl.lit(arrival.source).alias("source"),
-        pl.lit("").alias("batch_id"),
-        pl.lit(arrival.now.date(), pl.Date).alias("ingest_date"),
-        pl.col("day").alias("session_date"),
+    sent = judged.sort("place", "record_hash").with_columns(
+        pl.len().over("place", "record_hash").cast(pl.Int64).alias("copies")
     )
-    return dated.select(contract.columns)
+    one = sent.unique(["place", "record_hash"], keep="first", maintain_order=True)
+    if judging.kind.name == "bars":
+        key = ["symbol", "session", *([] if judging.by_content else ["received_at"])]
+        sound = pl.col("broken").is_null()
+        greatest = pl.col("record_hash").filter(sound).max().over(*key, "place")
+        one = one.with_columns((sound & (pl.col("record_hash") != greatest)).alias("conflicting"))
+    if judging.by_content:
+        return _mark_news(one)
+    first = pl.int_range(pl.len()).over("record_hash", order_by="place") == 0
+    return one.with_columns((pl.col("fresh") & first).alias("fresh"))
 
 
-def _place_texts(parsed: pl.DataFrame, arrival: Arrival) -> pl.DataFrame:
-    due = (pl.col("published") + arrival.text_close_lag).alias("due")
-    closes = arrival.closes.select(pl.col("session").alias("day"), "event_timestamp").sort("event_timestamp")
-    placed = (
-        parsed.with_row_index("place")
-        .with_columns(due)
-        .sort("due")
-        .join_asof(closes, left_on="due", right_on="event_timestamp", strategy="forward")
-    )
-    return placed.sort("place").drop("place", "due")
+def _mark_news(one: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows, `fresh` where their delivery says something else of the key than the one before."""
+    key = ["symbol", "session"]
+    # Of each delivery one record stands for the key: of the sound ones, if there are any, the greatest hash.
+    stands = pl.col("record_hash").sort_by("broken", "record_hash", nulls_last=True).last()
+    heard = one.filter(~pl.col("older"))
+    said = heard.group_by(*key, "place").agg(stands.alias("said"), pl.col("standing_hash").first())
+    before = pl.coalesce(pl.col("said").shift(1).over(*key, order_by="place"), "standing_hash")
+    news = said.with_columns(pl.col("said").ne_missing(before).alias("differs"))
+    marked = one.join(
+        news.select(*key, "place", "differs"),
+        on=[*key, "place"], how="left", nulls_equal=True, maintain_order="left",
+    )  # fmt: skip
+    fresh = pl.col("differs").fill_null(value=False) & ~pl.col("older")
+    return marked.with_columns(fresh.alias("fresh")).select(one.columns)
 
 
-def broken_rows(records: pl.DataFrame, *, kind: RecordKind) -> pl.DataFrame:
+def quarantined(rows: pl.DataFrame, *, kind: RecordKind) -> pl.DataFrame:
     """Return the quarantine rows of judged records: one for each rule that a record breaks.
 
     Parameters
     ----------
-    records : polars.DataFrame
-        From `judge_records`, with their batch; those whose `broken` is null must be left out.
+    rows : polars.DataFrame
+        From `mark_repeats`, with their batch; what is neither broken nor repeated gives nothing. An exact
+        repeat is ``duplicate``, a contradicting record ``conflicting_duplicate``.
     """
     rules = pl.List(pl.Struct({"rule": pl.String, "place": pl.String}))
-    decoded = records.unique("record_hash").with_columns(pl.col("broken").str.json_decode(rules))
-    return _quarantined(decoded.explode("broken").unnest("broken"), kind)
-
-
-def repeated_rows(records: pl.DataFrame, *, kind: RecordKind) -> pl.DataFrame:
-    """Return the quarantine rows of records that share symbol, day and arrival with another one.
-
-    An exact repeat is ``duplicate``. Of records that contradict each other the greatest hash stays
-    and the others are ``conflicting_duplicate``: any fixed choice would do, this one needs no order.
-    Records that break their contract contradict nobody.
-
-    Parameters
-    ----------
-    records : polars.DataFrame
-        From `judge_records`, with their batch: all of the symbols that occur.
-    """
-    counted = records.group_by("record_hash").agg(pl.len().alias("copies"), pl.all().first())
-    stays = pl.col("record_hash") == pl.col("record_hash").max().over("symbol", "session_date", "received_at")
-    sound = counted.filter(pl.col("broken").is_null())
-    conflicting = (
-        sound.filter(~stays).with_columns(rule=pl.lit("conflicting_duplicate"))
-        if kind.name == "bars"
-        else counted.clear().with_columns(rule=pl.lit(""))
-    )
-    exact = counted.filter(pl.col("copies") > 1).with_columns(rule=pl.lit("duplicate"))
-    marked = pl.concat([exact, conflicting], how="diagonal").with_columns(place=pl.lit("symbol,session"))
-    return _quarantined(marked, kind)
-
-
-def _quarantined(marked: pl.DataFrame, kind: RecordKind) -> pl.DataFrame:
+    one = rows.unique("record_hash", keep="first", maintain_order=True)
+    broken = one.filter(pl.col("broken").is_not_null()).drop("place")
+    decoded = broken.with_columns(pl.col("broken").str.json_decode(rules))
+    parts = [decoded.explode("broken").unnest("broken")]
+    for rule, holds in (
+        ("duplicate", pl.col("copies") > 1),
+        ("conflicting_duplicate", pl.col("conflicting")),
+    ):
+        marked = one.filter(holds).with_columns(rule=pl.lit(rule), place=pl.lit("symbol,session"))
+        parts.append(marked.drop("broken"))
     day = "session" if "session" in kind.columns else "published_at"
-    return marked.with_columns(
+    return pl.concat(parts, how="diagonal_relaxed").with_columns(
         pl.lit(kind.name).alias("kind"),
         pl.col(day).alias("session"),
         pl.struct(kind.columns).struct.json_encode().alias("payload"),
-    ).select(OPS_QUARANTINE.columns)
+    ).select(OPS_QUARANTINE.columns)  # fmt: skip
 
 
-def check_share(
-    refused: int, total: int, *, allowed: float, place: str, rules: Sequence[str] = ()
-) -> str | None:
-    """Return why a batch must not be landed, None if it may.
+def find_overfull(facts: pl.DataFrame, *, allowed: float, least: int) -> list[int]:
+    """Return the places of the deliveries of which too much is refused.
 
     Parameters
     ----------
-    refused, total : int
-        Records of the batch that broke the contract, and all its records.
+    facts : polars.DataFrame
+        `place`, `records` and `refused`, a row a delivery.
     allowed : float
         Largest share allowed, a fraction.
-    rules : sequence of str
-        Rules that were broken, the most frequent first.
+    least : int
+        Fewer refused records than this never stop a delivery.
     """
-    if total == 0 or refused / total <= allowed:
-        return None
-    return (
-        f"{refused} of {total} {place} records were refused ({refused / total:.1%}; "
-        f"{', '.join(rules[:3]) or 'see ops.quarantine'}), allowed is {allowed:.1%}; "
-        "nothing was landed: look at ops.quarantine, mend the feed and ingest again, "
-        "or raise ingest.max_refused_share"
-    )
+    share = pl.col("refused") / pl.col("records")
+    return facts.filter((pl.col("refused") >= least) & (share > allowed))["place"].to_list()

@@ -21,7 +21,7 @@ def run(context: Context, sessions: SessionRange) -> Outcome:
         vacuum_table(context.lake, table, retention_days=params.table_retention_days)
     expired = expire_reports(context, sessions)
     return Outcome(
-        status="done" if tables or expired else "nothing_to_do",
+        status="done" if tables or expired else "unchanged",
         details={"files_joined": joined, "reports_expired": expired},
     )
 

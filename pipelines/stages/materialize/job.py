@@ -1,4 +1,4 @@
-"""Publish, for each symbol, the newest vectors that are known at the as-of's decision."""
+"""Publish, for each symbol, the newest vectors that are known at the as-of's cut."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import polars as pl
 
 from features.views import FeatureView, feature_views, primary_view
 from pipelines.base.context import Context
+from pipelines.base.cut import wait_for_cut
 from pipelines.base.report import Outcome, SessionRange, existing
 from pipelines.io.feature_retrieval import read_newest_vectors
 from pipelines.io.feature_store import open_feature_store
@@ -19,14 +20,15 @@ def define(context: Context, sessions: SessionRange) -> str:
     return name_run(open_feature_store(context).definitions.digest(), sessions.end)
 
 
-def run(context: Context, sessions: SessionRange) -> Outcome:
+def run(context: Context, sessions: SessionRange, definition: str) -> Outcome:
     """Bring the online store up to the range's end; an online row is never replaced by an older one."""
+    wait_for_cut(context, sessions.end)
     store = open_feature_store(context)
     applied = store.apply()
     inputs = existing(context.lake.versions(select_tables(STAGE.reads)))
     last = context.run_log.last("materialize")
-    if not applied and is_repeated(last, define(context, sessions), inputs):
-        return Outcome(status="nothing_to_do")
+    if not applied and is_repeated(last, definition, inputs):
+        return Outcome(status="unchanged")
     newest = {view.name: read_newest(context, view, sessions) for view in feature_views()}
     written = {view: store.publish(rows, view) for view, rows in newest.items()}
     store.record_publication(newest[primary_view().name], session=sessions.end, at=context.clock())
@@ -39,7 +41,7 @@ def run(context: Context, sessions: SessionRange) -> Outcome:
 
 
 def read_newest(context: Context, view: FeatureView, sessions: SessionRange) -> pl.DataFrame:
-    """Return each symbol's newest vector known at the as-of's decision.
+    """Return each symbol's newest vector known at the as-of's cut.
 
     Returns
     -------
@@ -47,4 +49,4 @@ def read_newest(context: Context, view: FeatureView, sessions: SessionRange) -> 
         Columns of the view's gold table, one row a symbol, which bounds it, sorted by symbol; of the newest
         session of which anything was known, retracted or not.
     """
-    return read_newest_vectors(context, view, sessions.end, context.calendar.decision_at(sessions.end))
+    return read_newest_vectors(context, view, sessions.end, context.calendar.cutoff_at(sessions.end))

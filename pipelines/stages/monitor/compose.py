@@ -26,11 +26,11 @@ class Findings:
     features : polars.DataFrame
         `symbol`, `session` and features of valid vectors.
     forecasts : polars.DataFrame
-        `symbol`, `session`, `value`: what was issued last.
+        `symbol`, `session`, `value`: what was issued last, in time or not.
     measured : polars.DataFrame
         Session-level measures.
-    realised : polars.DataFrame
-        `session`, `rank_ic`.
+    realised, replayed : polars.DataFrame
+        `session`, `rank_ic`: of what was issued by the decision, and of what was issued after it.
     shown : sequence of str
         Features in order of importance.
     """
@@ -41,6 +41,7 @@ class Findings:
     forecasts: pl.DataFrame
     measured: pl.DataFrame
     realised: pl.DataFrame
+    replayed: pl.DataFrame
     shown: Sequence[str]
 
 
@@ -86,9 +87,9 @@ def rows_of(found: Findings, sessions: Sequence[object]) -> pl.DataFrame:
     return valid.join(issued, on=list(KEY), how="left").select(*KEY, *found.shown, FORECAST)
 
 
-def mean_rank_ic(found: Findings) -> float | None:
-    """Return the mean rank correlation over the current window, None while no outcome is known."""
-    inside = found.realised.filter(pl.col("session") >= found.windows.current[0])
+def mean_rank_ic(found: Findings, by_session: pl.DataFrame) -> float | None:
+    """Return the mean `rank_ic` over the current window, None while no outcome is known."""
+    inside = by_session.filter(pl.col("session") >= found.windows.current[0])
     mean = inside.get_column("rank_ic").mean()
     return None if mean is None else float(mean)  # type: ignore[arg-type]
 
@@ -119,14 +120,17 @@ def _remarks(verdict: Verdict) -> list[str]:
 
 
 def _realised(found: Findings) -> list[Series]:
-    if found.realised.is_empty():
-        return []
-    points = found.realised.select("session", pl.col("rank_ic").alias("value"))
+    shown = (
+        ("Rank correlation of forecasts issued by their decision with what came of them", found.realised),
+        ("The same of replays, issued after the decision: nobody could have used them", found.replayed),
+    )
     return [
         Series(
-            title="Rank correlation of issued forecasts with what came of them",
+            title=title,
             caption="rank IC",
-            points=points,
+            points=points.select("session", pl.col("rank_ic").alias("value")),
             first_current=found.windows.current[0],
         )
+        for title, points in shown
+        if not points.is_empty()
     ]

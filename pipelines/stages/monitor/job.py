@@ -23,10 +23,11 @@ from pipelines.stages.monitor.compose import FORECAST, Findings, compose_page, m
 from pipelines.stages.monitor.pages import render_index
 from pipelines.stages.monitor.params import MonitorParams
 from pipelines.stages.monitor.steps import (
+    IN_TIME,
     DriftWindows,
     choose_windows,
     is_training_due,
-    latest_issued,
+    last_issue,
     measure_sessions,
     realise_ic,
 )
@@ -42,14 +43,14 @@ def define(context: Context, sessions: SessionRange) -> str:
     return digest_of(context.params(MonitorParams), shown, str(sessions.end))
 
 
-def run(context: Context, sessions: SessionRange) -> Outcome:
+def run(context: Context, sessions: SessionRange, definition: str) -> Outcome:
     """Write the report, the verdict and the index of the range's end."""
     as_of, params = sessions.end, context.params(MonitorParams)
     inputs = existing(context.lake.versions(select_tables(STAGE.reads)))
     written = read_record(context.home.reports / f"{as_of}.json")
     last = context.run_log.last("monitor")
-    if written and (last.definition, last.inputs) == (define(context, sessions), inputs):
-        return Outcome(status="nothing_to_do", details=written)
+    if written and (last.definition, last.inputs) == (definition, inputs):
+        return Outcome(status="unchanged", details=written)
     shown = read.choose_features(context, as_of)
     features = read.read_vectors(context, as_of, shown)
     measured = measure_sessions(features, min_symbols=params.min_symbols)
@@ -59,7 +60,7 @@ def run(context: Context, sessions: SessionRange) -> Outcome:
             f"{len(windows.reference)} reference sessions of at least {params.min_reference_sessions}: "
             "load more sessions, or lower monitor.min_reference_sessions"
         )
-        return Outcome(status="nothing_to_do", details={"verdict": "none yet", "retrain": False, "why": why})
+        return Outcome(status="unchanged", details={"verdict": "none yet", "retrain": False, "why": why})
     record = write_report(context, find(context, features, measured, windows, shown))
     return Outcome(rows_in=features.height, rows_out=1, sessions_touched=1, details=record)
 
@@ -81,14 +82,14 @@ def find(
     issued, labels = run_concurrently(
         partial(read.read_forecasts, context, as_of), partial(read.read_labels, context, as_of)
     )
-    forecasts = latest_issued(issued)
     return Findings(
         verdict=judge(measured, windows, context.params(MonitorParams), training_due=due),
         windows=windows,
         features=features,
-        forecasts=forecasts,
+        forecasts=last_issue(issued),
         measured=measured,
-        realised=realise_ic(forecasts, labels),
+        realised=realise_ic(last_issue(issued.filter(IN_TIME)), labels),
+        replayed=realise_ic(last_issue(issued.filter(~IN_TIME)), labels),
         shown=shown,
     )
 
@@ -112,18 +113,30 @@ def write_report(context: Context, found: Findings) -> dict[str, Any]:
     )
     rendered = render_report(page)
     replace_text(folder / f"{as_of}.html", rendered.html)
-    record = describe(found.verdict, rendered.drifted, mean_rank_ic(found))
+    record = describe(
+        found.verdict,
+        rendered.drifted,
+        rank_ic=mean_rank_ic(found, found.realised),
+        replay_rank_ic=mean_rank_ic(found, found.replayed),
+    )
     replace_text(folder / f"{as_of}.json", json.dumps(record, sort_keys=True, indent=1))
     replace_text(folder / INDEX, render_index(list(read.read_history(context).values())))
     return record
 
 
-def describe(verdict: Verdict, drifted: Mapping[str, bool], rank_ic: float | None) -> dict[str, Any]:
-    """Return the verdict's record: machine-readable, and named in the stage's report."""
+def describe(
+    verdict: Verdict, drifted: Mapping[str, bool], *, rank_ic: float | None, replay_rank_ic: float | None
+) -> dict[str, Any]:
+    """Return the verdict's record: machine-readable, and named in the stage's report.
+
+    `rank_ic` is realised skill: of forecasts that were issued by their decision. What replays would have
+    reached stands apart, as `replay_rank_ic`.
+    """
     features = [flag for name, flag in drifted.items() if name != FORECAST]
     shares = {
         "features": sum(features) / len(features) if features else None,
         "forecasts": float(drifted[FORECAST]) if FORECAST in drifted else None,
     }
     whole = replace(verdict, shares=verdict.shares | shares)
-    return {**whole.as_record(), "rank_ic": rank_ic, "link": f"reports/{verdict.as_of}.html"}
+    skill = {"rank_ic": rank_ic, "replay_rank_ic": replay_rank_ic}
+    return {**whole.as_record(), **skill, "link": f"reports/{verdict.as_of}.html"}

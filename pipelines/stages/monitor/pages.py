@@ -24,7 +24,7 @@ a { color: inherit; text-decoration-color: var(--soft); text-underline-offset: .
 .ok { color: var(--ok); } .drift { color: var(--drift); }
 .soft { color: var(--soft); }
 """
-_COLUMNS = ("Session", "Verdict", "Why", "Features moved", "Rank IC", "Training")
+_COLUMNS = ("Session", "Verdict", "Why", "Features moved", "Rank IC", "Rank IC of replays", "Training")
 
 
 def render_index(records: Sequence[Mapping[str, Any]]) -> str:
@@ -46,7 +46,8 @@ def render_index(records: Sequence[Mapping[str, Any]]) -> str:
 <body><main>
 <h1>Drift reports</h1>
 <p>{len(records)} sessions, {drifts} with drift. The verdict rests on measures of whole sessions; each report
-shows them, and the features, forecasts and outcomes behind them.</p>
+shows them, and the features, forecasts and outcomes behind them. The rank IC counts forecasts that were
+issued by their decision; replays, which were issued later, stand apart.</p>
 <table><thead><tr>{head}</tr></thead>
 <tbody>
 {rows}
@@ -64,6 +65,7 @@ def _row(record: Mapping[str, Any]) -> str:
         f"<td>{why or _soft('within its usual range')}</td>",
         f'<td class="number">{_number(record["shares"].get("features"), ".0%")}</td>',
         f'<td class="number">{_number(record.get("rank_ic"), "+.3f")}</td>',
+        f'<td class="number">{_number(record.get("replay_rank_ic"), "+.3f")}</td>',
         f'<td class="number">{"asked for" if record["retrain"] else _soft("no")}</td>',
     ]
     return f"<tr>{''.join(cells)}</tr>"

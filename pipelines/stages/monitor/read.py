@@ -44,18 +44,18 @@ def read_importance(context: Context, as_of: date) -> dict[str, float]:
 
 
 def read_vectors(context: Context, as_of: date, names: Sequence[str]) -> pl.DataFrame:
-    """Return `symbol`, `session` and features of both windows, as known at the as-of's decision.
+    """Return `symbol`, `session` and features of both windows, as known at the as-of's cut.
 
     Returns
     -------
     polars.DataFrame, shape (n_valid_vectors, 2 + n_features)
         One row a symbol and session with a valid vector; unknown values are null. Every session is seen from
-        the same instant, so corrections that came later than its own decision are in it.
+        the same instant, so corrections that came later than its own cut are in it.
     """
     wanted = sorted({*SCALE_FEATURES, *names})
     rows = pl.DataFrame(
         {"session": context.calendar.sessions(first_session(context, as_of), as_of)},
-    ).with_columns(pl.lit(context.calendar.decision_at(as_of), INSTANT).alias(INSTANT_COLUMN))
+    ).with_columns(pl.lit(context.calendar.cutoff_at(as_of), INSTANT).alias(INSTANT_COLUMN))
     vectors = read_features(context, rows, wanted)
     here = vectors if isinstance(vectors, pl.DataFrame) else context.lake.collect(vectors)
     return here.drop(INSTANT_COLUMN)
@@ -73,16 +73,16 @@ def read_forecasts(context: Context, as_of: date) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        `symbol`, `session`, `horizon` (sessions), `model_key`, `issued_at` (UTC) and `value`; a row for each
-        model that spoke, whenever it did.
+        `symbol`, `session`, `horizon` (sessions), `model_key`, `issue`, `decision_at`, `issued_at` (UTC) and
+        `value`; a row for each issue, whenever it came.
     """
-    columns = [*KEY, "horizon", "model_key", "issued_at", "value"]
+    columns = [*KEY, "horizon", "model_key", "issue", "decision_at", "issued_at", "value"]
     scope = queries.out_of_sample(range_condition(first_session(context, as_of), as_of))
     return context.lake.collect_query(queries.rows_of(GOLD_FORECASTS, columns, scope), GOLD_FORECASTS)
 
 
 def read_labels(context: Context, as_of: date) -> pl.DataFrame:
-    """Return the valid outcomes of both windows that are known at the as-of's decision.
+    """Return the valid outcomes of both windows that are known at the as-of's cut.
 
     Returns
     -------
@@ -90,7 +90,7 @@ def read_labels(context: Context, as_of: date) -> pl.DataFrame:
         `symbol`, `session` (the signal's), `horizon` (sessions) and `value` (fraction, never null).
     """
     scope, columns = range_condition(first_session(context, as_of), as_of), [*KEY, "horizon", "value"]
-    known_at = context.calendar.decision_at(as_of)
+    known_at = context.calendar.cutoff_at(as_of)
     outcomes = queries.valid_outcomes(GOLD_LABELS, known_at, columns, where=scope)
     return context.lake.collect_query(outcomes, GOLD_LABELS)
 

@@ -56,21 +56,30 @@ def choose_windows(sessions: Sequence[date], *, reference: int, current: int) ->
     return DriftWindows(reference=tuple(last[:-current]), current=tuple(last[-current:]))
 
 
-def latest_issued(forecasts: pl.DataFrame) -> pl.DataFrame:
-    """Return of each symbol and session the forecast that was issued last: what a reader saw in the end.
+def last_issue(forecasts: pl.DataFrame) -> pl.DataFrame:
+    """Return of each session the issue that came last: one universe, ranked once.
 
     Parameters
     ----------
     forecasts : polars.DataFrame
-        `symbol`, `session`, `model_key`, `issued_at` (UTC) and any further columns.
+        `symbol`, `session`, `model_key`, `issue` (null in rows of before the issues: then a model's rows
+        are one), `issued_at` (UTC) and any further columns.
 
     Returns
     -------
     polars.DataFrame
-        The same columns, sorted by symbol and session; issued at one instant, the greater key counts.
+        The same columns, sorted by symbol and session; of issues of one instant the greater name counts.
     """
-    keys = ["symbol", "session"]
-    return forecasts.sort("issued_at", "model_key").unique(keys, keep="last", maintain_order=True).sort(keys)
+    named = forecasts.with_columns(pl.coalesce("issue", "model_key").alias("_issue"))
+    ended = named.group_by("session", "model_key", "_issue").agg(pl.col("issued_at").max())
+    last = ended.sort("issued_at", "model_key", "_issue").unique("session", keep="last", maintain_order=True)
+    of_issue = ["session", "model_key", "_issue"]
+    chosen = named.join(last.select(of_issue), on=of_issue, how="semi")
+    return chosen.drop("_issue").sort("symbol", "session")
+
+
+IN_TIME = pl.col("issued_at") <= pl.col("decision_at")
+"""Of forecasts: somebody could have acted on them. The others are replays, and no realised skill."""
 
 
 def realise_ic(forecasts: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:

@@ -34,7 +34,7 @@ def run(context: Context, sessions: SessionRange) -> Outcome:
     repository = BentoRepository(context.home.bento)
     current = repository.current()
     if current is not None and current.tag == manifest.bento and repository.find(current.tag) is not None:
-        return nothing_to_do(f"{current.tag} is current already")
+        return Outcome(status="unchanged", details={"why": f"{current.tag} is current already"})
     with stage_champion(champion, manifest) as staged:
         checked = check_parity(context, champion, staged)
         built = repository.build(manifest.bento, staged)
@@ -62,6 +62,8 @@ def describe_champion(context: Context, champion: Champion) -> Manifest:
         serving=context.params(ServingParams),
         calendar_name=calendar.name,
         decision_lead_minutes=calendar.decision_lead_minutes,
+        cutoff_local=calendar.cutoff_local,
+        issue_minutes=calendar.issue_minutes,
         feature_store=context.params(FeatureStoreParams),
     )
     by_view = names_by_view(lineage.feature_names)

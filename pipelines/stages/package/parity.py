@@ -105,7 +105,7 @@ def read_batch_answers(context: Context, champion: Champion, session: date) -> t
     found = context.lake.collect_query(issued, GOLD_FORECASTS)
     if found.height or champion.lineage.history_sessions > 1:
         return GOLD_FORECASTS.name, found
-    names, instant = champion.lineage.feature_names, context.calendar.decision_at(session)
+    names, instant = champion.lineage.feature_names, context.calendar.cutoff_at(session)
     rows = read_features(context, pl.DataFrame({"session": [session], INSTANT_COLUMN: [instant]}), names)
     if not isinstance(rows, pl.DataFrame):
         rows = context.lake.collect(rows)

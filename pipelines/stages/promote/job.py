@@ -47,7 +47,7 @@ def run(context: Context, sessions: SessionRange) -> Outcome:
         appended = append_entry(context.lake, entry)
     point_alias(context)
     return Outcome(
-        status="done" if entry.installs and entry.as_of == sessions.end else "nothing_to_do",
+        status="done" if appended and entry.installs else "unchanged" if entry.installs else "nothing_to_do",
         rows_out=int(appended),
         details=describe(challenger, entry),
     )

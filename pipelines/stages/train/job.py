@@ -13,6 +13,7 @@ from features.params import FeaturesParams
 from models.params import ModelsParams
 from models.splits import InsufficientHistoryError, plan_splits
 from pipelines.base.context import Context
+from pipelines.base.cut import wait_for_cut
 from pipelines.base.report import Outcome, SessionRange, nothing_to_do
 from pipelines.io.tracking import ModelVersion
 from pipelines.registry.challenger import request_judgement
@@ -33,6 +34,7 @@ log = logging.getLogger(__name__)
 
 def run(context: Context, sessions: SessionRange) -> Outcome:
     """Train as of the range's end; a model that exists already is asked for again, not fitted again."""
+    wait_for_cut(context, sessions.end)
     versions = context.lake.versions(select_tables(STAGE.reads))
     params = context.params(ModelsParams)
     features = context.params(FeaturesParams).sets[params.feature_set]
@@ -48,7 +50,7 @@ def run(context: Context, sessions: SessionRange) -> Outcome:
     shutil.rmtree(workspace, ignore_errors=True)
     request_judgement(tracking_of(context), version)
     return Outcome(
-        status="nothing_to_do" if known else "done",
+        status="unchanged" if known else "done",
         rows_in=frame.height,
         rows_out=0 if known else 1,
         sessions_touched=0 if known else frame["session"].n_unique(),

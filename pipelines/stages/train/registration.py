@@ -11,7 +11,7 @@ from pipelines.io.tracking import ModelVersion, Tracking
 from pipelines.registry.fitting import Fitted
 
 VERSION_TAGS = (
-    "model_key", "family", "as_of", "decision_at", "horizon_sessions", "history_sessions", "fitted_until",
+    "model_key", "family", "as_of", "cutoff_at", "horizon_sessions", "history_sessions", "fitted_until",
     "frame_digest", "settings_hash", "code_revision", "git_commit", "feature_set",
     "rank_ic_out_of_fold", "rank_ic_holdout", "warnings",
 )  # fmt: skip

@@ -40,8 +40,8 @@ def test_a_stage_that_fails_leaves_no_record(
     spark: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     context = open_files_home(tmp_path, make_bars())
-    (tmp_path / "bars.csv").unlink()
-    with pytest.raises(Exception, match=r"bars\.csv"):
+    (tmp_path / "drop" / "bars.csv").unlink()
+    with pytest.raises(Exception, match="nothing to read yet"):
         run(context, "ingest")
     assert not context.lake.exists(OPS_STAGE_RUNS)
     assert not context.lake.exists(BRONZE_BARS)
@@ -60,6 +60,24 @@ def test_a_stage_that_is_registered_is_run_by_its_name(
     report = run_stage(open_files_home(tmp_path, make_bars()), "toy", SESSION)
     assert (report.stage, report.rows_in, report.definition) == ("toy", 2, "")
     assert report.details == {"end": "2024-01-03"}
+
+
+def test_a_stage_is_handed_the_definition_that_is_recorded(
+    spark: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a run goes by is what its record says, also where the run itself would change the answer."""
+    said = iter(["before the run", "after it"])
+    job = ModuleType("pipelines.stages.toy.job")
+    job.define = lambda context, sessions: next(said)  # type: ignore[attr-defined]
+    job.run = lambda context, sessions, definition: Outcome(  # type: ignore[attr-defined]
+        details={"went by": definition}
+    )
+    monkeypatch.setitem(sys.modules, job.__name__, job)
+    monkeypatch.setitem(STAGES, "toy", replace(STAGES["curate"], name="toy", help="Nothing."))
+    context = open_files_home(tmp_path, make_bars())
+    report = run_stage(context, "toy", SESSION)
+    assert (report.definition, report.details) == ("before the run", {"went by": "before the run"})
+    assert context.run_log.last("toy").definition == "before the run"
 
 
 def test_a_second_writer_waits_its_time_and_is_refused(tmp_path: Path) -> None:

@@ -138,3 +138,9 @@ def test_every_base_key_is_commented() -> None:
 
 def test_known_keys_name_nested_ones() -> None:
     assert {"curate.suspect_move", "sources.simulated.faults.nulls"} <= set(known_keys())
+
+
+@pytest.mark.parametrize("text", ["23:15", "'23:15'", '"23:15"'])
+def test_a_time_of_day_is_no_number_of_base_sixty(text: str) -> None:
+    settings, _ = load_settings(overrides=[f"calendar.cutoff_local={text}", "models.seed=12"])
+    assert (settings.calendar.cutoff_local, settings.models.seed) == ("23:15", 12)

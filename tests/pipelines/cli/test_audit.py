@@ -20,6 +20,7 @@ from tests.pipelines.registry.test_lineage import lineage
 from tests.pipelines.table_rows import append
 
 SESSION, OTHER = date(2024, 1, 9), date(2024, 1, 8)
+CUT = datetime(2024, 1, 10, 3, tzinfo=UTC)
 FIRST, SECOND = datetime(2024, 1, 10, 12, tzinfo=UTC), datetime(2024, 1, 10, 13, tzinfo=UTC)
 
 
@@ -40,6 +41,10 @@ def context(open_empty: Callable[[Path], Context], tmp_path_factory: pytest.Temp
             "value": [0.2, 0.1, 0.3, 0.4, 0.9],
             "rank": [0.75, 0.25, 0.25, 0.75, 0.5],
             "universe": [2, 2, 2, 2, 1],
+            "issue": ["i2", "i2", "i1", "i1", "i0"],
+            "input_digest": ["d2", "d2", "d1", "d1", "d0"],
+            "cutoff_at": [CUT, CUT, CUT, CUT, CUT],
+            "decision_at": [FIRST] * 5,
             "issued_at": [SECOND, SECOND, FIRST, FIRST, FIRST],
             "in_sample": [False] * 5,
             "month": ["2024-01"] * 5,
@@ -63,6 +68,15 @@ def test_every_model_that_spoke_is_told_the_first_one_first(context: Context) ->
     assert (found["session"], found["decision_at"]) == (SESSION, context.calendar.decision_at(SESSION))
     told = [(issue["model_version"], issue["issued_at"], issue["rows"]) for issue in found["issues"]]
     assert told == [("1", FIRST, 2), ("2", SECOND, 2)]
+    assert found["cutoff_at"] == CUT
+
+
+def test_what_was_issued_after_the_decision_is_told_as_a_replay(context: Context) -> None:
+    told = [
+        (issue["issue"], issue["input_digest"], issue["cutoff_at"], issue["replay"])
+        for issue in audit(context, SESSION)["issues"]
+    ]
+    assert told == [("i1", "d1", CUT, False), ("i2", "d2", CUT, True)]
 
 
 def test_an_issue_names_its_forecasts_and_the_decision_behind_it(context: Context) -> None:

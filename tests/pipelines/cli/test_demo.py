@@ -25,7 +25,7 @@ def simulated_from(start: str, home: Path) -> Context:
     return open_context(settings, home, clock=lambda: datetime(2026, 11, 11, 15, tzinfo=UTC))
 
 
-def test_three_years_end_with_the_last_decided_session(tmp_path: Path) -> None:
+def test_three_years_end_with_the_session_of_the_last_cut(tmp_path: Path) -> None:
     plan = plan_sessions(simulated_from("2021-01-04", tmp_path))
     assert plan.days == (date(2026, 11, 9), date(2026, 11, 10))
     assert plan.last == date(2026, 11, 6)

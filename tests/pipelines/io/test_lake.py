@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from deltalake import DeltaTable
+from pyspark.sql import SparkSession
 
 from pipelines.app.runner import open_context
 from pipelines.app.settings import load_settings
@@ -15,6 +16,7 @@ from pipelines.base.frames import Changes, Frame
 from pipelines.base.table import TableContract
 from pipelines.io.frames import collect_rows, local_difference, reshape
 from pipelines.io.lake import Lake
+from pipelines.io.table_upkeep import compact_table, vacuum_table
 from pipelines.tables.queries import instant_literal, newest_known
 
 TABLE = TableContract(
@@ -161,6 +163,79 @@ def test_changes_name_the_values_that_a_later_run_must_look_at(either: Lake, tmp
     DeltaTable(str(table)).create_checkpoint()
     (table / "_delta_log" / f"{start + 1:020d}.json").unlink()
     assert either.changed(TABLE, "session", since=start) is None
+
+
+def remove_old_files(lake: Lake) -> None:
+    """Join the table's files and remove all that its newest version does not name."""
+    lake.spark.conf.set("spark.databricks.delta.retentionDurationCheck.enabled", "false")
+    try:
+        compact_table(lake, TABLE)
+        vacuum_table(lake, TABLE, retention_days=0)
+    finally:
+        lake.spark.conf.unset("spark.databricks.delta.retentionDurationCheck.enabled")
+
+
+def test_a_change_feed_whose_files_are_gone_asks_for_a_full_comparison(either: Lake) -> None:
+    either.append(TABLE, rows(("A", 1, 1.0), ("B", 8, 2.0)))
+    start = either.version(TABLE)
+    either.append(TABLE, rows(("C", 1, 3.0)))
+    either.replace(TABLE, rows(("A", 1, 1.5), ("B", 8, 2.0), ("C", 1, 3.0)), scope=SCOPE)
+    newest = either.version(TABLE)
+    assert newest is not None
+    assert either.changed(TABLE, "symbol", since=start) == {"A", "C"}
+    remove_old_files(either)
+    assert either.changed(TABLE, "symbol", since=start) is None
+    assert either.changed(TABLE, "symbol", since=newest - 1) is None
+    assert either.changed(TABLE, "symbol", since=newest) == set()
+    assert len(standing(either)) == 3
+
+
+def test_spark_and_this_process_write_one_table_in_turn(tmp_path: Path, spark: SparkSession) -> None:
+    place = str(tmp_path / "lake")
+    quick, slow = Lake(place, lambda: spark, local_rows=1000), Lake(f"file:{place}", lambda: spark)
+    wider = TableContract(
+        name=TABLE.name,
+        schema={**TABLE.schema, "known_at": pl.Datetime("us", "UTC"), "count": pl.Int32},
+        key=TABLE.key,
+        partition_by=TABLE.partition_by,
+    )
+    instant = datetime(2024, 7, 1, 20, 0, 0, 1, tzinfo=UTC)
+    more = rows(("C", 9, 9.0)).with_columns(known_at=pl.lit(instant), count=pl.lit(3, pl.Int32))
+    assert quick.append(TABLE, rows(("A", 1, 1.0), ("B", 8, float("nan"))), txn="feed:1")
+    assert not slow.append(TABLE, rows(("A", 1, 1.0)), txn="feed:1")
+    assert slow.append(TABLE, rows(("A", 2, None)), txn="feed:2")
+    assert not quick.append(TABLE, rows(("A", 2, None)), txn="feed:2")
+    assert quick.append(wider, more, txn="feed:3")
+    assert not quick.append(wider, more.head(0), txn="feed:4")
+    assert slow.version(TABLE) == quick.version(TABLE) == 3
+    query = "select symbol, session, value, known_at, count from gold_samples order by symbol, session"
+    found = slow.collect_query(query, wider)
+    assert found.equals(quick.collect_query(query, wider))
+    assert found["known_at"].to_list() == [None, None, None, instant]
+    assert found["count"].to_list() == [None, None, None, 3]
+    for lake in (quick, slow):
+        assert lake.changed(wider, "symbol", since=1) == {"A", "C"}
+        assert lake.changed(wider, "session", since=0) == {DAYS[1], DAYS[2], DAYS[8], DAYS[9]}
+    changes = slow.replace(wider, more.with_columns(value=pl.lit(8.0)), scope="month = '2024-09'")
+    assert changes == Changes(updated=1)
+    assert quick.changed(wider, "symbol", since=3) == {"C"}
+
+
+def test_few_rows_are_written_to_a_folder_without_a_jvm(tmp_path: Path) -> None:
+    def no_session() -> SparkSession:
+        msg = "asked for a Spark session"
+        raise AssertionError(msg)
+
+    lake = Lake(str(tmp_path), no_session, local_rows=1000)
+    assert lake.append(TABLE, rows(("A", 1, 1.0)))
+    assert lake.replace(TABLE, rows(("A", 1, 1.0), ("B", 8, 2.0)), scope=SCOPE) == Changes(inserted=1)
+    assert lake.insert_absent(TABLE, rows(("A", 1, 7.0), ("C", 9, 3.0))) == 1
+    assert lake.version(TABLE) == 3
+    table = DeltaTable(str(tmp_path / "gold" / "samples"))
+    assert (table.metadata().partition_columns, table.metadata().configuration) == (
+        ["month"],
+        {"delta.enableChangeDataFeed": "true"},
+    )
 
 
 @pytest.mark.parametrize("here", [True, False])

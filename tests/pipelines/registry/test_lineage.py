@@ -23,7 +23,7 @@ def lineage(family: str = "xgboost") -> Lineage:
         model_key="k" * 64,
         family=family,
         as_of=date(2018, 2, 7),
-        decision_at=datetime(2018, 2, 8, 13, 30, tzinfo=UTC),
+        cutoff_at=datetime(2018, 2, 8, 13, 30, tzinfo=UTC),
         horizon_sessions=5,
         feature_names=("mom_return_5d", "text_count_1d"),
         history_sessions=1,
@@ -55,7 +55,7 @@ def test_record_comes_back_as_it_was(tmp_path: Path) -> None:
 def test_tags_are_short_texts() -> None:
     tags = lineage().as_tags()
     assert all(isinstance(value, str) and len(value) < 5000 for value in tags.values())
-    assert tags["decision_at"] == "2018-02-08T13:30:00+00:00"
+    assert tags["cutoff_at"] == "2018-02-08T13:30:00+00:00"
     assert json.loads(tags["table_versions"]) == {"gold.labels": 3, "gold.features_text": None}
     assert tags["features"] == "2"
     assert {"model_settings", "splits", "feature_names", "feature_digests"}.isdisjoint(tags)
@@ -65,12 +65,14 @@ def test_record_of_an_earlier_release_is_read(tmp_path: Path) -> None:
     record = json.loads(lineage().to_json())
     record["horizon"] = record.pop("horizon_sessions")
     record["feature_service"] = "daily_model"
+    record["decision_at"] = record.pop("cutoff_at")
     for name in ("feature_set", "feature_digests", "definitions"):
         del record[name]
     (tmp_path / "ancestry.json").write_text(json.dumps(record | {"feature_digest": "of the whole catalog"}))
     read = read_lineage(tmp_path)
     assert (read.horizon_sessions, read.feature_set) == (5, "daily_model")
     assert (read.feature_digests, read.definitions) == ({}, {})
+    assert read.cutoff_at == lineage().cutoff_at
     assert read.fitted_until == lineage().fitted_until
 
 

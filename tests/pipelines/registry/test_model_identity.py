@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,9 @@ from pipelines.base.context import Context
 from pipelines.registry.lineage import Lineage, restore_params
 from pipelines.registry.model_identity import build_lineage
 from pipelines.registry.training_frame import read_frame
+from pipelines.tables.contracts import SILVER_BARS
 from tests.pipelines.synthetic_gold import make_gold, write_gold
+from tests.pipelines.table_rows import append
 
 NAMES = ("mom_return_1d", "mom_return_5d")
 
@@ -63,3 +66,21 @@ def test_a_model_keeps_its_baselines(lake: Lake) -> None:
     today = lake.open_home(lake.folder).settings.models
     assert today.baselines.reversal_feature == "mom_return_5d"
     assert restore_params(made, today).baselines.reversal_feature == "mom_return_1d"
+
+
+def test_the_share_of_bars_that_are_known_by_assumption_is_stated(lake: Lake) -> None:
+    assert lake.lineage().assumed_share == 0.0
+    context, known_at = lake.open_home(lake.folder), datetime(2016, 1, 4, 22, tzinfo=UTC)
+    append(
+        context.lake,
+        SILVER_BARS,
+        {
+            "symbol": ["A", "B", "C", "D"],
+            "source": ["simulated", "simulated", "simulated", "other"],
+            "known_by": ["assumed", "stamp", None, "assumed"],
+            "known_at": [known_at] * 4,
+        },
+    )
+    made = lake.lineage()
+    assert 0 < made.assumed_share < 0.1
+    assert made.as_tags()["assumed_share"] == str(made.assumed_share)

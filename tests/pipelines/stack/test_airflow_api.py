@@ -79,6 +79,12 @@ def test_a_run_without_a_session_has_no_key(api: AirflowApi, airflow: FakeAirflo
     assert airflow.asked[-1][2] == {"logical_date": None, "conf": {"start": "2026-01-02"}}
 
 
+def test_the_failed_tasks_of_a_run_are_cleared(api: AirflowApi, airflow: FakeAirflow) -> None:
+    api.clear(RUN)
+    body = {"dry_run": False, "dag_run_id": "r1", "only_failed": True, "reset_dag_runs": True}
+    assert airflow.asked[-1] == ("POST", "/api/v2/dags/ingest_daily/clearTaskInstances", body)
+
+
 def test_the_newest_run_of_a_session_is_found(api: AirflowApi) -> None:
     found = api.find("ingest_daily", "2026-11-10")
     assert found is not None

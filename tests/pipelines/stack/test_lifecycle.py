@@ -19,6 +19,7 @@ from pipelines.stack.lifecycle import read_stack, render_addresses, start_stack,
 from pipelines.stack.params import ServicesParams
 from pipelines.stack.processes import STACK_VARIABLE, Started, find_process, start_process, stop_processes
 from pipelines.stack.services import Service
+from tests.e2e.stacks import free_ports
 from tests.pipelines.stack.test_params import PARAMS
 
 SERVER = """
@@ -27,14 +28,6 @@ if len(sys.argv) > 3: subprocess.Popen(["sleep", "300"], start_new_session=True)
 http.server.HTTPServer((sys.argv[1], int(sys.argv[2])), http.server.SimpleHTTPRequestHandler).serve_forever()
 """
 BROKEN = "import sys; print('cannot read its file'); sys.exit(3)"
-
-
-def free_ports(count: int) -> list[int]:
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
 
 
 def service(name: str, address: str, script: str = SERVER, *more: str) -> Service:

@@ -33,16 +33,33 @@ def make_bars() -> pl.DataFrame:
 
 
 def open_files_home(folder: Path, bars: pl.DataFrame, *overrides: str) -> Context:
-    """Write the bars beside the home and open it."""
-    bars.write_csv(folder / "bars.csv")
-    files = ["feeds.bars=files", "feeds.texts=files", f"sources.files.bars={folder / 'bars.csv'}"]
+    """Write the bars into a folder beside the home and open it."""
+    deliver(folder, bars)
+    return reopen_files_home(folder, *overrides)
+
+
+def reopen_files_home(folder: Path, *overrides: str) -> Context:
+    """Open it as it lies there, under other settings."""
+    files = ["feeds.bars=files", "feeds.texts=files", f"sources.files.bars={folder / 'drop'}"]
     settings, _ = load_settings(overrides=[*files, "ingest.max_refused_share=0.9", *overrides])
     return open_context(settings, folder / "home", clock=lambda: NOW)
 
 
+def deliver(folder: Path, bars: pl.DataFrame, name: str = "bars.csv") -> None:
+    """Write one delivery more."""
+    drop = folder / "drop"
+    drop.mkdir(exist_ok=True)
+    bars.write_csv(drop / name)
+
+
+def until(last: date) -> pl.DataFrame:
+    """The bars up to a session."""
+    return make_bars().filter(pl.col("session") <= str(last))
+
+
 def run(context: Context, stage: str, *, start: date = DAYS[0], end: date = DAYS[-1]) -> StageReport:
-    """Run one stage over some of the sessions."""
-    return run_stage(context, stage, SessionRange(start=start, end=end))
+    """Run one stage over some of the sessions: a history load where there are several."""
+    return run_stage(context, stage, SessionRange(start=start, end=end, history=start < end))
 
 
 def rows(context: Context, contract: TableContract) -> pl.DataFrame:

@@ -1,9 +1,9 @@
-"""Which source delivers what: bars of one and texts of another, and one home for the bars of one."""
+"""Which feeds a home reads: a primary one of each kind, others beside; when the primary one may change."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,80 +12,86 @@ from pipelines.app.runner import open_context
 from pipelines.app.settings import load_settings
 from pipelines.base.context import Context
 from pipelines.base.errors import SettingsError
-from pipelines.base.report import SessionRange
-from pipelines.io.lake import Lake
-from pipelines.io.sources.feeds import open_source, price_basis_of
-from pipelines.stages.ingest.job import run
-from pipelines.tables.contracts import BRONZE_BARS, BRONZE_TEXTS
+from pipelines.io.sources.feeds import open_feeds, price_basis_of, primary_feed
+from pipelines.tables.contracts import BRONZE_BARS
+from tests.pipelines.io.sources.requests import without_spark
 from tests.pipelines.table_rows import rows_of
 
-DAY = date(2024, 1, 3)
 WIRE = "kind: files, calendar: XNYS, timezone: America/New_York"
+VENDOR = f"sources.vendor={{{WIRE}, bars: bars.csv, texts: texts.csv, price_basis: total_return}}"
+NEWS = f"sources.news={{{WIRE}, texts: news.csv}}"
 
 
-def opened(folder: Path, lake: Lake, *overrides: str) -> Context:
-    settings, _ = load_settings(overrides=["sources.simulated.start=2023-12-01", *overrides])
+def opened(folder: Path, *overrides: str) -> Context:
+    settings, _ = load_settings(overrides=[VENDOR, NEWS, *overrides])
     clock = lambda: datetime(2024, 1, 5, tzinfo=UTC)  # noqa: E731
-    return replace(open_context(settings, folder, clock=clock), lake=lake)
+    return replace(open_context(settings, folder, clock=clock), lake=without_spark(folder))
 
 
-def test_bars_of_one_source_and_texts_of_another_are_landed(tmp_path: Path, lake: Lake) -> None:
-    sent = "symbol,published_at,text\nAAPL,2024-01-03T15:00:00Z,up\nMSFT,2024-01-03T16:00:00Z,down\n"
-    (tmp_path / "wire.csv").write_text(sent, encoding="utf-8")
-    context = opened(
-        tmp_path, lake, f"sources.wire={{{WIRE}, texts: {tmp_path / 'wire.csv'}}}", "feeds.texts=wire"
-    )
-    report = run(context, SessionRange(start=DAY, end=DAY))
-    assert report.details["sources"] == {"bars": "simulated", "texts": "wire"}
-    assert report.details["kinds"]["texts"]["rows_out"] == 2
-    bars, texts = (lake.collect(lake.scan_table(table)) for table in (BRONZE_BARS, BRONZE_TEXTS))
-    assert (bars["source"].unique().to_list(), texts["source"].unique().to_list()) == (
-        ["simulated"],
-        ["wire"],
-    )
-    assert (bars.height, texts["text"].sort().to_list()) == (50, ["down", "up"])
-    assert run(context, SessionRange(start=DAY, end=DAY)).status == "nothing_to_do"
+def feeds_of(context: Context) -> list[tuple[str, str, bool, bool]]:
+    return [(feed.kind, feed.source.name, feed.primary, feed.required) for feed in open_feeds(context)]
 
 
-def test_two_sources_of_files_stand_side_by_side(tmp_path: Path, lake: Lake) -> None:
-    (tmp_path / "bars.csv").write_text(
-        "symbol,date,open,high,low,close,volume\nA,2024-01-03,1,2,1,1,1\n", encoding="utf-8"
-    )
-    (tmp_path / "texts.csv").write_text(
-        "symbol,published_at,text\nA,2024-01-03T15:00:00Z,up\n", encoding="utf-8"
-    )
-    context = opened(
-        tmp_path,
-        lake,
-        f"sources.vendor={{{WIRE}, bars: {tmp_path / 'bars.csv'}, price_basis: total_return}}",
-        f"sources.wire={{{WIRE}, texts: {tmp_path / 'texts.csv'}}}",
-        "feeds={bars: vendor, texts: wire}",
-    )
-    report = run(context, SessionRange(start=DAY, end=DAY))
-    assert report.details["sources"] == {"bars": "vendor", "texts": "wire"}
-    assert (report.rows_in, report.rows_out, report.rows_refused) == (2, 2, 0)
+def test_bars_of_one_source_and_texts_of_another(tmp_path: Path) -> None:
+    context = opened(tmp_path, "feeds.texts=news")
+    assert feeds_of(context) == [("bars", "simulated", True, True), ("texts", "news", True, False)]
+    assert price_basis_of(context) == "raw"
+    feed = primary_feed(context, "texts")
+    assert feed is not None
+    assert feed.provision == feed.source.provides["texts"]
+
+
+def test_further_sources_stand_beside_in_the_order_named(tmp_path: Path) -> None:
+    context = opened(tmp_path, "feeds.beside=[news, vendor, simulated]", "feeds.texts=vendor")
+    assert feeds_of(context) == [
+        ("bars", "simulated", True, True),
+        ("texts", "vendor", True, False),
+        ("texts", "news", False, False),
+        ("bars", "vendor", False, False),
+        ("texts", "simulated", False, False),
+    ]
+    of_vendor = [feed.source for feed in open_feeds(context) if feed.source.name == "vendor"]
+    assert of_vendor[0] is not None
+
+
+def test_texts_may_be_required(tmp_path: Path) -> None:
+    context = opened(tmp_path, "feeds.required=[bars, texts]")
+    assert [feed.required for feed in open_feeds(context)] == [True, True]
+
+
+@pytest.mark.parametrize("override", ["feeds.texts=null", "feeds.texts=files"], ids=["named", "provided"])
+def test_no_texts(override: str, tmp_path: Path) -> None:
+    context = opened(tmp_path, override)
+    assert primary_feed(context, "texts") is None
+    assert feeds_of(context) == [("bars", "simulated", True, True)]
+
+
+def test_primary_bars_change_to_a_source_that_has_landed_beside_alone(tmp_path: Path) -> None:
+    context = opened(tmp_path, "feeds.bars=vendor")
+    context.lake.append(BRONZE_BARS, rows_of(BRONZE_BARS, {"source": ["simulated"], "batch_id": ["b"]}))
+    with pytest.raises(
+        SettingsError, match=r"feeds\.bars='vendor', .* holds bars of simulated alone; .*beside"
+    ):
+        open_feeds(context)
+    context.lake.append(BRONZE_BARS, rows_of(BRONZE_BARS, {"source": ["vendor"], "batch_id": ["c"]}))
     assert price_basis_of(context) == "total_return"
 
 
 @pytest.mark.parametrize(
-    "override",
-    ["feeds.texts=null", f"feeds={{bars: simulated, texts: files}}"],  # noqa: F541
-    ids=["none named", "none provided"],
+    ("override", "message"),
+    [
+        ("feeds.beside=[nobody]", r"feeds.beside='nobody' must be a key of sources: files, news, simulated"),
+        ("feeds.beside=[news, news]", r"feeds.beside=\['news', 'news'\] must name each source once"),
+        ("feeds.required=[quotes]", "feeds.required names quotes; it may name bars and"),
+        ("feeds={bars: simulated, texts: null, required: [texts]}", "feeds.required names texts"),
+        ("sources.files.arrival=file_name", r"arrival_pattern='' must say where the instant stands"),
+        ("sources.files.arrival_pattern='%Y'", r"arrival_pattern='%Y' must say .*and be empty otherwise"),
+        (
+            "sources.files={arrival: file_name, arrival_pattern: '%H%M'}",
+            "arrival_pattern='%H%M' must hold year, month and day",
+        ),
+    ],
 )
-def test_no_texts(override: str, tmp_path: Path, lake: Lake) -> None:
-    context = opened(tmp_path, lake, override)
-    assert open_source(context, "texts") is None
-    report = run(context, SessionRange(start=DAY, end=DAY))
-    assert report.details["sources"] == {"bars": "simulated"}
-    assert report.details["kinds"]["texts"]["rows_in"] == 0
-    assert not lake.exists(BRONZE_TEXTS)
-
-
-def test_a_home_keeps_to_one_source_of_bars(tmp_path: Path, lake: Lake) -> None:
-    context = opened(tmp_path, lake)
-    source = open_source(context, "bars")
-    assert source is not None
-    assert source.name == "simulated"
-    lake.append(BRONZE_BARS, rows_of(BRONZE_BARS, {"source": ["files"], "batch_id": ["b"]}))
-    with pytest.raises(SettingsError, match="holds bars of 'files'; one home holds one market"):
-        open_source(context, "bars")
+def test_wrong_settings_name_the_key_and_what_is_allowed(override: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=message):
+        opened(tmp_path, override)

@@ -1,9 +1,11 @@
-"""Files read through Spark: every format and type ends in the same text."""
+"""Files of every format and type end in the same text, each as a delivery of its own."""
 
 from __future__ import annotations
 
 import gzip
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -11,27 +13,36 @@ from typing import Any
 import pandas as pd
 import polars as pl
 import pytest
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
-from pipelines.base.errors import ContractViolation
+from pipelines.base.errors import ContractViolation, UnavailableError
 from pipelines.io.lake import Lake
 from pipelines.io.sources.base import BAR_COLUMNS, TEXT_COLUMNS
-from pipelines.io.sources.files import FilesSource
-from pipelines.io.sources.stores import HadoopStore, LocalStore, open_store
-from tests.pipelines.io.sources.requests import files_at, request_for
+from pipelines.io.sources.files import parse_instant
+from pipelines.io.sources.stores import HadoopStore, LocalStore, StoredFile, open_store
+from tests.pipelines.io.sources.requests import (
+    ALWAYS,
+    collected,
+    deliveries_of,
+    files_source,
+    records_of,
+    through_spark,
+    without_spark,
+)
 
-ALWAYS = request_for(date(2000, 1, 3), date(2025, 12, 31))
 HEADER = "symbol,date,open,high,low,close,volume"
 CLOSES = (0.1, 12345678.125, 1 / 3, 5e-324)
+ODD_NAMES = ("a b", "a%20b", "a+b", "ü", "a#b", "a?b", "b [1]", "c{x}", "d,e", "p%")
 
 
-def rows_of(frame: DataFrame | None) -> list[dict[str, Any]]:
-    assert frame is not None
-    return sorted((row.asDict() for row in frame.collect()), key=lambda row: str(row.values()))
+@pytest.fixture(params=["here", "spark"])
+def either(request: pytest.FixtureRequest, lake: Lake) -> Lake:
+    """A lake whose process reads few small files itself, and one that sends everything to Spark."""
+    return through_spark(lake) if request.param == "spark" else lake
 
 
-def read(lake: Lake, bars: object, request: Any = ALWAYS, **changes: Any) -> list[dict[str, Any]]:
-    return rows_of(FilesSource("files", files_at(bars, **changes), lake).read("bars", request))
+def read(lake: Lake, bars: object, **changes: Any) -> list[dict[str, Any]]:
+    return records_of(files_source(lake, bars, **changes), lake).to_dicts()
 
 
 def write_csv(path: Path, *lines: str, header: str = HEADER) -> Path:
@@ -55,12 +66,11 @@ def prices(dates: Sequence[Any], **more: Any) -> pd.DataFrame:
     )
 
 
-def test_every_column_comes_as_text_in_contract_order(lake: Lake, tmp_path: Path):
+def test_every_column_comes_as_text_in_contract_order(either: Lake, tmp_path: Path):
     path = write_csv(tmp_path / "bars.csv", "A,2020-01-02,1.50,2,1,1.75,100", "B,2020-01-02,,2,1,abc,1e3")
-    frame = FilesSource("files", files_at(path), lake).read("bars", ALWAYS)
-    assert tuple(frame.columns) == BAR_COLUMNS
-    assert {field.dataType.simpleString() for field in frame.schema.fields} == {"string"}
-    first, second = rows_of(frame)
+    frame = records_of(files_source(either, path), either)
+    assert frame.schema == dict.fromkeys((*BAR_COLUMNS, "delivery"), pl.String)
+    first, second = frame.to_dicts()
     assert first["open"] == "1.50"
     assert first["adjusted_close"] is None
     assert (second["open"], second["close"], second["volume"]) == (None, "abc", "1e3")
@@ -79,10 +89,10 @@ def test_every_column_comes_as_text_in_contract_order(lake: Lake, tmp_path: Path
         ("midnight in UTC", lambda days: days.dt.tz_localize("UTC").astype("datetime64[us, UTC]")),
     ],
 )
-def test_parquet_dates_of_any_type(lake: Lake, tmp_path: Path, kind: str, write: Any):
+def test_parquet_dates_of_any_type(either: Lake, tmp_path: Path, kind: str, write: Any):
     days = pd.Series(pd.to_datetime(["2020-01-02", "2020-07-06"]))
     prices(write(days)).to_parquet(tmp_path / "bars.parquet")
-    assert [row["session"] for row in read(lake, tmp_path)] == ["2020-01-02", "2020-07-06"], kind
+    assert [row["session"] for row in read(either, tmp_path)] == ["2020-01-02", "2020-07-06"], kind
 
 
 def test_doubles_survive_exactly_and_nan_is_nothing(lake: Lake, tmp_path: Path):
@@ -94,18 +104,29 @@ def test_doubles_survive_exactly_and_nan_is_nothing(lake: Lake, tmp_path: Path):
     assert rows[0]["dividend"] is None
 
 
-def test_files_of_another_column_order_are_matched_by_name(lake: Lake, tmp_path: Path):
+def test_files_of_another_column_order_are_matched_by_name(either: Lake, tmp_path: Path):
     write_csv(tmp_path / "a.csv", "A,2020-01-02,1,4,0.5,2,100")
+    write_csv(tmp_path / "c.csv", "C,2020-01-02,1,4,0.5,2,100")
     other = "volume,close,low,high,open,session,symbol"
     (tmp_path / "b.csv.gz").write_bytes(gzip.compress(f"{other}\n100,2,0.5,4,1,2020-01-02,B\n".encode()))
-    one, two = read(lake, tmp_path)
+    one, two, three = ({**row, "delivery": None} for row in read(either, tmp_path))
     assert one | {"symbol": "B"} == two
+    assert one | {"symbol": "C"} == three
     assert two["high"] == "4"
+
+
+def test_parquet_files_of_other_types_and_names_are_read_together(either: Lake, tmp_path: Path):
+    prices(["2020-01-02"]).to_parquet(tmp_path / "a.parquet")
+    renamed = prices([date(2020, 1, 3)], volume=[1.5]).rename(columns={"date": "Session"})
+    renamed.to_parquet(tmp_path / "b.parquet")
+    prices(["2020-01-06"]).to_parquet(tmp_path / "c.parquet")
+    rows = [(row["session"], row["volume"]) for row in read(either, tmp_path)]
+    assert sorted(rows) == [("2020-01-02", "0"), ("2020-01-03", "1.5"), ("2020-01-06", "0")]
 
 
 def test_other_columns_are_left_behind(lake: Lake, tmp_path: Path):
     path = write_csv(tmp_path / "b.csv", "A,2020-01-02,1,4,0.5,2,100,me@home", header=f"{HEADER},e-mail")
-    assert set(read(lake, path)[0]) == set(BAR_COLUMNS)
+    assert set(read(lake, path)[0]) == {*BAR_COLUMNS, "delivery"}
 
 
 def test_separators_mappings_and_date_patterns(lake: Lake, tmp_path: Path):
@@ -116,76 +137,151 @@ def test_separators_mappings_and_date_patterns(lake: Lake, tmp_path: Path):
     assert (row["symbol"], row["session"], row["close"]) == ("A", "2020-01-31", "2")
 
 
-def test_sessions_select_and_unreadable_dates_always_come(lake: Lake, tmp_path: Path):
-    lines = [f"A,{day},1,2,1,1,1" for day in ("2020-01-02", "2020-01-03", "2020-01-06", "soon", "")]
-    path = write_csv(tmp_path / "b.csv", *lines)
-    rows = read(lake, path, request_for(date(2020, 1, 3), date(2020, 1, 3)))
-    assert {row["session"] for row in rows} == {"2020-01-03", "soon", None}
+def test_every_record_bears_the_delivery_of_its_file(either: Lake, tmp_path: Path):
+    for place, name in enumerate(ODD_NAMES):
+        write_csv(tmp_path / f"{name}.csv", f"S{place},2020-01-02,1,2,1,1,1")
+    source = files_source(either, tmp_path)
+    named = {delivery.id: Path(delivery.name).stem for delivery in deliveries_of(source, "bars")}
+    read_back = {row["symbol"]: named[row["delivery"]] for row in records_of(source, either).to_dicts()}
+    assert read_back == {f"S{place}": name for place, name in enumerate(ODD_NAMES)}
 
 
-def test_rows_with_an_arrival_are_selected_by_it(lake: Lake, tmp_path: Path):
-    lines = [
-        "A,2019-03-01,1,2,1,1,1,2020-01-03T21:20:00Z",
-        "B,2020-01-03,1,2,1,1,1,2020-01-04 02:20:00+05:00",
-        "C,2020-01-03,1,2,1,1,1,2020-01-03 21:21:00",
-        "D,2020-01-03,1,2,1,1,1,whenever",
-        "E,2020-01-03,1,2,1,1,1,",
-    ]
+def test_deliveries_follow_one_another_by_time_then_name(tmp_path: Path):
+    for name, written in (("a.csv", 300), ("b.csv", 100), ("c.csv", 100)):
+        write_csv(tmp_path / name, "A,2020-01-02,1,2,1,1,1")
+        os.utime(tmp_path / name, (written, written))
+    source = files_source(without_spark(tmp_path), tmp_path)
+    first = source.list_deliveries("bars", ALWAYS)
+    assert [Path(one.name).name for one in first] == ["b.csv", "c.csv", "a.csv"]
+    assert first[0].at == datetime(1970, 1, 1, 0, 1, 40, tzinfo=UTC)
+    assert first[0].size == (tmp_path / "b.csv").stat().st_size
+    os.utime(tmp_path / "b.csv", (200, 200))
+    again = source.list_deliveries("bars", ALWAYS)
+    assert [Path(one.name).name for one in again] == ["c.csv", "b.csv", "a.csv"]
+    assert {one.id for one in again} & {one.id for one in first} == {one.id for one in first[1:]}
+
+
+def test_only_the_files_asked_for_are_opened(either: Lake, tmp_path: Path):
+    write_csv(tmp_path / "a.csv", "A,2020-01-02,1,2,1,1,1")
+    write_csv(tmp_path / "b.csv", "B,2020-01-02,1,2,1,1,1")
+    source = files_source(either, tmp_path)
+    old, new = source.list_deliveries("bars", ALWAYS)
+    Path(old.name).write_bytes(b"")
+    assert source.check("bars", new) is None
+    assert collected(source.read("bars", [new], ALWAYS), either)["symbol"].to_list() == ["B"]
+    assert collected(source.read("bars", [], ALWAYS), either).is_empty()
+
+
+def test_a_file_is_read_whole_whatever_the_window(either: Lake, tmp_path: Path):
+    lines = [f"A,{day},1,2,1,1,1" for day in ("1990-01-02", "2020-01-03", "2031-01-06", "soon", "")]
+    rows = read(either, write_csv(tmp_path / "b.csv", *lines))
+    assert {row["session"] for row in rows} == {"1990-01-02", "2020-01-03", "2031-01-06", "soon", None}
+
+
+def test_instants_without_a_zone_are_read_in_the_source_s(either: Lake, tmp_path: Path):
+    sent = {
+        "A": "2020-01-03T21:20:00Z",
+        "B": "2020-01-04 02:20:00+05:00",
+        "C": "2020-01-03 21:21:00",
+        "D": "whenever",
+        "E": "",
+        "F": "2020-07-03",
+        "G": "2020-03-08 02:30:00",
+        "H": "2020-11-01 01:30",
+    }
+    lines = [f"{symbol},2020-01-03,1,2,1,1,1,{instant}" for symbol, instant in sent.items()]
     path = write_csv(tmp_path / "b.csv", *lines, header=f"{HEADER},received_at")
-    source = FilesSource("files", files_at(path), lake)
-    assert source.delivers_received_at("bars")
-    request = request_for(
-        date(2020, 1, 3),
-        date(2020, 1, 3),
-        after=datetime(2020, 1, 2, 22, tzinfo=UTC),
-        until=datetime(2020, 1, 3, 21, 20, tzinfo=UTC),
-    )
-    rows = {row["symbol"]: row["received_at"] for row in rows_of(source.read("bars", request))}
-    assert rows == {
+    assert {row["symbol"]: row["received_at"] for row in read(either, path)} == {
         "A": "2020-01-03T21:20:00.000000Z",
         "B": "2020-01-03T21:20:00.000000Z",
+        "C": "2020-01-04T02:21:00.000000Z",
         "D": "whenever",
         "E": None,
+        "F": "2020-07-03T04:00:00.000000Z",
+        "G": "2020-03-08T07:30:00.000000Z",
+        "H": "2020-11-01T05:30:00.000000Z",
     }
 
 
-def test_arrivals_are_found_in_parquet(lake: Lake, tmp_path: Path):
+def test_arrivals_stand_in_a_column_that_all_files_have(lake: Lake, tmp_path: Path):
     instants = pd.Series(pd.to_datetime(["2020-01-02 21:20:00.123456"])).dt.tz_localize("UTC")
     prices(["2020-01-02"], received_at=instants).to_parquet(tmp_path / "b.parquet")
-    assert FilesSource("files", files_at(tmp_path), lake).delivers_received_at("bars")
+    (tmp_path / "empty.parquet").touch()
+    assert files_source(lake, tmp_path).arrival("bars") == "column"
+    (tmp_path / "empty.parquet").unlink()
     assert read(lake, tmp_path)[0]["received_at"] == "2020-01-02T21:20:00.123456Z"
+    prices(["2020-01-02"]).to_parquet(tmp_path / "a.parquet")
+    assert files_source(lake, tmp_path).arrival("bars") == "none"
+    assert files_source(lake, tmp_path, arrival="object_time").arrival("bars") == "object_time"
 
 
-def test_a_parquet_file_without_rows(lake: Lake, tmp_path: Path):
-    prices([]).astype({"symbol": str, "date": str}).to_parquet(tmp_path / "b.parquet")
-    with pytest.raises(ContractViolation, match=r"b\.parquet: has no rows"):
-        read(lake, tmp_path)
+def test_arrivals_are_the_file_s_time(either: Lake, tmp_path: Path):
+    header = f"{HEADER},received_at"
+    for name in ("a.csv", "b.csv"):
+        write_csv(tmp_path / name, f"{name},2020-01-02,1,2,1,1,1,2020-01-02T21:00:00Z", header=header)
+    os.utime(tmp_path / "a.csv", ns=(0, 1_578_000_000_123_456_789))
+    os.utime(tmp_path / "b.csv", (1_578_000_001, 1_578_000_001))
+    rows = read(either, tmp_path, arrival="object_time")
+    assert [row["received_at"] for row in rows] == [
+        "2020-01-02T21:20:00.123456Z",
+        "2020-01-02T21:20:01.000000Z",
+    ]
 
 
-def test_a_truncated_parquet_file(lake: Lake, tmp_path: Path):
+def test_arrivals_stand_in_the_file_s_name(either: Lake, tmp_path: Path):
+    write_csv(tmp_path / "bars_20200102T1620.csv", "A,2020-01-02,1,2,1,1,1")
+    named = {"arrival": "file_name", "arrival_pattern": "bars_%Y%m%dT%H%M"}
+    assert [row["received_at"] for row in read(either, tmp_path, **named)] == ["2020-01-02T21:20:00.000000Z"]
+    write_csv(tmp_path / "more.csv", "A,2020-01-02,1,2,1,1,1")
+    source = files_source(either, tmp_path, **named)
+    said = {Path(one.name).name: source.check("bars", one) for one in source.list_deliveries("bars", ALWAYS)}
+    assert said.pop("bars_20200102T1620.csv") is None
+    wrong = "its name has no instant as sources.files.arrival_pattern='bars_%Y%m%dT%H%M' says"
+    assert wrong in said["more.csv"]
+
+
+def test_an_instant_of_a_name_may_say_its_zone_and_its_ending():
+    instant = datetime(2020, 1, 2, 21, 20, tzinfo=UTC)
+    assert parse_instant("/x/b20200102T2120+0000.csv.gz", "b%Y%m%dT%H%M%z", "Asia/Tokyo") == instant
+    assert parse_instant("s3a://x/20200102-1620.csv", "%Y%m%d-%H%M.csv", "America/New_York") == instant
+
+
+def test_stamps_count_from_a_day_on_the_source_s_clock(lake: Lake, tmp_path: Path):
+    source = files_source(lake, tmp_path, stamps_from=date(2024, 7, 1))
+    assert source.provides["bars"].stamps_from == datetime(2024, 7, 1, 4, tzinfo=UTC)
+    assert files_source(lake, tmp_path).provides["bars"].stamps_from is None
+
+
+@pytest.mark.parametrize("name", ["b.parquet", "b.csv"])
+def test_a_file_without_rows_delivers_nothing(name: str, either: Lake, tmp_path: Path):
+    if name == "b.csv":
+        write_csv(tmp_path / name)
+    else:
+        prices([]).astype({"symbol": str, "date": str}).to_parquet(tmp_path / name)
+    assert read(either, tmp_path) == []
+
+
+def test_a_parquet_file_torn_after_its_check(lake: Lake, tmp_path: Path):
     prices(["2020-01-02"]).to_parquet(tmp_path / "b.parquet")
+    source = files_source(through_spark(lake), tmp_path)
+    deliveries = deliveries_of(source, "bars")
     content = (tmp_path / "b.parquet").read_bytes()
     (tmp_path / "b.parquet").write_bytes(content[: len(content) // 2])
-    with pytest.raises(
-        ContractViolation, match=r"b\.parquet: not readable as Parquet .*magic number.*fetch it again"
-    ):
-        read(lake, tmp_path)
+    wrong = r"b\.parquet: not readable as Parquet .*magic.*fetch it again"
+    with pytest.raises(ContractViolation, match=wrong):
+        source.read("bars", deliveries, ALWAYS)
 
 
-def test_texts_between_two_closes(lake: Lake, tmp_path: Path):
+def test_texts_of_several_lines(either: Lake, tmp_path: Path):
     lines = [
-        'A,2020-01-02T20:59:00Z,"before, the close",wire',
         'A,2020-01-02T21:00:01Z,"said ""after"" the close\nin two lines",wire',
         "A,2020-01-03 20:00:00-01:00,at the close,wire",
-        "A,2020-01-03T21:00:01Z,too late,wire",
         "A,at noon,unreadable,wire",
     ]
     path = write_csv(tmp_path / "t.csv", *lines, header="symbol,published_at,text,source")
-    source = FilesSource("files", files_at(texts=str(path)), lake)
-    frame = source.read("texts", request_for(date(2020, 1, 3), date(2020, 1, 3)))
-    assert frame is not None
-    assert tuple(frame.columns) == TEXT_COLUMNS
-    rows = {row["text"]: (row["published_at"], row["origin"]) for row in rows_of(frame)}
+    frame = records_of(files_source(either, texts=str(path)), either, "texts")
+    assert tuple(frame.columns) == (*TEXT_COLUMNS, "delivery")
+    rows = {row["text"]: (row["published_at"], row["origin"]) for row in frame.to_dicts()}
     assert rows == {
         'said "after" the close\nin two lines': ("2020-01-02T21:00:01.000000Z", "wire"),
         "at the close": ("2020-01-03T21:00:00.000000Z", "wire"),
@@ -193,13 +289,49 @@ def test_texts_between_two_closes(lake: Lake, tmp_path: Path):
     }
 
 
-def test_no_texts(lake: Lake):
-    assert FilesSource("files", files_at(), lake).read("texts", ALWAYS) is None
+def test_kinds_without_files_are_not_provided(lake: Lake):
+    assert set(files_source(lake, "bars.csv").provides) == {"bars"}
+    assert set(files_source(lake, texts="texts.csv").provides) == {"texts"}
 
 
-def test_glob_signs_in_a_file_s_name_are_letters(lake: Lake, tmp_path: Path):
-    write_csv(tmp_path / "bars [1].csv", "A,2020-01-02,1,2,1,1,1")
-    assert len(read(lake, tmp_path)) == 1
+def test_a_day_s_file_costs_no_session(tmp_path: Path):
+    lake = without_spark(tmp_path)
+    write_csv(tmp_path / "b.csv", "A,2020-01-02,1,2,1,1,1")
+    assert len(read(lake, tmp_path / "b.csv")) == 1
+
+
+@pytest.fixture
+def mounted(spark: SparkSession, tmp_path: Path) -> str:
+    """A Hadoop address, of another scheme than ``file:``, of the test's own folder."""
+    mount = f"m{abs(hash(tmp_path))}"
+    spark.conf.set(f"fs.viewfs.mounttable.{mount}.link./data", tmp_path.as_uri())
+    return f"viewfs://{mount}/data"
+
+
+@pytest.mark.parametrize("written", ["csv", "parquet"])
+def test_files_behind_another_scheme_are_read_from_any_thread(
+    written: str, lake: Lake, tmp_path: Path, mounted: str
+):
+    for place, name in enumerate(ODD_NAMES):
+        stamped = prices([f"2020-01-0{2 + place % 2}"], received_at=["2020-01-03"])
+        if written == "csv":
+            stamped.to_csv(tmp_path / f"{name}.csv", index=False)
+        else:
+            stamped.to_parquet(tmp_path / f"{name}.parquet")
+    source, local = files_source(lake, mounted), files_source(lake, tmp_path)
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(source.arrival, "bars").result() == "column"
+        far = pool.submit(records_of, source, lake).result()
+    near = records_of(local, lake)
+    assert far.drop("delivery").equals(near.drop("delivery"))
+    assert far["delivery"].n_unique() == len(ODD_NAMES)
+    assert all(one.name.startswith(mounted) for one in source.list_deliveries("bars", ALWAYS))
+
+
+def test_a_place_that_does_not_answer(lake: Lake):
+    source = files_source(lake, "viewfs://nobody/data")
+    with pytest.raises(UnavailableError, match=r"viewfs://nobody/data cannot be listed \(.*check address"):
+        source.list_deliveries("bars", ALWAYS)
 
 
 def test_the_hadoop_store_answers_like_the_local_one(spark: SparkSession, tmp_path: Path):
@@ -209,17 +341,26 @@ def test_the_hadoop_store_answers_like_the_local_one(spark: SparkSession, tmp_pa
     whole = gzip.compress(f"{HEADER}\n".encode() + b"A,2020-01-02,1,4,0.5,2,100\n" * 5000)
     (tmp_path / "b.csv.gz").write_bytes(whole)
     (tmp_path / "cut.csv.gz").write_bytes(whole[:-50])
-    pl.DataFrame({"symbol": ["A"]}).write_parquet(tmp_path / "c.parquet")
+    here = pl.Series([datetime(2020, 1, 2)])  # noqa: DTZ001 - an instant without a zone
+    there = here.dt.replace_time_zone("UTC")
+    pl.DataFrame({"symbol": ["A"], "there": there, "here": here}).write_parquet(tmp_path / "c.parquet")
     near, far = LocalStore(), HadoopStore(spark)
     for place in (tmp_path, tmp_path / "*.gz", tmp_path / "a.csv"):
-        assert [name.removeprefix("file:") for name in far.expand(str(place))] == near.expand(str(place))
+        assert [_to_milliseconds(file) for file in far.expand(str(place))] == [
+            _to_milliseconds(file) for file in near.expand(str(place))
+        ]
     for name in ("a.csv", "b.csv.gz"):
         assert far.head(str(tmp_path / name), 2) == near.head(str(tmp_path / name), 2)
-        assert far.size(str(tmp_path / name)) == near.size(str(tmp_path / name))
     for store in (near, far):
         assert store.check_gzip(str(tmp_path / "b.csv.gz")) is None
         assert store.check_gzip(str(tmp_path / "cut.csv.gz"))
-        assert store.parquet_columns(str(tmp_path / "c.parquet")) == ["symbol"]
+        footer = store.read_footer(str(tmp_path / "c.parquet"))
+        assert (footer.names, footer.naive) == (("symbol", "there", "here"), {"here"})
+        assert isinstance(store.read_footer(str(tmp_path / "a.csv")), str)
         assert store.is_file(str(tmp_path / "a.csv"))
         assert not store.is_file(str(tmp_path))
     assert isinstance(open_store("s3a://lake/bars", lambda: spark), HadoopStore)
+
+
+def _to_milliseconds(file: StoredFile) -> tuple[str, int, int]:
+    return file.path.removeprefix("file:"), int(file.at.timestamp() * 1000), file.size

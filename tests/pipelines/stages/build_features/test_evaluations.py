@@ -51,7 +51,7 @@ def days() -> SessionGrid:
             {
                 "session": [decision(place).date() for place in range(12)],
                 "event_timestamp": [decision(place) - timedelta(hours=17) for place in range(12)],
-                "decision_at": [decision(place) for place in range(12)],
+                "cutoff_at": [decision(place) for place in range(12)],
                 "position": list(range(12)),
             }
         )
@@ -83,8 +83,8 @@ def chains(rows: pl.DataFrame, touched: dict[int, datetime]) -> list[tuple[int, 
     )
     if found is None:
         return []
-    ordered = found.sort("position", "decided_at")
-    decided = ((ordered["decided_at"] - START).dt.total_days()).to_list()
+    ordered = found.sort("position", "evaluated_at")
+    decided = ((ordered["evaluated_at"] - START).dt.total_days()).to_list()
     return list(zip(ordered["position"], decided, ordered["total"], strict=True))
 
 

@@ -8,14 +8,14 @@ import pytest
 
 from features.views import primary_view
 from pipelines.tables.contracts import GOLD_LABELS, feature_table
-from tests.pipelines.stages.files_home import DAYS, make_bars, open_files_home, rows, run
+from tests.pipelines.stages.files_home import DAYS, deliver, open_files_home, rows, run, until
 from tests.pipelines.synthetic_gold import CALENDAR
 
 DAILY = feature_table(primary_view())
 
 
 def test_vectors_and_labels_follow_the_bars(spark: object, tmp_path: Path) -> None:
-    context = open_files_home(tmp_path, make_bars(), "labels.horizon_sessions=[1]",
+    context = open_files_home(tmp_path, until(DAYS[9]), "labels.horizon_sessions=[1]",
                               "models.split.horizon_sessions=1")  # fmt: skip
     for stage in ("ingest", "curate"):
         run(context, stage, end=DAYS[9])
@@ -31,14 +31,15 @@ def test_vectors_and_labels_follow_the_bars(spark: object, tmp_path: Path) -> No
     assert labels["session"].max() == DAYS[7]
     ended = labels.filter(symbol="AAA", session=DAYS[0])
     assert ended["value"].item() == pytest.approx(103.0 / 102.0 - 1)
-    assert run(context, "build_features", end=DAYS[9]).status == "nothing_to_do"
+    assert run(context, "build_features", end=DAYS[9]).status == "unchanged"
 
 
 def test_a_new_session_builds_itself_alone(spark: object, tmp_path: Path) -> None:
-    context = open_files_home(tmp_path, make_bars())
+    context = open_files_home(tmp_path, until(DAYS[9]))
     for stage in ("ingest", "curate", "build_features"):
         run(context, stage, end=DAYS[9])
     before = rows(context, DAILY)
+    deliver(tmp_path, until(DAYS[10]), "later.csv")
     for stage in ("ingest", "curate"):
         run(context, stage, end=DAYS[10])
     report = run(context, "build_features", end=DAYS[10])

@@ -20,7 +20,7 @@ DAYS = SessionGrid(
         {
             "session": [FIRST, date(2024, 7, 2), date(2024, 7, 3), date(2024, 7, 5), date(2024, 7, 8)],
             "event_timestamp": [datetime(2024, 7, day, 20, tzinfo=UTC) for day in (1, 2, 3, 5, 8)],
-            "decision_at": [datetime(2024, 7, day, 12, tzinfo=UTC) for day in (2, 3, 5, 8, 9)],
+            "cutoff_at": [datetime(2024, 7, day, 12, tzinfo=UTC) for day in (2, 3, 5, 8, 9)],
             "position": [10, 11, 12, 13, 14],
         },
         schema_overrides={"position": pl.Int64},

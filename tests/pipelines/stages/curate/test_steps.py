@@ -31,7 +31,12 @@ def record(close: str, hours: float, **changes: Any) -> dict[str, Any]:
     return {
         "source": "feed",
         "batch_id": "b",
-        "received_at": received,
+        "delivery": f"{hours:03}.csv",
+        "delivered_at": received,
+        "received_at": None,
+        "landed_at": received,
+        "known_at": received,
+        "known_by": "observed",
         "record_hash": f"{close}@{hours}",
         "session_date": date(2024, 7, 3),
         "ingest_date": date(2024, 7, 3),
@@ -51,7 +56,7 @@ def record(close: str, hours: float, **changes: Any) -> dict[str, Any]:
 
 def versions(*records: dict[str, Any]) -> pl.DataFrame:
     frame = pl.DataFrame(list(records), schema=dict(BRONZE_BARS.schema))
-    return steps.bar_versions(frame, grid=SESSIONS, params=PARAMS, price_basis="raw")
+    return steps.bar_versions(frame, grid=SESSIONS, params=PARAMS, price_basis={"feed": "raw"})
 
 
 def test_repeats_make_no_version_and_a_return_to_the_first_value_makes_three() -> None:
@@ -71,6 +76,30 @@ def test_refused_records_have_no_version() -> None:
 def test_of_contradicting_records_of_one_instant_the_greatest_hash_stays() -> None:
     chain = versions(record("10", 0, record_hash="a"), record("12", 0, record_hash="b"))
     assert chain.select("close", "record_hash").rows() == [(12.0, "b")]
+
+
+def test_of_records_known_at_one_instant_the_last_delivery_stays() -> None:
+    early = record("12", 0, delivered_at=NOON - timedelta(hours=3), record_hash="z")
+    assert versions(record("10", 0, record_hash="a"), early)["close"].to_list() == [10.0]
+    named = record("12", 0, delivery="z.csv", record_hash="0")
+    assert versions(record("10", 0, record_hash="a"), named)["close"].to_list() == [12.0]
+
+
+def test_a_record_whose_stamp_was_refused_has_no_version() -> None:
+    assert versions(record("10", 0), record("12", 1, known_at=None))["close"].to_list() == [10.0]
+
+
+def test_records_of_an_earlier_version_are_known_when_they_were_received() -> None:
+    old = record("10", 0, delivery=None, delivered_at=None, known_at=None, received_at=NOON)
+    assert versions(old).select("known_at", "known_by").rows() == [(NOON, "observed")]
+
+
+def test_feeds_beside_one_another_do_not_mix() -> None:
+    chains = versions(record("10", 0), record("12", 1, source="other"), record("10", 2))
+    assert chains.select("source", "close", "price_basis").rows() == [
+        ("feed", 10.0, "raw"),
+        ("other", 12.0, None),
+    ]
 
 
 @settings(max_examples=40, deadline=None)
@@ -128,4 +157,4 @@ def test_gaps_and_stale_prices_are_found() -> None:
 def test_only_wanted_sessions_come_out(touched: list[date]) -> None:
     wanted = SessionGrid(frame=SESSIONS.frame, touched=touched)
     frame = pl.DataFrame([record("10", 0)], schema=dict(BRONZE_BARS.schema))
-    assert steps.bar_versions(frame, grid=wanted, params=PARAMS, price_basis="raw").is_empty()
+    assert steps.bar_versions(frame, grid=wanted, params=PARAMS, price_basis={"feed": "raw"}).is_empty()

@@ -10,9 +10,13 @@ import pytest
 
 from features.sessions import SessionCalendar
 from pipelines.stages.forecast.steps import (
+    SortedOut,
     Stamp,
     choose_sessions,
+    digest_inputs,
     forecast_group,
+    judge_status,
+    name_issue,
     plan_history,
     score_universe,
 )
@@ -20,6 +24,7 @@ from pipelines.stages.forecast.steps import (
 MONDAY, TUESDAY, WEDNESDAY = date(2018, 1, 8), date(2018, 1, 9), date(2018, 1, 10)
 CALENDAR = SessionCalendar("XNYS", decision_lead_minutes=60)
 DECISIONS = {day: CALENDAR.decision_at(day) for day in (MONDAY, TUESDAY, WEDNESDAY)}
+CUTS = {day: CALENDAR.cutoff_at(day) for day in (MONDAY, TUESDAY, WEDNESDAY)}
 
 
 class LastFeature:
@@ -51,17 +56,17 @@ def universe(rows: list[tuple[str, date, float]]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema={"symbol": pl.String, "session": pl.Date, "f": pl.Float64}, orient="row")
 
 
-def test_sessions_decided_before_the_last_label_end_are_refused() -> None:
-    fitted_until = datetime(2018, 1, 10, 13, 30, tzinfo=UTC)
-    choice = choose_sessions(DECISIONS, fitted_until, allow_in_sample=False)
-    assert DECISIONS[TUESDAY] == fitted_until
+def test_sessions_cut_before_the_last_label_end_are_refused() -> None:
+    fitted_until = datetime(2018, 1, 10, 3, tzinfo=UTC)
+    choice = choose_sessions(CUTS, fitted_until, allow_in_sample=False)
+    assert CUTS[TUESDAY] == fitted_until
     assert choice.sessions == (TUESDAY, WEDNESDAY)
     assert (choice.refused, choice.in_sample) == (1, frozenset())
 
 
 def test_in_sample_sessions_are_marked_on_request() -> None:
-    fitted_until = datetime(2018, 1, 10, 13, 30, 1, tzinfo=UTC)
-    choice = choose_sessions(DECISIONS, fitted_until, allow_in_sample=True)
+    fitted_until = datetime(2018, 1, 10, 3, 0, 1, tzinfo=UTC)
+    choice = choose_sessions(CUTS, fitted_until, allow_in_sample=True)
     assert choice.sessions == (MONDAY, TUESDAY, WEDNESDAY)
     assert (choice.refused, choice.in_sample) == (0, frozenset({MONDAY, TUESDAY}))
 
@@ -73,6 +78,7 @@ def test_history_names_the_sessions_before_each_forecast_session() -> None:
         (WEDNESDAY, MONDAY), (WEDNESDAY, TUESDAY), (WEDNESDAY, WEDNESDAY),
     ]  # fmt: skip
     assert plan["decision_at"].to_list() == [DECISIONS[TUESDAY]] * 3 + [DECISIONS[WEDNESDAY]] * 3
+    assert plan["cutoff_at"].to_list() == [CUTS[TUESDAY]] * 3 + [CUTS[WEDNESDAY]] * 3
     assert plan["event_timestamp"][0] == datetime(2018, 1, 9, 21, tzinfo=UTC)
 
 
@@ -116,12 +122,63 @@ def test_group_is_stamped_with_model_and_instants() -> None:
     rows = universe([("A", TUESDAY, 2.0)]).with_columns(
         pl.lit(TUESDAY).alias("forecast_session"),
         pl.lit(closed).alias("event_timestamp"),
+        pl.lit(CUTS[TUESDAY]).alias("cutoff_at"),
         pl.lit(DECISIONS[TUESDAY]).alias("decision_at"),
     )
     row = forecast_group(rows, forecaster(), stamp).to_dicts()[0]
+    inputs = digest_inputs(rows, TUESDAY, ["f"])
     assert row == {
         "symbol": "A", "session": TUESDAY, "value": 2.0, "rank": 0.5, "q10": None, "q50": None, "q90": None,
         "universe": 1, "horizon": 5, "model_key": "k1", "model_version": "3", "family": "xgboost",
+        "issue": name_issue(TUESDAY, 5, "k1", inputs), "input_digest": inputs, "cutoff_at": CUTS[TUESDAY],
         "decision_at": DECISIONS[TUESDAY], "issued_at": issued, "event_timestamp": closed,
         "in_sample": True, "month": "2018-01",
     }  # fmt: skip
+
+
+def test_inputs_are_told_apart_by_what_was_scored_alone() -> None:
+    rows = universe([("A", MONDAY, 0.5), ("A", TUESDAY, 2.0), ("B", TUESDAY, 5.0), ("C", MONDAY, 9.0)])
+    known = digest_inputs(rows, TUESDAY, ["f"])
+    assert len(known) == 64
+    assert digest_inputs(rows.reverse().with_columns(other=pl.lit(1)), TUESDAY, ["f"]) == known
+    assert digest_inputs(rows.filter(pl.col("symbol") != "C"), TUESDAY, ["f"]) == known
+    others = [
+        rows.filter(pl.col("symbol") != "B"),
+        rows.filter((pl.col("symbol") != "A") | (pl.col("session") == TUESDAY)),
+        rows.with_columns(pl.col("f").replace(0.5, 0.5000001)),
+        rows.with_columns(pl.when(pl.col("f") != 5.0).then("f").alias("f")),
+        rows.with_columns(pl.col("f").replace(5.0, float("nan"))),
+    ]
+    assert len({known, *(digest_inputs(other, TUESDAY, ["f"]) for other in others)}) == 6
+
+
+def test_an_issue_is_named_by_session_horizon_model_and_inputs() -> None:
+    name = name_issue(TUESDAY, 5, "k1", "d1")
+    assert name == name_issue(TUESDAY, 5, "k1", "d1")
+    assert len(name) == 16
+    others = [(MONDAY, 5, "k1", "d1"), (TUESDAY, 1, "k1", "d1"), (TUESDAY, 5, "k2", "d1")]
+    assert len({name, *(name_issue(*other) for other in others)}) == 4
+
+
+@pytest.mark.parametrize(
+    ("inserted", "issued_before", "waiting", "status"),
+    [
+        (3, (), (), "done"),
+        (3, (MONDAY,), (), "done"),
+        (0, (MONDAY,), (), "unchanged"),
+        (0, (), (), "nothing_to_do"),
+        (3, (MONDAY,), (WEDNESDAY,), "waiting"),
+    ],
+)
+def test_how_a_run_ends(
+    inserted: int, issued_before: tuple[date, ...], waiting: tuple[date, ...], status: str
+) -> None:
+    found = SortedOut(
+        issued_before=issued_before, due=(), waiting=waiting, missed=(TUESDAY,), short={TUESDAY: "1 of 2"}
+    )
+    assert judge_status(inserted, found) == status
+    told = found.describe()
+    assert (told["missed"], told["issued_before"]) == (["2018-01-09"], len(issued_before))
+    assert told["alerts"] == [f"no forecast was issued for 2018-01-09, and none will be: {told['why']}"]
+    assert "1 of 2" in told["why"]
+    assert "accept-partial" in told["why"]

@@ -1,119 +1,126 @@
-"""When a record counts as known, and which records go to quarantine."""
+"""What is new, what is refused, and what goes to quarantine."""
 
 from __future__ import annotations
 
 import json
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 import polars as pl
+from pyspark.sql import SparkSession
 
-from features.sessions import SessionCalendar
 from pipelines.stages.ingest import steps
-from pipelines.tables.contracts import BRONZE_BARS, BRONZE_TEXTS, OPS_QUARANTINE
+from pipelines.tables import queries
 from pipelines.tables.record_kinds import BARS, TEXTS
+from tests.pipelines.stages.ingest.judging import DELIVERED, FIRST, NOW, bar, judge, judging, text
 
-NOW = datetime(2024, 7, 20, 12, tzinfo=UTC)
-ARRIVAL = steps.Arrival(
-    source="feed",
-    closes=SessionCalendar().frame(date(2024, 7, 1), date(2024, 7, 12)).drop("decision_at"),
-    delivered=[date(2024, 7, 2)],
-    now=NOW,
-    lag=timedelta(minutes=30),
-    text_close_lag=timedelta(minutes=15),
-    fallback=datetime(2024, 7, 8, 12, tzinfo=UTC),
-)
+UNSTAMPED = judging(stamped=False, by_content=True)
 
 
-def sent(**changes: Any) -> dict[str, Any]:
-    row = dict.fromkeys(BARS.columns)
-    prices = {"open": "10", "high": "11", "low": "9", "close": "10", "volume": "5"}
-    return {
-        **row,
-        **prices,
-        "symbol": "AAA",
-        "session": "2024-07-03",
-        "received_at": None,
-        "record_hash": "h",
-        **changes,
-    }
+def new(judged: pl.DataFrame) -> list[tuple[str, str]]:
+    """Delivery and close of the rows that land."""
+    return judged.filter("fresh").sort("place", "record_hash").select("delivery", "close").rows()
 
 
-def judge(*rows: dict[str, Any]) -> pl.DataFrame:
-    frame = pl.DataFrame(
-        list(rows), schema_overrides=dict.fromkeys((*BARS.columns, "received_at"), pl.String)
+def test_the_hash_is_the_one_of_the_distributed_engine(spark: SparkSession) -> None:
+    columns = ("symbol", "text")
+    rows = pl.DataFrame(
+        {"symbol": ["A", None, "é"], "text": ["", "x\x1fy", None], "received_at": ["1", "2", None]}
     )
-    return steps.judge_records(frame, kind=BARS, arrival=ARRIVAL, contract=BRONZE_BARS)
+    for stamped in (True, False):
+        said = queries.record_hash(columns, stamped=stamped)
+        there = spark.createDataFrame(rows.rows(), rows.columns).selectExpr("*", said).collect()
+        here = steps.hash_records(rows, columns, stamped=stamped)["record_hash"].to_list()
+        assert [row["record_hash"] for row in there] == here
+        assert len(set(here)) == 3
 
 
-def test_the_feeds_own_arrival_wins() -> None:
-    assert judge(sent(received_at="2024-07-03T18:00:00Z"))["received_at"].item() == datetime(
-        2024, 7, 3, 18, tzinfo=UTC
+def test_a_stamp_that_is_no_part_of_a_record_counts_as_none() -> None:
+    sent = pl.DataFrame({"symbol": ["A", "A"], "received_at": ["1", None]})
+    unstamped, stamped = (
+        steps.hash_records(sent, ("symbol",), stamped=stamped)["record_hash"].to_list()
+        for stamped in (False, True)
     )
+    assert unstamped == [stamped[1]] * 2 != stamped
 
 
-def test_without_one_a_bar_is_known_a_lag_after_its_half_days_close() -> None:
-    assert judge(sent())["received_at"].item() == datetime(2024, 7, 3, 17, 30, tzinfo=UTC)
+def test_a_text_belongs_to_the_first_close_that_leaves_time_for_it() -> None:
+    by = judging(TEXTS, stamped=False)
+    days = {"2024-07-02T19:45:00Z": date(2024, 7, 2), "2024-07-02T19:45:01Z": date(2024, 7, 3)}
+    for published, day in days.items():
+        assert judge(by, text(published_at=published))["session_date"].item() == day
 
 
-def test_a_session_delivered_again_is_known_now() -> None:
-    assert judge(sent(session="2024-07-02"))["received_at"].item() == NOW
+def test_a_sound_row_carries_what_bronze_holds() -> None:
+    (row,) = judge(judging(), bar(received_at="2024-07-03T20:15:00Z")).to_dicts()
+    assert (row["source"], row["delivery"], row["delivered_at"]) == ("feed", "one", FIRST)
+    assert (row["session_date"], row["landed_at"], row["broken"]) == (date(2024, 7, 3), NOW, None)
+    assert (row["ingest_date"], row["close"]) == (NOW.date(), "10")
 
 
-def test_a_record_of_no_readable_date_is_dated_by_the_request_and_broken() -> None:
-    row = judge(sent(session="soon"))
-    assert row["received_at"].item() == ARRIVAL.fallback
-    assert json.loads(row["broken"].item()) == [{"rule": "unreadable_session", "place": "session"}]
+def test_a_value_that_comes_back_is_news_each_time() -> None:
+    sent = [bar(close=close, delivery=name) for close, name in zip("98A", DELIVERED, strict=True)]
+    sent[2]["close"] = "9"
+    assert new(judge(UNSTAMPED, *sent)) == [("one", "9"), ("two", "8"), ("three", "9")]
 
 
-def test_a_sound_record_is_not_broken_and_nothing_sent_is_changed() -> None:
-    row = judge(sent(close="10.10"))
-    assert row.select("broken", "close", "session").rows() == [(None, "10.10", "2024-07-03")]
+def test_what_the_delivery_before_said_is_no_news() -> None:
+    rows = [bar(delivery=name) for name in DELIVERED]
+    assert new(judge(UNSTAMPED, *rows)) == [("one", "10")]
+    held = judge(UNSTAMPED, bar())["record_hash"].item()
+    assert new(judge(UNSTAMPED, bar(), standing_hash=held, standing_at=FIRST)) == []
+    changed = judge(UNSTAMPED, bar(close="9"), bar(delivery="two"), standing_hash=held, standing_at=FIRST)
+    assert new(changed) == [("one", "9"), ("two", "10")]
 
 
-def test_texts_are_placed_by_close_and_known_after_their_lag() -> None:
-    published = ["2024-07-03T16:45:00Z", "2024-07-03T16:46:00Z"]
-    frame = pl.DataFrame(
-        [
-            {
-                "symbol": "AAA",
-                "published_at": moment,
-                "text": "up",
-                "origin": "wire",
-                "received_at": None,
-                "record_hash": moment,
-            }
-            for moment in published
-        ],
-        schema_overrides={"received_at": pl.String},
-    )
-    rows = steps.judge_records(frame, kind=TEXTS, arrival=ARRIVAL, contract=BRONZE_TEXTS)
-    assert rows["session_date"].to_list() == [date(2024, 7, 3), date(2024, 7, 5)]
-    assert rows["received_at"].to_list()[0] == datetime(2024, 7, 3, 17, 15, tzinfo=UTC)
+def test_a_delivery_older_than_the_one_a_key_stands_on_is_no_news() -> None:
+    held = {"standing_hash": "other", "standing_at": FIRST + timedelta(minutes=1)}
+    assert new(judge(UNSTAMPED, bar(), bar(close="9", delivery="two"), **held)) == [("two", "9")]
 
 
-def test_each_broken_rule_is_a_quarantine_row_with_the_payload() -> None:
-    rows = steps.broken_rows(judge(sent(open=None, volume="-1")), kind=BARS).sort("rule")
-    assert rows.columns == list(OPS_QUARANTINE.columns)
-    assert rows.select("rule", "place").rows() == [("negative_value", "volume"), ("null_price", "open")]
-    assert json.loads(rows["payload"].to_list()[0])["close"] == "10"
+def test_a_stamped_record_is_new_by_its_hash() -> None:
+    row = bar(received_at="2024-07-03T20:15:00Z")
+    assert new(judge(judging(), row, row | {"delivery": "two"})) == [("one", "10")]
+    assert new(judge(judging(), row, standing_hash="there")) == []
 
 
-def test_exact_repeats_and_contradictions_are_told_apart() -> None:
-    twice = [sent(record_hash="a"), sent(record_hash="a")]
-    other = [sent(record_hash="b", close="10.5"), sent(record_hash="c", session="2024-07-05")]
-    rows = steps.repeated_rows(judge(*twice, *other), kind=BARS).sort("rule")
-    assert rows.select("rule", "record_hash").rows() == [("conflicting_duplicate", "a"), ("duplicate", "a")]
+def test_exact_repeats_of_a_delivery_are_counted_and_land_once() -> None:
+    judged = judge(UNSTAMPED, bar(), bar())
+    assert judged["copies"].to_list() == [2]
+    (row,) = steps.quarantined(judged, kind=BARS).to_dicts()
+    assert (row["rule"], row["place"], row["session"]) == ("duplicate", "symbol,session", "2024-07-03")
 
 
-def test_a_batch_above_the_share_is_refused_with_the_way_out() -> None:
-    assert steps.check_share(5, 100, allowed=0.05, place="bars") is None
-    reason = steps.check_share(6, 100, allowed=0.05, place="bars", rules=["null_price", "duplicate"])
-    assert reason is not None
-    assert reason.startswith(
-        "6 of 100 bars records were refused (6.0%; null_price, duplicate), allowed is 5.0%"
-    )
+def test_of_two_that_contradict_each_other_the_greater_hash_stays() -> None:
+    judged = judge(UNSTAMPED, bar(), bar(close="9"))
+    stays = judged.filter(~pl.col("conflicting"))["record_hash"].item()
+    assert stays == judged["record_hash"].max()
+    assert steps.quarantined(judged, kind=BARS)["rule"].to_list() == ["conflicting_duplicate"]
+    assert judged["fresh"].to_list() == [True, True]
 
 
-def test_an_empty_batch_is_no_reason_to_stop() -> None:
-    assert steps.check_share(0, 0, allowed=0.0, place="bars") is None
+def test_a_broken_record_contradicts_nobody() -> None:
+    judged = judge(UNSTAMPED, bar(), bar(close="-1"))
+    assert not judged["conflicting"].any()
+    refused = steps.quarantined(judged, kind=BARS)
+    assert refused["rule"].sort().to_list() == ["non_positive_price", "ohlc_inconsistent"]
+    assert {json.loads(payload)["close"] for payload in refused["payload"]} == {"-1"}
+
+
+def test_a_delivery_is_judged_by_share_and_by_count() -> None:
+    facts = pl.DataFrame({"place": [0, 1, 2], "records": [12, 100, 100], "refused": [1, 5, 6]})
+    assert steps.find_overfull(facts, allowed=0.05, least=5) == [2]
+    assert steps.find_overfull(facts, allowed=0.05, least=1) == [0, 2]
+
+
+def test_a_stamp_that_does_not_count_trails_nothing() -> None:
+    by = judging(stamps_from=datetime(2024, 7, 4, tzinfo=UTC))
+    old = judge(by, bar(session="2024-06-03", received_at="2024-07-03T20:00:01Z"))
+    assert old.select("trailing", "known_by").rows() == [(False, "assumed")]
+
+
+def test_a_late_stamp_is_marked_as_trailing() -> None:
+    rows = [bar(session="2024-06-03", received_at=f"2024-07-03T1{hour}:00:00Z") for hour in (8, 9)]
+    trailing = judge(judging(), rows[0], bar(received_at="2024-07-03T18:00:00Z"))
+    assert trailing.sort("session_date")["trailing"].to_list() == [False, False]
+    old = judge(judging(), bar(session="2024-06-03", received_at="2024-07-03T20:00:01Z"))
+    assert old["trailing"].to_list() == [True]

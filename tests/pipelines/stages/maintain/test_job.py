@@ -5,13 +5,16 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+import polars as pl
+
 from pipelines.tables.contracts import BRONZE_BARS
-from tests.pipelines.stages.files_home import DAYS, make_bars, open_files_home, rows, run
+from tests.pipelines.stages.files_home import DAYS, deliver, make_bars, open_files_home, rows, run, until
 
 
 def test_no_row_changes_and_old_reports_go(spark: object, tmp_path: Path) -> None:
-    context = open_files_home(tmp_path, make_bars(), "maintain.report_retention_days=5")
+    context = open_files_home(tmp_path, until(DAYS[0]), "maintain.report_retention_days=5")
     for day in DAYS[:4]:
+        deliver(tmp_path, make_bars().filter(pl.col("session") == str(day)), f"{day}.csv")
         run(context, "ingest", start=day, end=day)
     for age in (3, 9):
         (context.home.reports / str(DAYS[-1] - timedelta(days=age))).mkdir(parents=True)

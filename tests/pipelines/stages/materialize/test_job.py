@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -14,14 +15,18 @@ from polars.testing import assert_frame_equal
 
 from features.views import find_view
 from pipelines.app.runner import run_stage
+from pipelines.app.settings import load_settings
 from pipelines.base.context import Context
+from pipelines.base.errors import TransientError
 from pipelines.base.report import SessionRange, StageReport
+from pipelines.io.lake import Lake
 from pipelines.stages.materialize.job import read_newest
 from serving.online.feast_store import FeastOnlineStore
 from tests.gold_tables import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT
 from tests.pipelines.conftest import NOON
 from tests.pipelines.synthetic_gold import CALENDAR, Gold, append_rows, correct, make_gold, retract
 
+TTL_DAYS = load_settings()[0].feature_store.ttl_days
 SYMBOLS = [f"S{index:02d}" for index in range(5)]
 
 
@@ -50,9 +55,10 @@ def context(
     return opened
 
 
-def newest(rows: pl.DataFrame, as_of: date, decision_at: datetime) -> pl.DataFrame:
+def newest(rows: pl.DataFrame, as_of: date, cut: datetime) -> pl.DataFrame:
     """The published rows by plain Polars."""
-    known = rows.filter((pl.col("session") <= as_of) & (pl.col("known_at") <= decision_at))
+    recent = pl.col("session").is_between(as_of - timedelta(days=TTL_DAYS), as_of)
+    known = rows.filter(recent & (pl.col("known_at") <= cut))
     last = known.sort("session", "known_at").group_by("symbol", maintain_order=True).last()
     return last.drop("month").sort("symbol")
 
@@ -66,12 +72,13 @@ def test_online_equals_gold_and_polars_at_successive_as_ofs(context: Context, go
     for as_of in gold.sessions[6:11]:
         report = materialize(context, as_of)
         assert report.status == "done"
-        decision_at = CALENDAR.decision_at(as_of)
+        cut = CALENDAR.cutoff_at(as_of)
         for view, rows in (("features_daily", gold.daily), ("features_text", gold.text)):
-            plain = newest(rows, as_of, decision_at)
+            plain = newest(rows, as_of, cut)
             published = SessionRange(start=as_of, end=as_of)
             from_gold = read_newest(context, find_view(view), published).drop("month")
-            online = online_store.read_view(view, SYMBOLS)
+            # What was published before and is older than the ttl stays online; it is not read again.
+            online = online_store.read_view(view, SYMBOLS).filter(pl.col("symbol").is_in(plain["symbol"]))
             assert_frame_equal(from_gold, plain, check_column_order=False, check_exact=True)
             assert_frame_equal(
                 online, plain, check_column_order=False, check_row_order=False, check_exact=True
@@ -91,11 +98,11 @@ def test_an_earlier_as_of_changes_nothing_online(context: Context, gold: Gold) -
     assert after[1].session == gold.sessions[-1]
 
 
-def test_the_same_as_of_again_is_nothing_to_do(context: Context, gold: Gold) -> None:
+def test_the_same_as_of_again_is_unchanged(context: Context, gold: Gold) -> None:
     seconds = count()
     context = replace(context, clock=lambda: NOON + timedelta(seconds=next(seconds)))
     materialize(context, gold.sessions[-1])
-    assert materialize(context, gold.sessions[-1]).status == "nothing_to_do"
+    assert materialize(context, gold.sessions[-1]).status == "unchanged"
     assert materialize(context, gold.sessions[-2]).status == "done"
 
 
@@ -104,3 +111,33 @@ def test_an_empty_lake_publishes_nothing(
 ) -> None:
     report = materialize(open_home(tmp_path / "home"), gold.sessions[-1])
     assert (report.status, report.rows_in, report.rows_out) == ("done", 0, 0)
+
+
+def test_months_before_the_ttl_are_not_opened(open_home: Callable[..., Context], tmp_path: Path) -> None:
+    """Files of old months are gone: whoever opened one would fail."""
+    context, made = open_home(tmp_path / "home"), make_gold(symbols=5, sessions=60)
+    append_rows(context.lake, GOLD_FEATURES_DAILY, made.daily)
+    append_rows(context.lake, GOLD_FEATURES_TEXT, made.text)
+    last = made.sessions[-1]
+    old = [
+        path
+        for path in (context.home.lake / "gold").rglob("*.parquet")
+        if f"month={last:%Y-%m}" not in str(path) and "month=" in str(path)
+    ]
+    assert len(old) >= 4
+    for path in old:
+        path.unlink()
+    assert materialize(context, last).details["written"]["features_daily"] == 5
+    elsewhere = replace(context, lake=Lake(context.lake.root, lambda: context.lake.spark, local_rows=0))
+    window = SessionRange(start=last, end=last)
+    assert read_newest(elsewhere, find_view("features_daily"), window)["session"].to_list() == [last] * 5
+
+
+def test_a_clock_before_the_cut_is_told_when_to_come_back(
+    open_home: Callable[..., Context], tmp_path: Path, gold: Gold
+) -> None:
+    last = gold.sessions[-1]
+    cut = CALENDAR.cutoff_at(last)
+    early = open_home(tmp_path / "home", now=cut - timedelta(microseconds=1))
+    with pytest.raises(TransientError, match=rf"session {last} is cut off at {re.escape(cut.isoformat())}"):
+        materialize(early, last)

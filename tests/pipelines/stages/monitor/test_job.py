@@ -42,13 +42,17 @@ def gold() -> Gold:
 
 
 def forecasts_of(gold: Gold) -> pl.DataFrame:
-    """Forecasts of the last thirty sessions that know a part of the labels."""
+    """Forecasts that know a part of the labels; from the fifth-last session on replays of the reverse."""
     labels = gold.labels.filter(pl.col("session") >= gold.sessions[-30])
     noise = np.random.default_rng(1).standard_normal(labels.height) * 0.01
-    decisions = CALENDAR.frame(gold.sessions[0], gold.sessions[-1]).select("session", "decision_at")
+    decisions = CALENDAR.frame(gold.sessions[0], gold.sessions[-1]).drop("event_timestamp")
+    late = pl.when(pl.col("session") >= gold.sessions[-5])
+    a_moment = timedelta(microseconds=1)
     rows = labels.join(decisions, on="session").with_columns(
-        pl.col("value") + pl.Series(noise),
-        pl.col("decision_at").alias("issued_at"),
+        late.then(-pl.col("value")).otherwise(pl.col("value")) + pl.Series(noise),
+        late.then(pl.col("decision_at") + a_moment).otherwise(pl.col("decision_at")).alias("issued_at"),
+        pl.lit("i").alias("issue"),
+        pl.lit("d").alias("input_digest"),
         *(pl.lit(text).alias(name) for name, text in {"model_key": "k", "model_version": "1"}.items()),
         pl.lit("xgboost").alias("family"),
         *(pl.lit(None, pl.Float64).alias(name) for name in ("rank", "q10", "q50", "q90")),
@@ -100,31 +104,32 @@ def test_report_verdict_and_index_lie_side_by_side(
     assert record == json.loads(json.dumps(dict(reports["loud"].details)))
     assert record["link"] == f"reports/{loud}.html"
     assert record["rank_ic"] > 0.3
+    assert record["replay_rank_ic"] < -0.3
     assert set(record["shares"]) == {"measures", "features", "forecasts"}
     index = (context.home.reports / "index.html").read_text()
     assert index.index(f'href="{loud}.html"') < index.index(f'href="{quiet}.html"')
 
 
-def test_too_few_sessions_are_nothing_to_do(context: Context, gold: Gold) -> None:
+def test_too_few_sessions_are_no_verdict_yet(context: Context, gold: Gold) -> None:
     report = monitor(context, gold.sessions[20])
-    assert (report.status, report.details["verdict"]) == ("nothing_to_do", "none yet")
+    assert (report.status, report.details["verdict"]) == ("unchanged", "none yet")
     assert "15 reference sessions of at least 30" in report.details["why"]
     assert not (context.home.reports / f"{gold.sessions[20]}.html").exists()
 
 
-def test_the_same_again_is_nothing_to_do_and_keeps_the_verdict(
+def test_the_same_again_is_unchanged_and_keeps_the_verdict(
     context: Context, reports: dict[str, StageReport], gold: Gold
 ) -> None:
     loud = gold.sessions[-2]
     assert reports["loud"].details["verdict"] == "drift"
     monitor(context, loud)
     again = monitor(context, loud)
-    assert (again.status, again.rows_out) == ("nothing_to_do", 0)
+    assert (again.status, again.rows_out) == ("unchanged", 0)
     assert again.details["verdict"] == "drift"
 
 
-def test_an_empty_lake_is_nothing_to_do(
+def test_an_empty_lake_has_no_verdict_yet(
     open_home: Callable[..., Context], tmp_path: Path, gold: Gold
 ) -> None:
     report = monitor(open_home(tmp_path / "home", *SETTINGS), gold.sessions[-1])
-    assert (report.status, report.details["why"][:22]) == ("nothing_to_do", "0 reference sessions o")
+    assert (report.status, report.details["why"][:22]) == ("unchanged", "0 reference sessions o")

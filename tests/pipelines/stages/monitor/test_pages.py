@@ -34,5 +34,5 @@ def test_index_needs_nothing_from_elsewhere() -> None:
 
 def test_index_shows_what_is_unknown_as_a_dash_and_escapes() -> None:
     page = render_index([record("2024-01-02", shares={}, rank_ic=None, reasons=["<b> & more"])])
-    assert page.count("–</span>") == 2
+    assert page.count("–</span>") == 3
     assert "&lt;b&gt; &amp; more" in page

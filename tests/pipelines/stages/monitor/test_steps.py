@@ -10,10 +10,11 @@ import pytest
 
 from pipelines.stages.monitor.scales import SCALES, Scale
 from pipelines.stages.monitor.steps import (
+    IN_TIME,
     choose_columns,
     choose_windows,
     is_training_due,
-    latest_issued,
+    last_issue,
     measure_sessions,
     rank_features,
     realise_ic,
@@ -81,17 +82,34 @@ def test_choose_windows() -> None:
     assert (short.reference, short.current) == (tuple(days[:1]), tuple(days[1:3]))
 
 
-def test_latest_issued_keeps_what_a_reader_saw_in_the_end() -> None:
-    issued = pl.DataFrame(
+def issued_at(*hours: int, names: tuple[str | None, ...] = ("i2", "i1", "i1")) -> pl.DataFrame:
+    """A alone by one model, A and B by another one; the decision is at nine."""
+    return pl.DataFrame(
         {
             "symbol": ["A", "A", "B"],
             "session": [DAY] * 3,
             "model_key": ["k2", "k1", "k1"],
-            "issued_at": [datetime(2024, 1, 3, hour, tzinfo=UTC) for hour in (9, 8, 8)],
+            "issue": pl.Series(names, dtype=pl.String),
+            "decision_at": [datetime(2024, 1, 3, 9, tzinfo=UTC)] * 3,
+            "issued_at": [datetime(2024, 1, 3, hour, tzinfo=UTC) for hour in hours],
             "value": [2.0, 1.0, 3.0],
         }
     )
-    assert latest_issued(issued)["value"].to_list() == [2.0, 3.0]
+
+
+def test_the_last_issue_is_taken_whole_and_never_mixed_with_another() -> None:
+    assert last_issue(issued_at(9, 8, 8))["value"].to_list() == [2.0]
+    assert last_issue(issued_at(7, 8, 8))["value"].to_list() == [1.0, 3.0]
+
+
+def test_rows_of_before_the_issues_are_one_issue_a_model() -> None:
+    assert last_issue(issued_at(8, 7, 9, names=(None,) * 3))["value"].to_list() == [1.0, 3.0]
+
+
+def test_what_was_issued_after_the_decision_is_no_realised_skill() -> None:
+    issued = issued_at(10, 9, 9)
+    assert last_issue(issued.filter(IN_TIME))["value"].to_list() == [1.0, 3.0]
+    assert last_issue(issued.filter(~IN_TIME))["value"].to_list() == [2.0]
 
 
 def test_realise_ic_compares_a_forecast_with_the_label_of_its_horizon() -> None:

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 import polars as pl
 import pytest
 
+from pipelines.app.runner import run_stage
 from pipelines.base.context import Context
 from pipelines.base.errors import BadDataError, UnavailableError
 from pipelines.base.report import SessionRange
@@ -16,7 +17,6 @@ from pipelines.io.bento import BentoRepository
 from pipelines.io.model_folder import forecaster_folder, read_forecaster
 from pipelines.registry.ledger import LedgerEntry, append_entry
 from pipelines.registry.lineage import Lineage, write_lineage
-from pipelines.stages.materialize.job import run as materialize
 from pipelines.stages.package.job import run
 from pipelines.tables.contracts import GOLD_FORECASTS
 from serving.served_model import load_served_model, read_manifest
@@ -49,7 +49,7 @@ def lineage_of(key: str, as_of: date, **changes: object) -> Lineage:
     """What a model was made from, as far as packaging reads it."""
     instant = datetime(2016, 1, 1, tzinfo=UTC)
     known = Lineage(
-        model_key=key, family="xgboost", as_of=as_of, decision_at=instant, horizon_sessions=1,
+        model_key=key, family="xgboost", as_of=as_of, cutoff_at=instant, horizon_sessions=1,
         feature_names=NAMES,
         history_sessions=1, rows=1, frame_digest="", table_versions={}, feature_set="core",
         feature_digests={}, definitions={}, code_revision="", git_commit="", settings_hash="",
@@ -79,10 +79,11 @@ def issue(context: Context, key: str, gold: Gold, session: date, *, wrong_by: fl
     text = gold.text.filter(pl.col("session") == session).select("symbol", *TEXT)
     model = read_forecaster(context.home.mlflow / "models" / f"{key}-v{key[0]}")
     forecasts = model.predict(rows.join(text, on="symbol", how="left").select("symbol", "session", *NAMES))
-    instant = CALENDAR.decision_at(session)
+    instant = CALENDAR.cutoff_at(session)
     constants = {
         "horizon": pl.lit(1, pl.Int32), "model_key": pl.lit(key), "model_version": pl.lit(key[0]),
         "family": pl.lit("xgboost"), "universe": pl.lit(12, pl.Int32), "decision_at": pl.lit(instant),
+        "cutoff_at": pl.lit(instant), "issue": pl.lit("i"), "input_digest": pl.lit("d"),
         "issued_at": pl.lit(instant), "event_timestamp": pl.lit(CALENDAR.close_at(session)),
         "in_sample": pl.lit(value=False), "month": pl.lit(f"{session:%Y-%m}"), "rank": pl.lit(0.5),
         **{name: pl.lit(None, pl.Float64) for name in ("q10", "q50", "q90")},
@@ -103,7 +104,7 @@ def test_the_story_of_four_champions(context: Context, gold: Gold) -> None:
     ):
         run(context, window)
 
-    materialize(context, window)
+    run_stage(context, "materialize", window)
     report = run(context, window)
     repository = BentoRepository(context.home.bento)
     pointer = repository.current()
@@ -118,10 +119,10 @@ def test_the_story_of_four_champions(context: Context, gold: Gold) -> None:
     assert [(view.name, view.features) for view in champion.manifest.views] == [
         ("features_daily", DAILY), ("features_text", TEXT),
     ]  # fmt: skip
-    assert run(context, window).status == "nothing_to_do"
+    assert run(context, window).status == "unchanged"
 
     issue(context, install(context, "2", second), gold, second)
-    materialize(context, SessionRange(start=second, end=second))
+    run_stage(context, "materialize", SessionRange(start=second, end=second))
     report = run(context, SessionRange(start=second, end=second))
     assert (report.status, report.details["compared_with"]) == ("done", "gold.forecasts")
     kept = repository.current()
@@ -129,7 +130,7 @@ def test_the_story_of_four_champions(context: Context, gold: Gold) -> None:
     assert kept.model_version == "2"
 
     issue(context, install(context, "3", third), gold, third, wrong_by=0.25)
-    materialize(context, SessionRange(start=third, end=third))
+    run_stage(context, "materialize", SessionRange(start=third, end=third))
     with pytest.raises(
         BadDataError, match=r"1 of 10 served answers .* \(largest 0\.25\); the former champion stays"
     ):
@@ -137,7 +138,7 @@ def test_the_story_of_four_champions(context: Context, gold: Gold) -> None:
     assert repository.current() == kept
 
     install(context, "4", fourth, history_sessions=20, family="tft")
-    materialize(context, SessionRange(start=fourth, end=fourth))
+    run_stage(context, "materialize", SessionRange(start=fourth, end=fourth))
     with pytest.raises(
         BadDataError, match=f"version 4 has no batch forecasts for {fourth} to be compared with; run"
     ):

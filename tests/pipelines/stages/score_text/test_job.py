@@ -20,7 +20,7 @@ from pipelines.io.lake import Lake
 from pipelines.io.run_log import RunLog
 from pipelines.io.text_models import LexiconScorer, scorer_version
 from pipelines.io.text_params import TextParams
-from pipelines.stages.score_text.job import run
+from pipelines.stages.score_text.job import define, run
 from pipelines.tables.contracts import SILVER_TEXT, SILVER_TEXT_SCORES
 from tests.pipelines.io.tiny_bert import save_tiny_bert
 
@@ -72,7 +72,7 @@ def scores_of(context: Context) -> pl.DataFrame:
 
 
 def test_nothing_to_score(context: Context):
-    assert run(context, WINDOW).status == "nothing_to_do"
+    assert run(context, WINDOW, define(context, WINDOW)).status == "unchanged"
 
 
 def test_each_text_is_scored_once_whatever_its_symbols_and_spelling(context: Context):
@@ -90,7 +90,7 @@ def test_each_text_is_scored_once_whatever_its_symbols_and_spelling(context: Con
     expected = LexiconScorer().score(["profits surge", "shares plunge"])
     assert scores.select("negative", "neutral", "positive").rows() == [tuple(row) for row in expected]
 
-    assert run_and_record(context).status == "nothing_to_do"
+    assert run_and_record(context).status == "unchanged"
     add_texts(context.lake, ("t3", "AAA", monday, "a record gain"))
     later = run_and_record(context)
     assert (later.rows_out, later.sessions_touched) == (1, 1)

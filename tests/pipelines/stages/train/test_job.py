@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from models.base import load_forecaster
 from models.targets import add_target
 from pipelines.app.settings import load_settings
 from pipelines.base.context import Context
+from pipelines.base.errors import TransientError
 from pipelines.base.report import Outcome, SessionRange
 from pipelines.io.lake import Lake
 from pipelines.io.model_folder import forecaster_folder, pack_forecaster
@@ -50,13 +52,13 @@ def frame(gold: Gold) -> pl.DataFrame:
         .join(gold.daily.drop("event_timestamp", "known_at", "valid", "month"), on=key)
         .join(gold.text.drop("event_timestamp", "known_at", "valid", "month"), on=key, how="left")
         .with_columns(pl.col(FEATURES).cast(pl.Float32))
-        .select(*key, "decision_at", "label_end", "label", *FEATURES)
+        .select(*key, "cutoff_at", "label_end", "label", *FEATURES)
     )
     return add_target(joined.sort("session", "symbol"))
 
 
 def decision_instants(gold: Gold) -> pl.DataFrame:
-    return CALENDAR.frame(gold.sessions[0], gold.sessions[-1]).select("session", "decision_at")
+    return CALENDAR.frame(gold.sessions[0], gold.sessions[-1]).select("session", "cutoff_at")
 
 
 @pytest.fixture
@@ -161,7 +163,7 @@ def test_lineage_beside_the_weights_says_what_was_seen(
     assert lineage.splits["final"]["test"] == {
         "first": held[0].isoformat(), "last": held[-1].isoformat(), "known_by": None,
     }  # fmt: skip
-    decided = opened.calendar.decision_at(opened.calendar.shift(held[0], -1))
+    decided = opened.calendar.cutoff_at(opened.calendar.shift(held[0], -1))
     assert lineage.fitted_until <= decided
     assert lineage.as_tags()["features"] == str(len(FEATURES))
 
@@ -170,7 +172,7 @@ def test_lineage_beside_the_weights_says_what_was_seen(
 def test_same_key_trains_once(opened: Context, window: SessionRange) -> None:
     first = job.run(opened, window)
     again = job.run(opened, window)
-    assert again.status == "nothing_to_do"
+    assert again.status == "unchanged"
     assert again.rows_out == 0
     assert again.details["model_version"] == first.details["model_version"]
     assert len(registered(opened)) == 1
@@ -223,6 +225,33 @@ def test_crash_at_any_commit_ends_in_one_version(
     assert find_challenger(opened, window.end).version.version == "1"  # type: ignore[union-attr]
     folders = [path for path in (opened.home.mlflow / "artifacts").iterdir() if any(path.iterdir())]
     assert [path.name for path in folders] == [runs[0].info.run_id]
+
+
+def test_a_frame_that_an_earlier_release_kept_is_read_by_todays_names(
+    trained: tuple[Context, Outcome], window: SessionRange, frame: pl.DataFrame, tmp_path: Path
+) -> None:
+    opened, _ = trained
+    challenger = find_challenger(opened, window.end)
+    assert challenger is not None
+    former = tmp_path / "frame.parquet"
+    frame.rename({"cutoff_at": "decision_at"}).write_parquet(former)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Tracking, "fetch", lambda *_arguments: former)
+        assert challenger.read("frame/frame.parquet").equals(frame)
+        assert challenger.read("frame/frame.parquet", ["session", "cutoff_at"]).columns == [
+            "session", "cutoff_at",
+        ]  # fmt: skip
+
+
+def test_a_training_waits_for_the_cut_of_its_as_of(
+    open_home: Callable[..., Context], window: SessionRange, tmp_path: Path
+) -> None:
+    cut = CALENDAR.cutoff_at(window.end)
+    early = open_home(tmp_path / "early", now=cut - timedelta(seconds=1))
+    with pytest.raises(
+        TransientError, match=f"session {window.end} is cut off at {re.escape(cut.isoformat())}"
+    ):
+        job.run(early, window)
 
 
 def test_too_short_history_is_nothing_to_do(

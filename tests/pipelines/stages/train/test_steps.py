@@ -65,7 +65,7 @@ def test_last_label_end_is_what_the_final_fit_has_seen(market: pl.DataFrame) -> 
     until = last_label_end(market, plan.final)
     assert until == fit_final(market, PARAMS.split, lambda _name: Zero()).fitted_until  # type: ignore[arg-type,return-value]
     held = market.filter(pl.col("session") >= plan.final.test.first)
-    assert until < held["decision_at"].min()  # type: ignore[operator]
+    assert until < held["cutoff_at"].min()  # type: ignore[operator]
 
 
 def test_holdout_is_forecast_once_and_kept_out_of_the_fit(market: pl.DataFrame) -> None:
