@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import polars as pl
@@ -82,6 +82,10 @@ class Lake(Protocol):
 
     def append(self, contract: TableContract, frame: Frame, *, txn: str | None = None) -> bool:
         """Append rows in one commit and tell whether there was one; a repeated `txn` is skipped."""
+        ...
+
+    def append_parts(self, contract: TableContract, parts: Iterable[pl.DataFrame], *, txn: str) -> bool:
+        """Append rows that come a part at a time, in one commit; an error among them leaves none."""
         ...
 
     def replace(self, contract: TableContract, frame: Frame, *, scope: str) -> Changes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from deltalake import (
     write_deltalake,
 )
 
+from pipelines.base.ahead import made_ahead
 from pipelines.base.table import TableContract
 
 log = logging.getLogger(__name__)
@@ -87,26 +88,32 @@ class DeltaFolder:
             configuration=CHANGE_FEED,
         )
 
-    def append(self, contract: TableContract, rows: pa.Table, *, txn: str | None = None) -> bool:
+    def append(
+        self, contract: TableContract, parts: Iterable[pa.Table], schema: pa.Schema, *, txn: str | None = None
+    ) -> bool:
         """Append rows to an existing table in one commit and tell whether there was one.
 
-        No rows are no commit, and neither is a second write under the same `txn`, whichever engine made the
-        first: Spark calls it ``txnAppId``.
+        A second write under the same `txn` is no commit, whichever engine made the first: Spark calls it
+        ``txnAppId``. What `parts` raises is raised, and nothing is appended.
         """
         place = str(self._place(contract))
-        if not rows.num_rows:
-            return False
         if txn is not None and DeltaTable(place).transaction_version(txn) is not None:
             return False
         said = [] if txn is None else [Transaction(txn, TXN_VERSION)]
-        write_deltalake(
-            place,
-            rows,
-            mode="append",
-            schema_mode="merge",
-            writer_properties=WriterProperties(compression="ZSTD"),
-            commit_properties=CommitProperties(app_transactions=said),
-        )
+        raised: list[Exception] = []
+        try:
+            write_deltalake(
+                place,
+                pa.RecordBatchReader.from_batches(schema, _batches(parts, raised)),
+                mode="append",
+                schema_mode="merge",
+                writer_properties=WriterProperties(compression="ZSTD"),
+                commit_properties=CommitProperties(app_transactions=said),
+            )
+        except Exception:
+            if raised:
+                raise raised[0] from None
+            raise
         return True
 
     def changed(self, contract: TableContract, column: str, *, since: int) -> set[Any] | None:
@@ -143,6 +150,20 @@ class DeltaFolder:
     def _open(self, contract: TableContract) -> DeltaTable | None:
         place = str(self._place(contract))
         return DeltaTable(place) if DeltaTable.is_deltatable(place) else None
+
+
+def _batches(parts: Iterable[pa.Table], raised: list[Exception]) -> Iterator[pa.RecordBatch]:
+    """Yield the batches of all parts.
+
+    They are made in another thread: what makes them may ask a table, which delta-rs refuses within the one
+    that writes. An error among them is kept, since delta-rs tells its text alone.
+    """
+    try:
+        for part in made_ahead(parts):
+            yield from part.to_batches()
+    except Exception as error:
+        raised.append(error)
+        raise
 
 
 def _arrow_type(dtype: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
@@ -218,7 +218,8 @@ class Lake:
         """
         self.ensure(contract)
         if self._folder is not None and isinstance(frame, pl.DataFrame):
-            return self._folder.append(contract, to_arrow(frame, spark_schema(contract.schema)), txn=txn)
+            rows = to_arrow(frame, spark_schema(contract.schema))
+            return bool(rows.num_rows) and self._folder.append(contract, [rows], rows.schema, txn=txn)
         before = self.version(contract) if txn is not None else None
         rows = self.distribute(frame, contract.schema).select(*contract.columns)
         # One file a partition: every small file is one more to open for whoever reads the table later.
@@ -228,6 +229,15 @@ class Lake:
             writer = writer.option("txnAppId", txn).option("txnVersion", TXN_VERSION)
         writer.save(self.path(contract.name))
         return txn is None or self.version(contract) != before
+
+    def append_parts(self, contract: TableContract, parts: Iterable[pl.DataFrame], *, txn: str) -> bool:
+        """Append rows that come a part at a time, in one commit; an error among them leaves none."""
+        if self._folder is None:
+            return self.append(contract, pl.concat(parts), txn=txn)
+        self.ensure(contract)
+        target = spark_schema(contract.schema)
+        tables = (to_arrow(part, target) for part in parts)
+        return self._folder.append(contract, tables, to_arrow_schema(target, timezone="UTC"), txn=txn)
 
     def replace(self, contract: TableContract, frame: Frame, *, scope: str) -> Changes:
         """Make the rows of `scope` equal to `frame`, writing only what differs.

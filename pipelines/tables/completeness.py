@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import combinations
 
 PARTIAL = "partial"
 """Kind of the acceptance by which a person takes a session as it is."""
@@ -57,8 +57,8 @@ def usual_symbols(recent: Sequence[Collection[str]]) -> set[str]:
     """
     if len(recent) < RECENT_SESSIONS:
         return set()
-    seen = Counter(symbol for symbols in recent[-RECENT_SESSIONS:] for symbol in set(symbols))
-    return {symbol for symbol, times in seen.items() if times >= USUAL_IN}
+    last = [set(symbols) for symbols in recent[-RECENT_SESSIONS:]]
+    return set().union(*(set.intersection(*some) for some in combinations(last, USUAL_IN)))
 
 
 def needed_symbols(recent: Sequence[Collection[str]], params: CompletenessParams) -> int:
@@ -69,6 +69,10 @@ def needed_symbols(recent: Sequence[Collection[str]], params: CompletenessParams
     recent : sequence of collections of str
         See `usual_symbols`; before five sessions `min_symbols` holds alone.
     """
+    return needed_of(len(usual_symbols(recent)), params)
+
+
+def needed_of(usual: int, params: CompletenessParams) -> int:
+    """Return how many symbols a session needs to be complete where so many are usual."""
     # Rounded before the ceiling: 0.07 × 100 is 7.000000000000001, which would ask for eight.
-    share = math.ceil(round(params.min_universe_share * len(usual_symbols(recent)), 9))
-    return max(params.min_symbols, share)
+    return max(params.min_symbols, math.ceil(round(params.min_universe_share * usual, 9)))

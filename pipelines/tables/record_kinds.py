@@ -196,9 +196,9 @@ class RecordKind:
     parse: Callable[[pl.DataFrame], pl.DataFrame]
     contract: Callable[[Sequence[date]], pa.DataFrameSchema]
 
-    def refusals(self, records: pl.DataFrame, days: Sequence[date]) -> pl.DataFrame:
-        """Return the rules that each record breaks; see `find_refusals`."""
-        return find_refusals(self.parse(records), self.contract(days))
+    def refusals(self, parsed: pl.DataFrame, days: Sequence[date]) -> pl.DataFrame:
+        """Return the rules that each record from `parse` breaks; see `find_refusals`."""
+        return find_refusals(parsed, self.contract(days))
 
 
 BARS = RecordKind(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pipelines.io.sources import files, plain_files
 from tests.world.build import build, chain_shape, small_shape
 from tests.world.chain import open_chain, train
 from tests.world.commands import Home, strike_once
@@ -30,9 +31,12 @@ def shared(seeds: list[int]) -> list[int]:
 
 @pytest.fixture
 def open_world(spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Play]:
-    """Open a home of its own for a small world."""
+    """Open a home of its own for a small world; in one of four, files are read a few records at a time."""
 
     def open_one(seed: int) -> Play:
+        if seed % 4 == 1:
+            monkeypatch.setattr(files, "are_small", lambda _: False)
+            monkeypatch.setattr(plain_files, "PART_ROWS", 50)
         world = build(seed, small_shape(seed))
         player = Player(tmp_path / "vendor", world.deliveries)
         home = Home(tmp_path / "home", player.options(world.feeds))

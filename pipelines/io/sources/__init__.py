@@ -8,8 +8,10 @@ from pipelines.io.sources.base import (
     TEXT_COLUMNS,
     Arrival,
     Delivery,
+    NotPlain,
     Provision,
     ReadRequest,
+    ReadsInParts,
     Source,
 )
 from pipelines.io.sources.params import FilesParams, SourceParams
@@ -19,8 +21,10 @@ __all__ = [
     "TEXT_COLUMNS",
     "Arrival",
     "Delivery",
+    "NotPlain",
     "Provision",
     "ReadRequest",
+    "ReadsInParts",
     "Source",
     "build_source",
 ]

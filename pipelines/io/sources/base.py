@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, Protocol, runtime_checkable
+
+import polars as pl
 
 from pipelines.base.frames import Frame
 from pipelines.io.sources.params import PriceBasis
@@ -23,6 +25,10 @@ INSTANT_PATTERN = "yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'"
 INSTANT_FORMAT = "%Y-%m-%dT%H:%M:%S%.6fZ"
 """The same in the notation of Polars."""
 INSTANT_COLUMNS = ("received_at", "published_at")
+
+
+class NotPlain(Exception):
+    """What stands somewhere is not known to be read alike in this process and in the distributed engine."""
 
 
 def write_instant(instant: datetime) -> str:
@@ -191,5 +197,20 @@ class Source(Protocol):
             If the place where the records lie does not answer.
         ContractViolation
             If what lies there cannot be understood as this kind of record.
+        """
+        ...
+
+
+@runtime_checkable
+class ReadsInParts(Protocol):
+    """A source that can also hand out many records without the distributed engine."""
+
+    def read_parts(
+        self, kind: str, deliveries: Sequence[Delivery], request: ReadRequest
+    ) -> Iterable[pl.DataFrame] | None:
+        """Return what `read` returns, a part at a time in this process each time it is iterated.
+
+        None where `read` is to be asked: the records are few, elsewhere, or too many even so. While it is
+        iterated it raises `NotPlain` where `read` alone can tell what stands there.
         """
         ...

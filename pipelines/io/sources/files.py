@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import logging
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial, reduce
 from zoneinfo import ZoneInfo
@@ -20,6 +20,7 @@ from pipelines.base.lake import Lake
 from pipelines.io.sources.base import (
     Arrival,
     Delivery,
+    NotPlain,
     Provision,
     ReadRequest,
     identify_delivery,
@@ -35,12 +36,24 @@ from pipelines.io.sources.layout import (
     texts_layout,
 )
 from pipelines.io.sources.params import FilesParams
-from pipelines.io.sources.plain_columns import NotPlain
-from pipelines.io.sources.plain_files import are_small, read_here
+from pipelines.io.sources.plain_files import are_modest, are_small, read_here, read_parts
 from pipelines.io.sources.spark_files import FileGroup, read_groups
 from pipelines.io.sources.stores import FileStore, ParquetFooter, is_local, open_store
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The records of some local files, read anew each time they are iterated."""
+
+    layout: Layout
+    params: FilesParams
+    arrivals: Mapping[Delivery, datetime | None]
+
+    def __iter__(self) -> Iterator[pl.DataFrame]:
+        for one, arrived_at in self.arrivals.items():
+            yield from read_parts(one.name, self.layout, self.params, one.id, arrived_at)
 
 
 class FilesSource:
@@ -148,7 +161,7 @@ class FilesSource:
         sizes = {delivery.name: delivery.size for delivery in deliveries}
         log.info("reading %s from %d files at %s", kind, len(sizes), self._places[kind])
         arrivals = {delivery.name: self._arrived_at(delivery) for delivery in deliveries}
-        if self._lake.local_rows and is_local(self._places[kind]) and are_small(sizes):
+        if self._are_here(kind) and are_small(sizes):
             try:
                 here = [
                     read_here(file.name, layout, self._params, file.id, arrivals[file.name])
@@ -162,6 +175,19 @@ class FilesSource:
         scanned = read_groups(self._lake.spark, groups, layout, self._params, origins)
         union: Frame = reduce(DataFrame.unionByName, scanned)
         return union
+
+    def read_parts(
+        self, kind: str, deliveries: Sequence[Delivery], request: ReadRequest
+    ) -> Iterable[pl.DataFrame] | None:
+        """Return the records of files that are too many to be held but not too many to be read here."""
+        del request
+        sizes = {delivery.name: delivery.size for delivery in deliveries}
+        if not self._are_here(kind) or are_small(sizes) or not are_modest(sizes):
+            return None
+        return Parts(self._layouts[kind], self._params, {one: self._arrived_at(one) for one in deliveries})
+
+    def _are_here(self, kind: str) -> bool:
+        return bool(self._lake.local_rows) and is_local(self._places[kind])
 
     def _group(self, kind: str, deliveries: Sequence[Delivery]) -> list[FileGroup]:
         """Put files together whose columns are the same; Spark would match others by position."""

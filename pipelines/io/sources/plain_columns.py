@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from pipelines.io.sources.base import INSTANT_FORMAT
+from pipelines.io.sources.base import INSTANT_FORMAT, NotPlain
 from pipelines.io.sources.typed_columns import NANOSECONDS_FROM
 
 FIRST_YEAR, LAST_YEAR = 1970, 2037
@@ -23,10 +23,6 @@ _DATE = r"\d{4}-\d{2}-\d{2}"
 _CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d"
 _ZONE = r"(?:Z|[+-](?:0\d|1[0-7]):[0-5]\d)"
 _INSTANT = rf"^({_DATE})(?:[T ]({_CLOCK})(:[0-5]\d)?(\.\d{{1,6}})?({_ZONE})?)?$"
-
-
-class NotPlain(Exception):
-    """What stands in a column is not known to be written alike by both ways."""
 
 
 def as_text(column: pl.Series) -> pl.Series:
@@ -46,7 +42,7 @@ def as_text(column: pl.Series) -> pl.Series:
     if kind in {pl.Int8, pl.Int16, pl.Int32, pl.Int64}:
         return column.cast(pl.String)
     if kind == pl.Float64:
-        return pl.Series(column.name, [_write(value) for value in column], dtype=pl.String)
+        return _write_doubles(column)
     raise NotPlain(f"{column.name}: {kind}")
 
 
@@ -101,15 +97,23 @@ def to_instant(column: pl.Series, timezone: str) -> pl.Series:
     return _instant_text(said.zip_with(zone != "", _localized(local, timezone)), text)
 
 
-def _write(value: float | None) -> str | None:
-    """Return a double as Java writes it; where digits are equal, so is the text."""
-    if value is None or value != value:  # noqa: PLR0124 - NaN
-        return None
+def _write_doubles(column: pl.Series) -> pl.Series:
+    """Return doubles as Java writes them: where the shortest exact digits are equal, so is the text."""
+    given = column.fill_nan(None)
+    size = given.abs()
+    strange = (size != 0) & ~size.is_between(_SMALLEST, _LARGEST, closed="left")
+    if strange.any():
+        raise NotPlain(f"{column.name}: {given.filter(strange.fill_null(value=False))[0]!r}")
+    text = given.cast(pl.String)
+    large = (size >= _WITHOUT_EXPONENT).fill_null(value=False)
+    if not large.any():
+        return text
+    return text.scatter(large.arg_true(), [_write_large(value) for value in given.filter(large)])
+
+
+def _write_large(value: float) -> str:
+    """Return a double from 10⁷ on as Java writes it, with an exponent."""
     size = abs(value)
-    if size != 0 and not _SMALLEST <= size < _LARGEST:
-        raise NotPlain(f"{value!r}")
-    if size < _WITHOUT_EXPONENT:
-        return repr(value)
     digits = repr(size).replace(".", "").rstrip("0")
     exponent = len(repr(size).partition(".")[0]) - 1
     return f"{'-' if value < 0 else ''}{digits[0]}.{digits[1:] or '0'}E{exponent}"

@@ -1,4 +1,4 @@
-"""A few small files read in this process, where that gives what Spark would: a day's file costs no JVM.
+"""Files of this machine read in this process, where that gives what Spark would: a day's file costs no JVM.
 
 Of CSV only what has one reading is read here: UTF-8, one kind of line end, quotes around whole fields alone.
 Anything else is left to Spark, and so is what `plain_columns` does not know to write alike.
@@ -11,22 +11,24 @@ import gzip
 import io
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.io.sources.base import INSTANT_COLUMNS, write_instant
+from pipelines.io.sources.base import INSTANT_COLUMNS, NotPlain, write_instant
 from pipelines.io.sources.layout import Layout, is_parquet
 from pipelines.io.sources.params import FilesParams
-from pipelines.io.sources.plain_columns import NotPlain, as_text, to_instant, to_session
+from pipelines.io.sources.plain_columns import as_text, to_instant, to_session
 from pipelines.io.sources.stores import local_path
 
 log = logging.getLogger(__name__)
 
 SMALL_BYTES = 32 << 20
+MODEST_BYTES = 512 << 20
+PART_ROWS = 100_000
 PACKED = 10
 """How many times its size a packed text may hold."""
 
@@ -35,9 +37,19 @@ _TOP_LEVEL = {"INT32", "INT64", "DOUBLE", "BYTE_ARRAY"}
 
 
 def are_small(files: Mapping[str, int]) -> bool:
-    """Tell whether files (path to bytes) are few and small enough to be read in this process."""
-    weights = (size * (PACKED if path.lower().endswith(".gz") else 1) for path, size in files.items())
-    return sum(weights) <= SMALL_BYTES
+    """Tell whether files (path to bytes) are few and small enough to be held in this process."""
+    return sum(_weight(path, size) for path, size in files.items()) <= SMALL_BYTES
+
+
+def are_modest(files: Mapping[str, int]) -> bool:
+    """Tell whether files can be read in this process a part at a time; a text is one part of its own."""
+    weights = {path: _weight(path, size) for path, size in files.items()}
+    texts = (weight for path, weight in weights.items() if not is_parquet(path))
+    return sum(weights.values()) <= MODEST_BYTES and max(texts, default=0) <= SMALL_BYTES
+
+
+def _weight(path: str, size: int) -> int:
+    return size * (PACKED if path.lower().endswith(".gz") else 1)
 
 
 def read_here(
@@ -59,7 +71,29 @@ def read_here(
     ContractViolation
         If the columns cannot be told.
     """
-    sent = _read_parquet(file, layout) if is_parquet(file) else _read_csv(file, layout, params.separator)
+    none = pl.DataFrame(schema=dict.fromkeys((*layout.columns, "delivery"), pl.String))
+    return pl.concat([none, *read_parts(file, layout, params, delivery, arrived_at)])
+
+
+def read_parts(
+    file: str, layout: Layout, params: FilesParams, delivery: str, arrived_at: datetime | None
+) -> Iterator[pl.DataFrame]:
+    """Yield the records of one local file, at most `PART_ROWS` at a time; see `read_here`."""
+    if is_parquet(file):
+        for sent in _read_parquet(file, layout):
+            yield _as_records(sent, layout, params, delivery, arrived_at)
+        return
+    sent = _read_csv(file, layout, params.separator)
+    yield from _as_records(sent, layout, params, delivery, arrived_at).iter_slices(PART_ROWS)
+
+
+def _as_records(
+    sent: Mapping[str, pl.Series],
+    layout: Layout,
+    params: FilesParams,
+    delivery: str,
+    arrived_at: datetime | None,
+) -> pl.DataFrame:
     height = max(map(len, sent.values()), default=0)
     columns = []
     for ours in layout.columns:
@@ -94,7 +128,7 @@ def _read_csv(file: str, layout: Layout, separator: str) -> dict[str, pl.Series]
     }
 
 
-def _read_parquet(file: str, layout: Layout) -> dict[str, pl.Series]:
+def _read_parquet(file: str, layout: Layout) -> Iterator[dict[str, pl.Series]]:
     path = local_path(file)
     try:
         schema = pq.read_metadata(path).schema
@@ -106,14 +140,13 @@ def _read_parquet(file: str, layout: Layout) -> dict[str, pl.Series]:
             if theirs not in leaves or leaves[theirs].physical_type not in _TOP_LEVEL:
                 raise NotPlain(f"{theirs}: stored in another way")
         # As one file: a folder called year=2024 is no column.
-        table = pq.ParquetFile(path).read(columns=list(wanted.values()))
-        sent = {ours: pl.Series(ours, _simple(table.column(theirs))) for ours, theirs in wanted.items()}
+        for part in pq.ParquetFile(path).iter_batches(PART_ROWS, columns=list(wanted.values())):
+            yield {ours: pl.Series(ours, _simple(part.column(theirs))) for ours, theirs in wanted.items()}
     except (pa.ArrowException, pl.exceptions.PolarsError, UnicodeDecodeError, OSError) as error:
         raise NotPlain(f"{file}: {error}") from error
-    return sent
 
 
-def _simple(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def _simple(column: pa.Array) -> pa.Array:
     """Return a column whose type this module knows; texts that are not UTF-8 are none."""
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)

@@ -37,8 +37,9 @@ def accepted_bars(records: pl.DataFrame, grid: SessionGrid) -> pl.DataFrame:
         columns of the grid; sorted by key. Days that the grid lacks are left out, and what has no `known_at`:
         its stamp was refused.
     """
-    refused = BARS.refusals(records, grid.frame["session"].to_list())
-    kept = BARS.parse(records.join(refused, on="record_hash", how="anti"))
+    parsed = BARS.parse(records)
+    refused = BARS.refusals(parsed, grid.frame["session"].to_list())
+    kept = parsed.join(refused, on="record_hash", how="anti")
     typed = kept.select(
         "symbol",
         pl.col("day").alias("session"),
@@ -133,10 +134,9 @@ def text_rows(records: pl.DataFrame, *, grid: SessionGrid) -> pl.DataFrame:
     polars.DataFrame
         Rows of `silver.text`, instants in UTC; `known_at` is when the first copy was known.
     """
-    refused = TEXTS.refusals(records, [])
-    kept = TEXTS.parse(records.join(refused, on="record_hash", how="anti")).rename(
-        {"session_date": "session"}
-    )
+    parsed = TEXTS.parse(records)
+    refused = TEXTS.refusals(parsed, [])
+    kept = parsed.join(refused, on="record_hash", how="anti").rename({"session_date": "session"})
     known = kept.with_columns(known_at=known_instant(), published_at=pl.col("published"))
     first = (
         known.drop_nulls("known_at")

@@ -6,14 +6,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from heapq import nlargest
-from itertools import groupby
 from typing import Any
 
 from pipelines.base.report import SessionRange
 from pipelines.io.feed_log import FeedPast
 from pipelines.stages.ingest.reading import Reading
 from pipelines.tables import landing_queries
-from pipelines.tables.completeness import RECENT_SESSIONS, CompletenessParams, needed_symbols, usual_symbols
+from pipelines.tables.completeness import RECENT_SESSIONS, CompletenessParams, needed_of, usual_symbols
 from pipelines.tables.contracts import OPS_QUARANTINE
 
 MOST_ASKED_AGAIN = 60
@@ -68,13 +67,13 @@ def poll_sessions(reading: Reading) -> list[Poll]:
         for session in part:
             recent = recent_sessions(stood, before=session)
             # Of sessions that were complete before this part and of none else: a year's symbols at a time.
-            usual = [there.get(one, set()) for one in recent]
+            usual = usual_symbols([there.get(one, set()) for one in recent])
             accepted = there.get(session, set())
             poll = Poll(
                 session=session,
                 accepted=len(accepted),
-                needed=needed_symbols(usual, params),
-                missing=tuple(sorted(usual_symbols(usual) - accepted)),
+                needed=needed_of(len(usual), params),
+                missing=tuple(sorted(usual - accepted)),
             )
             polls.append(poll)
             stood = stood | {session} if poll.complete or session in past.accepted else stood - {session}
@@ -112,10 +111,8 @@ def read_accepted(reading: Reading, sessions: Sequence[date]) -> list[tuple[date
     days = f"b.session_date between date'{sessions[0]}' and date'{sessions[-1]}'"
     query = landing_queries.accepted_symbols(reading.bronze, OPS_QUARANTINE, reading.feed.source.name, days)
     rows = reading.context.lake.collect_query(query, reading.bronze, OPS_QUARANTINE)
-    pairs = rows.drop_nulls().sort("session", "symbol").iter_rows()
-    return [
-        (session, {symbol for _, symbol in group}) for session, group in groupby(pairs, lambda row: row[0])
-    ]
+    there = rows.drop_nulls().group_by("session").agg("symbol").sort("session")
+    return [(session, set(symbols)) for session, symbols in there.iter_rows()]
 
 
 def describe_polls(reading: Reading, polls: Sequence[Poll]) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ STANDING: dict[str, Dtype] = {
     "last_known_at": INSTANT,
     "in_bronze": pl.Boolean,
 }
-"""What bronze holds of a record's key: see `job.attach_standing`."""
+"""What bronze holds of a record's key: see `standing.attach_standing`."""
 
 
 FACTS = {"delivery": pl.String, "place": pl.Int32} | dict.fromkeys(
@@ -70,7 +70,7 @@ def hash_records(records: pl.DataFrame, columns: Sequence[str], *, stamped: bool
     parts = [pl.col(name).fill_null("\x00") for name in columns]
     parts.append(pl.col("received_at").fill_null("\x00") if stamped else pl.lit("\x00"))
     said = records.select(pl.concat_str(parts, separator="\x1f")).to_series()
-    hashes = [hashlib.sha256(text.encode()).hexdigest() for text in said]
+    hashes = [hashlib.sha256(text).hexdigest() for text in said.cast(pl.Binary)]
     return records.with_columns(pl.Series("record_hash", hashes, dtype=pl.String))
 
 
@@ -104,7 +104,7 @@ def judge_records(records: pl.DataFrame, judging: Judging) -> pl.DataFrame:
     rules = find_misdated(dating)
     parsed = parsed.with_columns(misdated=pl.any_horizontal(*rules.values()))
     dated = date_records(parsed, dating)
-    refused = judging.kind.refusals(records, judging.closes["session"].to_list())
+    refused = judging.kind.refusals(parsed, judging.closes["session"].to_list())
     if parsed["misdated"].any():
         misdated = [
             parsed.filter(holds).select(

@@ -31,7 +31,7 @@ def bar(**changes: Any) -> dict[str, Any]:
 
 def rules_of(**changes: Any) -> list[tuple[str, str]]:
     records = pl.DataFrame([bar(**changes)], schema_overrides=dict.fromkeys(BARS.columns, pl.String))
-    return BARS.refusals(records, DAYS).select("rule", "place").rows()
+    return BARS.refusals(BARS.parse(records), DAYS).select("rule", "place").rows()
 
 
 def test_a_sound_bar_is_not_refused() -> None:
@@ -103,5 +103,6 @@ def test_empty_texts_are_refused() -> None:
         },
         {"symbol": "AAA", "published_at": "yesterday", "text": "up", "origin": None, "record_hash": "c"},
     ]
-    refused = TEXTS.refusals(pl.DataFrame(sent, schema_overrides={"origin": pl.String}), [])
+    records = pl.DataFrame(sent, schema_overrides={"origin": pl.String})
+    refused = TEXTS.refusals(TEXTS.parse(records), [])
     assert refused.rows() == [("b", "empty", "text"), ("c", "unreadable_published_at", "published_at")]

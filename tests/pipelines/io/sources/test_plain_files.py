@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.io.lake import Lake
+from pipelines.io.sources import NotPlain
 from pipelines.io.sources.layout import bars_layout, texts_layout
-from pipelines.io.sources.plain_columns import NotPlain
 from pipelines.io.sources.plain_files import SMALL_BYTES, are_small, read_here
 from tests.pipelines.io.sources.requests import (
     files_at,
