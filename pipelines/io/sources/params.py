@@ -13,7 +13,8 @@ from simulation.params import SimulatedParams
 
 PriceBasis = Literal["raw", "split", "total_return"]
 FileArrival = Literal["column", "object_time", "file_name", "none"]
-KINDS = ("bars", "texts")
+KINDS = ("bars", "actions", "texts")
+"""Kinds of record that a source may deliver; of actions none does yet, they come on the bar of their day."""
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -100,6 +101,7 @@ class FeedsParams:
     """
 
     bars: str
+    actions: str | None
     texts: str | None
     beside: tuple[str, ...]
     required: tuple[str, ...]
@@ -107,7 +109,7 @@ class FeedsParams:
     def __post_init__(self) -> None:
         unknown = [kind for kind in self.required if kind not in KINDS or getattr(self, kind) is None]
         if unknown:
-            msg = f"feeds.required names {', '.join(unknown)}; it may name bars and, where a source is, texts"
+            msg = f"feeds.required names {', '.join(unknown)}; it may name bars and kinds that have a source"
             raise ValueError(msg)
         if len(set(self.beside)) < len(self.beside):
             msg = f"feeds.beside={list(self.beside)} must name each source once"
@@ -137,6 +139,6 @@ class SourcesParams:
             raise ValueError(msg)
 
     def source_of(self, kind: str) -> str | None:
-        """Return the name of the source that delivers a kind of record (bars, texts); None if nobody does."""
+        """Return the name of the source that delivers a kind of record (`KINDS`); None if nobody does."""
         name: str | None = getattr(self.feeds, kind)
         return name
