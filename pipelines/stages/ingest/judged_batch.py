@@ -215,14 +215,16 @@ class StreamedBatch:
         TransientError
             If it is no longer what was judged: a file was written anew meanwhile. Nothing is landed then.
         """
-        content = (0, 0)
-        for judged in self._judge_parts():
-            content = _add(content, judged)
-            yield reshape(judged.filter(~self._key.is_in(self._shared.implode())), query)
+        content, feed = (0, 0), self._reading.feed
+        msg = f"files of sources.{feed.source.name} changed while their {feed.kind} were read; try again"
+        try:
+            for judged in self._judge_parts():
+                content = _add(content, judged)
+                yield reshape(judged.filter(~self._key.is_in(self._shared.implode())), query)
+        except (NotPlain, TooManyError, OSError) as error:
+            raise TransientError(msg) from error
         yield reshape(self._marked, query)
         if content != self._content:
-            feed = self._reading.feed
-            msg = f"files of sources.{feed.source.name} changed while their {feed.kind} were read; try again"
             raise TransientError(msg)
 
     def count_sessions(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from pipelines.app.runner import open_context
 from pipelines.app.settings import load_settings
 from pipelines.base.context import Context
 from pipelines.base.errors import TransientError
-from pipelines.io.sources import files, plain_files
+from pipelines.io.sources import NotPlain, files, plain_files
 from pipelines.tables.contracts import BRONZE_BARS, OPS_COVERAGE, OPS_DELIVERIES, OPS_QUARANTINE
 from tests.pipelines.stages.files_home import DAYS, NOW, deliver, make_bars, rows, run, until
 
@@ -136,8 +136,21 @@ def test_what_has_to_be_held_beyond_the_limit_is_left_to_the_engine(
     assert rows(context, OPS_QUARANTINE).height == 5
 
 
+def restated(parts: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """A file that says something else by now."""
+    for part in parts:
+        yield part.with_columns(close=pl.lit("101.5"))
+
+
+def torn(parts: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """A file of which only the beginning has been written anew."""
+    yield next(parts)
+    raise NotPlain("no footer")
+
+
+@pytest.mark.parametrize("changed", [restated, torn])
 def test_a_file_that_changes_while_it_is_read_lands_nothing(
-    spark: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spark: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: Callable[..., Any]
 ) -> None:
     deliver(tmp_path, make_bars())
     context = open_way(tmp_path, "parts")
@@ -146,8 +159,7 @@ def test_a_file_that_changes_while_it_is_read_lands_nothing(
 
     def rewritten(*said: Any) -> Iterator[pl.DataFrame]:
         opened.append(said)
-        for part in whole(*said):
-            yield part.with_columns(close=pl.lit("101.5")) if len(opened) > 1 else part
+        yield from changed(whole(*said)) if len(opened) > 1 else whole(*said)
 
     monkeypatch.setattr(files, "read_parts", rewritten)
     with pytest.raises(TransientError, match="changed while their bars were read"):
