@@ -238,6 +238,7 @@ def test_a_clock_that_steps_back_neither_repeats_nor_freezes(open_small: Opener)
     small.drop_day(WED)
     assert small.ingest(WED) == 0
     assert small.count("bronze.bars") == landed + 1 + len(SYMBOLS)
+    assert small.count("ops.deliveries") == len(("past", MON, TUE, "back", WED))
     assert len(small.bars(WED)) == 1
     assert small.ingest(WED, exchange.cut(WED) + MINUTE) == 0
     assert small.count("bronze.bars") == landed + 1 + len(SYMBOLS)
@@ -249,16 +250,22 @@ def test_a_change_feed_that_has_been_vacuumed_is_made_up_for(open_small: Opener)
     small.drop_day(MON)
     clock = exchange.cut(MON)
     assert small.home.run("ingest", "--as-of", str(MON), clock=clock).exit_code == 0
+    # A second file of the same day's partition: of one alone nothing is joined, and nothing goes.
+    small.drop("fix.csv", clock + 3 * MINUTE, bar("AAA", MON, 51))
+    assert small.home.run("ingest", "--as-of", str(MON), clock=clock + 5 * MINUTE).exit_code == 0
     (log,) = (small.home.folder / "lake").glob("bronze*/bars/_delta_log")
     bronze = DeltaTable(log.parent)
     bronze.optimize.compact()
-    bronze.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
-    assert small.home.curate(MON, clock).exit_code == 0
-    assert [close for _, _, close in small.bars(MON)] == [50.0]
+    gone = bronze.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
+    assert len(gone) == 2
+    assert small.home.curate(MON, clock + 5 * MINUTE).exit_code == 0
+    assert [close for _, _, close in small.bars(MON)] == [50.0, 51.0]
 
 
-def test_a_file_that_was_read_is_not_opened_again(open_small: Opener) -> None:
-    small = open_small()
+@pytest.mark.parametrize("stamped", [True, False])
+def test_a_file_that_was_read_is_not_opened_again(open_small: Opener, stamped: bool) -> None:
+    """Not even to see whether the feed has stamps."""
+    small = open_small(stamped=stamped)
     small.load_past()
     past = small.player.place("files", "bars") / "past.csv"
     before = past.stat()
@@ -268,6 +275,7 @@ def test_a_file_that_was_read_is_not_opened_again(open_small: Opener) -> None:
     answer = small.try_ingest(MON)
     assert answer.exit_code == 0, answer.said
     assert len(small.all_bars()) == len(SYMBOLS) * (len(PAST) + 1)
+    assert [how for _, how, _ in small.bars(MON)] == ["stamp" if stamped else "assumed"]
 
 
 @pytest.mark.parametrize("stamped", [True, False])

@@ -40,6 +40,17 @@ def test_the_run_that_finished_last_counts_whatever_its_as_of(lake: Lake) -> Non
         assert reader.last_as_of("curate", date(2024, 1, 3)) == date(2024, 1, 2)
 
 
+def test_a_clock_that_steps_back_does_not_change_which_run_was_last(lake: Lake) -> None:
+    log = RunLog(lake)
+    record(log, "curate", 3, day=4, after=9)
+    record(log, "curate", 5, day=2, after=1)
+    for reader in (log, RunLog(lake)):
+        assert reader.last("curate").inputs == {"silver.bars": 5}
+        assert (reader.last_seq(), reader.numbers("curate")) == (2, {1, 2})
+    record(log, "curate", 6, day=3, after=5)
+    assert RunLog(lake).numbers("curate") == {1, 2, 3}
+
+
 def test_a_log_that_has_read_sees_its_own_records(lake: Lake) -> None:
     log = RunLog(lake)
     assert log.last("curate").inputs == {}
