@@ -200,6 +200,17 @@ def test_unusable_texts_stop_no_bars_and_come_when_they_are_mended(open_small: O
     assert known == {(one.text, "assumed") for one in six}
 
 
+def test_a_wire_that_is_no_table_stops_no_bars(open_small: Opener) -> None:
+    """Its first file of all cannot be read: an error of that feed, and of no other."""
+    small = open_small(texts=True)
+    small.load_past()
+    small.drop_day(MON)
+    (small.player.place("wire", "texts") / "wire.csv").write_text("503 Service Unavailable\n")
+    answer = small.try_ingest(MON)
+    assert answer.exit_code == 0, answer.said
+    assert len(small.bars(MON)) == 1
+
+
 def test_one_bad_record_beside_one_good_correction_keeps_nothing_back(open_small: Opener) -> None:
     small = open_small()
     small.load_past()
@@ -312,6 +323,17 @@ def test_a_vendor_silent_for_days_leaves_every_gap_named(open_small: Opener) -> 
     small.drop_day(THU)
     assert small.ingest(THU) == 0
     assert small.bars(MON) == [(exchange.cut(THU), "assumed", 50.0)]
+    found = set(small.home.show("ops.polls").select("session", "complete").rows())
+    assert {(str(MON), "true"), (str(TUE), "true")} <= found
+
+
+def test_a_session_that_nobody_asked_for_is_looked_for_by_the_next_run(open_small: Opener) -> None:
+    small = open_small()
+    small.load_past()
+    small.drop_day(TUE)
+    assert small.ingest(TUE) == 0
+    found = set(small.home.show("ops.polls").select("session", "complete").rows())
+    assert {(str(MON), "false"), (str(TUE), "true")} <= found
 
 
 def test_a_feed_that_had_nothing_yet_was_asked_all_the_same(open_small: Opener) -> None:
