@@ -287,6 +287,7 @@ def test_a_file_that_was_read_is_not_opened_again(open_small: Opener, stamped: b
     assert answer.exit_code == 0, answer.said
     assert len(small.all_bars()) == len(SYMBOLS) * (len(PAST) + 1)
     assert [how for _, how, _ in small.bars(MON)] == ["stamp" if stamped else "assumed"]
+    assert small.home.show("ops.deliveries")["outcome"].to_list() == ["landed", "landed"]
 
 
 @pytest.mark.parametrize("stamped", [True, False])
