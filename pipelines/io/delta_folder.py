@@ -112,7 +112,7 @@ class DeltaFolder:
             )
         except Exception:
             if raised:
-                raise raised[0] from None
+                raise raised[0] from raised[0].__cause__
             raise
         return True
 

@@ -17,6 +17,7 @@ from pipelines.base.digest import digest_of
 from pipelines.base.errors import ContractViolation
 from pipelines.base.frames import Frame
 from pipelines.base.lake import Lake
+from pipelines.io.sources import plain_files
 from pipelines.io.sources.base import (
     Arrival,
     Delivery,
@@ -52,8 +53,16 @@ class Parts:
     arrivals: Mapping[Delivery, datetime | None]
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
+        """Yield parts of about `PART_ROWS` records, those of several small files as one."""
+        waiting: list[pl.DataFrame] = []
         for one, arrived_at in self.arrivals.items():
-            yield from read_parts(one.name, self.layout, self.params, one.id, arrived_at)
+            for part in read_parts(one.name, self.layout, self.params, one.id, arrived_at):
+                waiting.append(part)
+                if sum(frame.height for frame in waiting) >= plain_files.PART_ROWS:
+                    yield pl.concat(waiting)
+                    waiting = []
+        if waiting:
+            yield pl.concat(waiting)
 
 
 class FilesSource:

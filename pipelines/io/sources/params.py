@@ -107,6 +107,9 @@ class FeedsParams:
     required: tuple[str, ...]
 
     def __post_init__(self) -> None:
+        if self.actions is not None:
+            msg = f"feeds.actions={self.actions!r} must be null: no source delivers them as records yet"
+            raise ValueError(msg)
         unknown = [kind for kind in self.required if kind not in KINDS or getattr(self, kind) is None]
         if unknown:
             msg = f"feeds.required names {', '.join(unknown)}; it may name bars and kinds that have a source"

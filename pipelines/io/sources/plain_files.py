@@ -11,6 +11,7 @@ import gzip
 import io
 import logging
 import re
+import zlib
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
@@ -27,7 +28,8 @@ from pipelines.io.sources.stores import local_path
 log = logging.getLogger(__name__)
 
 SMALL_BYTES = 32 << 20
-MODEST_BYTES = 512 << 20
+MODEST_BYTES = 256 << 20
+"""About ten million bars of Parquet: what is held of each while it is judged takes some hundred megabytes."""
 PART_ROWS = 100_000
 PACKED = 10
 """How many times its size a packed text may hold."""
@@ -114,8 +116,14 @@ def _as_records(
 def _read_csv(file: str, layout: Layout, separator: str) -> dict[str, pl.Series]:
     content = local_path(file).read_bytes()
     if file.lower().endswith(".gz"):
-        content = gzip.decompress(content)
-    header, *rows = _parse(content, separator, multiline=layout.kind == "texts")
+        try:
+            content = gzip.decompress(content)
+        except (EOFError, OSError, zlib.error) as error:
+            raise NotPlain(f"{file}: {error}") from error
+    lines = _parse(content, separator, multiline=layout.kind == "texts")
+    if not lines:
+        raise NotPlain(f"{file}: no header")
+    header, *rows = lines
     places = layout.locate(header, file)
     cleaned = _strip if layout.kind == "bars" else _keep
     return {

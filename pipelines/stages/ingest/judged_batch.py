@@ -12,15 +12,15 @@ from typing import Any, Protocol
 import polars as pl
 
 from pipelines.base.ahead import made_ahead
-from pipelines.base.errors import TransientError
+from pipelines.base.errors import ContractViolation, TransientError
 from pipelines.base.frames import Frame
 from pipelines.io.frames import collect_rows, conform, persisted, reshape
 from pipelines.io.sources import Delivery, NotPlain, ReadsInParts
 from pipelines.stages.ingest import steps
+from pipelines.stages.ingest.comparison_with_bronze import attach_standing
 from pipelines.stages.ingest.dating import Dating
 from pipelines.stages.ingest.params import IngestParams
 from pipelines.stages.ingest.reading import Reading
-from pipelines.stages.ingest.standing import attach_standing
 from pipelines.tables import landing_queries, queries
 from pipelines.tables.record_kinds import BARS
 from pipelines.tables.scope import bucketed
@@ -164,7 +164,7 @@ class StreamedBatch:
     def _gather(self, shared: pl.Series) -> pl.DataFrame:
         """Return the records that share their key with another one."""
         found: list[pl.DataFrame] = []
-        for judged in self._judge_parts():
+        for judged in self._judge_again():
             found.append(judged.filter(self._key.is_in(shared.implode())))
             self._check_size(found)
         return pl.concat(found)
@@ -208,22 +208,27 @@ class StreamedBatch:
         self._reading.context.lake.append_parts(self._reading.bronze, self._select(query), txn=txn)
 
     def _select(self, query: str) -> Iterator[pl.DataFrame]:
-        """Yield what a query finds in every part.
+        """Yield what a query finds in every part."""
+        for judged in self._judge_again():
+            yield reshape(judged.filter(~self._key.is_in(self._shared.implode())), query)
+        yield reshape(self._marked, query)
+
+    def _judge_again(self) -> Iterator[pl.DataFrame]:
+        """Yield every part once more.
 
         Raises
         ------
         TransientError
-            If it is no longer what was judged: a file was written anew meanwhile. Nothing is landed then.
+            If they are no longer what they were: a file was written anew meanwhile.
         """
         content, feed = (0, 0), self._reading.feed
         msg = f"files of sources.{feed.source.name} changed while their {feed.kind} were read; try again"
         try:
             for judged in self._judge_parts():
                 content = _add(content, judged)
-                yield reshape(judged.filter(~self._key.is_in(self._shared.implode())), query)
-        except (NotPlain, TooManyError, OSError) as error:
+                yield judged
+        except (NotPlain, TooManyError, ContractViolation, OSError) as error:
             raise TransientError(msg) from error
-        yield reshape(self._marked, query)
         if content != self._content:
             raise TransientError(msg)
 
@@ -240,9 +245,9 @@ def _found(judged: pl.DataFrame, *more: pl.Expr) -> pl.DataFrame:
 
 
 def _add(content: tuple[int, int], judged: pl.DataFrame) -> tuple[int, int]:
-    """Return number and joint hash of records, in whatever order they come."""
-    said = judged.select(pl.col("record_hash").hash().bitwise_xor()).item() or 0
-    return content[0] + judged.height, content[1] ^ said
+    """Return number and summed hashes of records, in whatever order they come."""
+    said = pl.struct("place", "record_hash").hash() % 2**32
+    return content[0] + judged.height, content[1] + judged.select(said.sum()).item()
 
 
 def build_judging(reading: Reading, deliveries: Sequence[Delivery]) -> steps.Judging:

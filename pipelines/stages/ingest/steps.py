@@ -24,7 +24,7 @@ STANDING: dict[str, Dtype] = {
     "last_known_at": INSTANT,
     "in_bronze": pl.Boolean,
 }
-"""What bronze holds of a record's key: see `standing.attach_standing`."""
+"""What bronze holds of a record's key: see `comparison_with_bronze.attach_standing`."""
 
 
 FACTS = {"delivery": pl.String, "place": pl.Int32} | dict.fromkeys(
@@ -105,19 +105,9 @@ def judge_records(records: pl.DataFrame, judging: Judging) -> pl.DataFrame:
     parsed = parsed.with_columns(misdated=pl.any_horizontal(*rules.values()))
     dated = date_records(parsed, dating)
     refused = judging.kind.refusals(parsed, judging.closes["session"].to_list())
-    if parsed["misdated"].any():
-        misdated = [
-            parsed.filter(holds).select(
-                "record_hash", pl.lit(rule).alias("rule"), pl.lit(RULES[rule]).alias("place")
-            )
-            for rule, holds in rules.items()
-        ]  # fmt: skip
-        refused = pl.concat([refused, *misdated])
-    named = pl.struct("rule", "place").struct.json_encode().unique(maintain_order=True)
-    broken = refused.group_by("record_hash", maintain_order=True).agg(
-        pl.concat_str(pl.lit("["), named.str.join(","), pl.lit("]")).alias("broken")
-    )
-    judged = dated.join(broken, on="record_hash", how="left", maintain_order="left")
+    rows = dated.with_row_index("row")
+    broken = _name_rules(rows, refused, rules)
+    judged = rows.join(broken, on="row", how="left", maintain_order="left")
     return judged.with_columns(
         pl.lit(judging.source).alias("source"),
         pl.lit("").alias("batch_id"),
@@ -131,6 +121,26 @@ def judge_records(records: pl.DataFrame, judging: Judging) -> pl.DataFrame:
         pl.lit(1, pl.Int64).alias("copies"),
         pl.lit(value=False).alias("conflicting"),
     ).select(list(judged_schema(judging.contract)))
+
+
+def _name_rules(rows: pl.DataFrame, refused: pl.DataFrame, dated: Mapping[str, pl.Expr]) -> pl.DataFrame:
+    """Return `row` and `broken` of the records that break a rule.
+
+    The rules of a contract are of the words, which several deliveries may hold; those of `dated` are of one
+    record, since its stamp may be its delivery's.
+    """
+    found = [refused.join(rows.select("row", "record_hash"), on="record_hash").select("row", "rule", "place")]
+    if rows["misdated"].any():
+        found += [
+            rows.filter(holds).select("row", pl.lit(rule).alias("rule"), pl.lit(RULES[rule]).alias("place"))
+            for rule, holds in dated.items()
+        ]
+    named = pl.struct("rule", "place").struct.json_encode().unique(maintain_order=True)
+    return (
+        pl.concat(found)
+        .group_by("row", maintain_order=True)
+        .agg(pl.concat_str(pl.lit("["), named.str.join(","), pl.lit("]")).alias("broken"))
+    )
 
 
 def _parse(records: pl.DataFrame, judging: Judging) -> pl.DataFrame:
@@ -209,16 +219,23 @@ def mark_repeats(judged: pl.DataFrame, judging: Judging) -> pl.DataFrame:
         one = one.with_columns((sound & (pl.col("record_hash") != greatest)).alias("conflicting"))
     if judging.by_content:
         return _mark_news(one)
-    first = pl.int_range(pl.len()).over("record_hash", order_by="place") == 0
-    return one.with_columns((pl.col("fresh") & first).alias("fresh"))
+    return one.with_columns((pl.col("fresh") & _is_first()).alias("fresh"))
+
+
+def _is_first() -> pl.Expr:
+    """Return the condition that none before it says the same; what has no `known_at` comes last."""
+    untimely = pl.col("known_at").is_null().cast(pl.Int64)
+    return pl.int_range(pl.len()).over("record_hash", order_by=untimely * 2**32 + pl.col("place")) == 0
 
 
 def _mark_news(one: pl.DataFrame) -> pl.DataFrame:
     """Return the rows, `fresh` where their delivery says something else of the key than the one before."""
     key = ["symbol", "session"]
-    # Of each delivery one record stands for the key: of the sound ones, if there are any, the greatest hash.
+    # What was refused for its hour alone has said nothing. Of each delivery one record stands for the key: of
+    # the sound ones, if there are any, the greatest hash.
+    timely = pl.col("known_at").is_not_null()
     stands = pl.col("record_hash").sort_by("broken", "record_hash", nulls_last=True).last()
-    heard = one.filter(~pl.col("older"))
+    heard = one.filter(~pl.col("older") & timely)
     said = heard.group_by(*key, "place").agg(stands.alias("said"), pl.col("standing_hash").first())
     before = pl.coalesce(pl.col("said").shift(1).over(*key, order_by="place"), "standing_hash")
     news = said.with_columns(pl.col("said").ne_missing(before).alias("differs"))
@@ -226,7 +243,12 @@ def _mark_news(one: pl.DataFrame) -> pl.DataFrame:
         news.select(*key, "place", "differs"),
         on=[*key, "place"], how="left", nulls_equal=True, maintain_order="left",
     )  # fmt: skip
-    fresh = pl.col("differs").fill_null(value=False) & ~pl.col("older")
+    told = (
+        pl.when(timely)
+        .then(pl.col("differs").fill_null(value=False))
+        .otherwise(pl.col("fresh") & _is_first())
+    )
+    fresh = told & ~pl.col("older")
     return marked.with_columns(fresh.alias("fresh")).select(one.columns)
 
 

@@ -82,6 +82,7 @@ def test_primary_bars_change_to_a_source_that_has_landed_beside_alone(tmp_path: 
     [
         ("feeds.beside=[nobody]", r"feeds.beside='nobody' must be a key of sources: files, news, simulated"),
         ("feeds.beside=[news, news]", r"feeds.beside=\['news', 'news'\] must name each source once"),
+        ("feeds.actions=files", "feeds.actions='files' must be null"),
         ("feeds.required=[quotes]", "feeds.required names quotes; it may name bars and"),
         ("feeds={bars: simulated, texts: null, required: [texts]}", "feeds.required names texts"),
         ("sources.files.arrival=file_name", r"arrival_pattern='' must say where the instant stands"),

@@ -111,6 +111,14 @@ def test_only_what_is_plain_is_read_here(case: str, tmp_path: Path) -> None:
         assert set(read_here(str(path), layout, files_at(path), "d", None)["delivery"]) <= {"d"}
 
 
+@pytest.mark.parametrize("content", [b"", gzip.compress(b"symbol,date\n")[:-9], b"\x1f\x8b\x08 torn"])
+def test_a_file_that_is_being_written_is_not_plain(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / ("bars.csv.gz" if content else "bars.csv")
+    path.write_bytes(content)
+    with pytest.raises(NotPlain):
+        read_here(str(path), bars_layout({}, "files"), files_at(path), "d", None)
+
+
 def test_plain_texts_need_no_session(tmp_path: Path) -> None:
     (tmp_path / "texts.csv").write_text(f"{TEXTS}\n{PLAIN_TEXTS['lines']}", encoding="utf-8")
     texts = str(tmp_path / "texts.csv")

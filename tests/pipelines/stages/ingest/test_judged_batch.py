@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from pipelines.app.settings import load_settings
 from pipelines.base.context import Context
 from pipelines.base.errors import TransientError
 from pipelines.io.sources import NotPlain, files, plain_files
+from pipelines.stages.ingest import steps
 from pipelines.tables.contracts import BRONZE_BARS, OPS_COVERAGE, OPS_DELIVERIES, OPS_QUARANTINE
 from tests.pipelines.stages.files_home import DAYS, NOW, deliver, make_bars, rows, run, until
 
@@ -134,6 +137,48 @@ def test_what_has_to_be_held_beyond_the_limit_is_left_to_the_engine(
         assert run(context, "ingest").rows_out == 36
     assert "left to Spark: too many" in caplog.text
     assert rows(context, OPS_QUARANTINE).height == 5
+
+
+@pytest.mark.usefixtures("spark")
+def test_a_copy_that_came_in_time_counts_beside_one_that_came_before_its_close(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The file says when its records came: at noon the day's bars cannot have been there yet."""
+    noon = datetime.combine(DAYS[-1], time(17), UTC)
+    for name, at in (("early.csv", noon), ("late.csv", noon + timedelta(hours=6))):
+        deliver(tmp_path, make_bars().filter(pl.col("session") == str(DAYS[-1])), name)
+        os.utime(tmp_path / "drop" / name, (at.timestamp(), at.timestamp()))
+    homes = [open_way(tmp_path, way, "sources.files.arrival=object_time") for way in WAYS]
+    for way, context in zip(WAYS, homes, strict=True):
+        with monkeypatch.context() as patched, caplog.at_level(logging.INFO):
+            if way == "parts":
+                read_in_parts(patched, part_rows=2)
+            run(context, "ingest")
+        bars = rows(context, BRONZE_BARS)
+        assert bars["known_at"].to_list() == [noon + timedelta(hours=6)] * 3
+        assert rows(context, OPS_DELIVERIES).sort("delivered_at")["refused"].to_list() == [3, 0]
+    assert "left to Spark" not in caplog.text
+    assert landed(homes[0]) == landed(homes[1])
+
+
+def test_small_files_are_judged_together(
+    spark: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for day in DAYS:
+        deliver(tmp_path, make_bars().filter(pl.col("session") == str(day)), f"{day}.csv")
+    context = open_way(tmp_path, "parts")
+    read_in_parts(monkeypatch, part_rows=15)
+    heights: list[int] = []
+    judge = steps.judge_records
+
+    def counted(records: pl.DataFrame, judging: steps.Judging) -> pl.DataFrame:
+        heights.append(records.height)
+        return judge(records, judging)
+
+    monkeypatch.setattr(steps, "judge_records", counted)
+    assert run(context, "ingest").rows_out == 36
+    assert heights == [15, 15, 6] * 2
+    assert rows(context, OPS_DELIVERIES)["records"].to_list() == [3] * 12
 
 
 def restated(parts: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
