@@ -53,7 +53,7 @@ def open_feeds(context: Context) -> tuple[Feed, ...]:
         for name in dict.fromkeys([*(name for _, name in primary), *params.feeds.beside])
     }
     beside = [(kind, name) for name in params.feeds.beside for kind in sources[name].provides]
-    _check_primary_bars(context, params.feeds.bars)
+    check_primary_bars(context)
     return tuple(
         Feed(
             source=sources[name],
@@ -67,7 +67,15 @@ def open_feeds(context: Context) -> tuple[Feed, ...]:
     )
 
 
-def _check_primary_bars(context: Context, name: str) -> None:
+def check_primary_bars(context: Context) -> None:
+    """Stop where the settings name a source of bars that the home knows nothing of, while it knows another's.
+
+    Raises
+    ------
+    SettingsError
+        See `open_feeds`.
+    """
+    name = context.params(SourcesParams).feeds.bars
     own = queries.limited(queries.rows_of(BRONZE_BARS, ["source"], landing_queries.of_source(name)), 1)
     if not context.lake.exists(BRONZE_BARS) or context.lake.collect_query(own, BRONZE_BARS).height:
         return

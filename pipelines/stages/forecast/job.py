@@ -17,6 +17,7 @@ from pipelines.base.report import Outcome, SessionRange, nothing_to_do
 from pipelines.io.feature_retrieval import read_features
 from pipelines.io.feature_store import open_feature_store
 from pipelines.io.model_folder import PackedForecaster, pack_forecaster
+from pipelines.io.sources.feeds import check_primary_bars
 from pipelines.registry.champion import Champion, champion_at, load_champion
 from pipelines.registry.universe import completeness_at_cuts
 from pipelines.stages.forecast.params import ForecastParams
@@ -38,6 +39,7 @@ from pipelines.tables.scope import dates_condition, range_condition
 def run(context: Context, sessions: SessionRange) -> Outcome:
     """Issue forecasts for the sessions that have none; a universe that was ranked once is never added to."""
     wait_for_cut(context, sessions.end)
+    check_primary_bars(context)
     entry = champion_at(context, sessions.end)
     if entry is None:
         return nothing_to_do(f"no champion as of {sessions.end}: run train, evaluate and promote first")
