@@ -49,7 +49,7 @@ test-fast: setup ## run the tests of minutes: no scheduler, cluster, replay, who
 test-faults: setup ## run the whole fault matrix, 80 minutes on 2 cores (SHARE=1/4: the first of four parts)
 	@BELLWETHER_FAULTS=$(or $(SHARE),all) $(BIN)/python -m scripts.run_tests faults $(ARGS)
 
-test-world: setup ## play 188 worlds of vendors' files, an hour on 2 cores (SHARE=1/4: the first of four parts)
+test-world: setup ## play 283 worlds of vendors' files, 90 minutes on 2 cores (SHARE=1/4: the first of four parts)
 	@BELLWETHER_WORLDS=$(or $(SHARE),all) $(BIN)/python -m scripts.run_tests world $(ARGS)
 
 check: setup ## lint, format, types and the direction of imports

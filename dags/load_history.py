@@ -15,7 +15,8 @@ its last stage committed.
 
 **When it is red:** As features_daily. Sessions that lack symbols are reported, never red; nothing is waited
 for but the home's lock and the last session's cut (75). Exit 78: most arrival times of a first load trail
-their sessions by months; `stamps_from` of the source says from when they count.
+their sessions by months; `stamps_from` of the source says from when they count. Or most splits contradict
+the declared `price_basis`, and silver stays as it was.
 """
 
 from airflow.sdk import DAG, Param

@@ -18,6 +18,7 @@ from feast.types import Bool, Float64, Int64, String
 from feast.value_type import ValueType
 
 from features import views
+from features.sessions import SessionCalendar
 from features.sets import FeatureSet
 
 ISSUED_VIEW = "issued_forecasts"
@@ -94,6 +95,15 @@ def _describe(view: FeatureView) -> list[object]:
     return [view.name, view.ttl.total_seconds(), fields, columns, view.description]
 
 
+def view_ttl(calendar: SessionCalendar) -> timedelta:
+    """Return the ttl of every view on an exchange, in whole days.
+
+    At any instant up to the next session's cut the row of the last session is within reach, over the longest
+    closure that the calendar knows, and little more: every day is one more candidate a row.
+    """
+    return timedelta(days=calendar.longest_reach // timedelta(days=1) + 1)
+
+
 def build_definitions(ttl: timedelta, sets: Sequence[FeatureSet]) -> Definitions:
     """Return the entity, the views of `features.views` and of issued forecasts, and the services.
 
@@ -101,7 +111,7 @@ def build_definitions(ttl: timedelta, sets: Sequence[FeatureSet]) -> Definitions
     ----------
     ttl : timedelta
         Oldest value, counted back from the instant asked about, that a retrieval still considers.
-        It must reach over the longest closure of the exchange.
+        It must reach over the longest closure of the exchange: see `view_ttl`.
     sets : sequence of FeatureSet
         Each becomes a service of its name with the set's columns and no others.
 
@@ -112,7 +122,7 @@ def build_definitions(ttl: timedelta, sets: Sequence[FeatureSet]) -> Definitions
         the service of issued forecasts is.
     """
     if ttl <= timedelta():
-        msg = f"ttl={ttl} must be positive; a few days reach over every closure of an exchange"
+        msg = f"ttl={ttl} must be positive; view_ttl gives the one of a calendar"
         raise ValueError(msg)
     if ISSUED_SERVICE in {one.name for one in sets}:
         msg = (

@@ -76,7 +76,7 @@ def _digest(parts: object) -> str:
 
 
 def _rule_of(view: FeatureView) -> list[object]:
-    return [view.source, view.version_key, view.row_rule, view.entity, view.cadence]
+    return [view.source, view.version_key, view.row_rule, view.row_record, view.entity, view.cadence]
 
 
 def _digest_feature(view: FeatureView, name: str) -> str:
@@ -150,13 +150,23 @@ class _Module:
                 yield ".".join(self.imports[owner]), mentioned
 
 
-def code_digest(roots: Iterable[Place], *, read: ReadSource | None = None) -> str:
+def code_digest(
+    roots: Iterable[Place],
+    *,
+    packages: Iterable[str] = (),
+    apart: Iterable[str] = (),
+    read: ReadSource | None = None,
+) -> str:
     """Return the digest of the definitions that `roots` reach.
 
     Parameters
     ----------
     roots : iterable of (module, name)
         Where to begin. Modules outside this package are read where they hold a root.
+    packages : iterable of str
+        Further packages or modules that are followed into.
+    apart : iterable of str
+        Modules that are not followed into: what they say enters a digest some other way.
     read : callable, optional
         From a module's name to its source, None where there is none such; the installed code if left out.
 
@@ -170,25 +180,29 @@ def code_digest(roots: Iterable[Place], *, read: ReadSource | None = None) -> st
     ValueError
         If a root is no top-level definition.
     """
-    begin = sorted(set(roots))
+    begin = tuple(sorted(set(roots)))
+    followed = frozenset({_PACKAGE, *packages, *(module for module, _ in begin)})
     if read is None:
-        return _installed_digest(tuple(begin))
-    return _digest(sorted(_reach(begin, read)))
+        return _installed_digest(begin, followed, _BY_VALUE.union(apart))
+    return _digest(sorted(_reach(begin, followed, _BY_VALUE.union(apart), read)))
 
 
 @cache
-def _installed_digest(roots: tuple[Place, ...]) -> str:
-    return _digest(sorted(_reach(roots, _read_source)))
+def _installed_digest(roots: tuple[Place, ...], followed: frozenset[str], apart: frozenset[str]) -> str:
+    return _digest(sorted(_reach(roots, followed, apart, _read_source)))
 
 
-def _reach(roots: Iterable[Place], read: ReadSource) -> Iterator[tuple[str, str]]:
+def _reach(
+    roots: Iterable[Place], followed: frozenset[str], apart: frozenset[str], read: ReadSource
+) -> Iterator[tuple[str, str]]:
     """Yield name and text of every definition that is reached."""
     begin, seen = set(roots), set[Place]()
-    packages = {_PACKAGE, *(module for module, _ in begin)}
     waiting = list(begin)
     while waiting:
         module, name = place = waiting.pop()
-        if place in seen or module in _BY_VALUE or packages.isdisjoint({module, module.partition(".")[0]}):
+        parts = module.split(".")
+        within = {".".join(parts[:length]) for length in range(1, len(parts) + 1)}
+        if place in seen or module in apart or followed.isdisjoint(within):
             continue
         seen.add(place)
         source = read(module)
@@ -207,7 +221,11 @@ def _read_source(module: str) -> str | None:
         spec = find_spec(module)
     except (ModuleNotFoundError, ValueError):  # the name of a definition, or code that no file holds
         return None
-    return Path(spec.origin).read_text("utf-8") if spec is not None and spec.origin is not None else None
+    if spec is None or spec.origin is None:
+        return None
+    # Workers of a cluster are handed the code in an archive, which the loader alone can read.
+    read = getattr(spec.loader, "get_source", None)
+    return read(module) if read is not None else Path(spec.origin).read_text("utf-8")
 
 
 @cache

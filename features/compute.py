@@ -20,10 +20,10 @@ def compute_features(
 
     Parameters
     ----------
-    panel : polars.DataFrame, shape (n_symbols × n_sessions, 11)
+    panel : polars.DataFrame, shape (n_symbols × n_sessions, 9 to 14)
         Sorted by symbol and session, a row for every pair: symbol, session, open, high, low, close, volume,
-        dividend (currency a share), split (new shares for one), price_basis, valid. Without a bar: nulls
-        and valid=false. Rows before the first wanted session must reach back the features' look-back.
+        price_basis, valid, and what there is of `features.adjust.ACTIONS`. Without a bar: nulls and
+        valid=false. Rows before the first wanted session must reach back the features' look-back.
     calendar : SessionCalendar
         Calendar of the exchange.
     features : sequence of Feature
@@ -53,7 +53,7 @@ def compute_features(
 def compute_from_bars(
     bars: pl.DataFrame, sessions: pl.DataFrame, calendar: SessionCalendar, features: Sequence[Feature]
 ) -> pl.DataFrame:
-    """Compute features of bars as known at one instant; see `features.views.FeatureView`."""
+    """Compute features of bars and actions as known at one instant; see `features.views.FeatureView`."""
     return compute_features(dense_panel(bars, sessions), calendar, features)
 
 

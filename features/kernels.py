@@ -8,7 +8,7 @@ Conventions: `values` is float64 with NaN for unknown; `position` is the row's i
 (0 = first session of the block), which keeps windows inside one symbol; results are NaN where fewer than
 `min_samples` values are known. `factors` is empty, or holds for each row the factor by which one unit of
 the session before counts in units of that row (see `features.adjust`); older values are divided by it, so
-a window of prices is expressed in units of its last session.
+a window of prices is expressed in units of its last session. Where a factor is NaN, older values are unknown.
 """
 
 from __future__ import annotations
@@ -75,6 +75,8 @@ def _gather(values: Floats, factors: Floats, row: int, length: int, taken: Float
             count += 1
         # The factor of `at` leads from the units of at − 1 to those of at: it scales what is older than `at`.
         if factors.size > 0 and factors[at] != 1.0:
+            if np.isnan(factors[at]):  # what is older stands in units that nobody knows
+                break
             scale /= factors[at]
     return count
 

@@ -6,10 +6,21 @@ import numpy as np
 import polars as pl
 
 from features import windows
-from features.adjust import PRICE_BASES, price_adjustment_factor, share_adjustment_factor
+from features.adjust import (
+    ACTIONS,
+    PRICE_BASES,
+    carry_dividends,
+    price_adjustment_factor,
+    share_adjustment_factor,
+    with_actions,
+)
 
 BARS = ("open", "high", "low", "close", "volume")
-PANEL_COLUMNS = ("symbol", "session", *BARS, "dividend", "split", "price_basis", "valid")
+PANEL_COLUMNS = ("symbol", "session", *BARS, "price_basis", "valid")
+"""What a panel must hold; columns of `features.adjust.ACTIONS` that it lacks count as null."""
+SOURCE_COLUMNS = ("record", *BARS, "price_basis", "valid", "value", "share_value")
+"""What is read of the rows of bars and actions; a row is of one ``record``: "bar", or a kind of action."""
+BAR_RECORD = "bar"
 
 
 def symbol_grid(rows: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
@@ -17,11 +28,49 @@ def symbol_grid(rows: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
     return rows.select("symbol").unique().sort("symbol").join(sessions.select("session"), how="cross")
 
 
-def dense_panel(bars: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
-    """Return `PANEL_COLUMNS` for every symbol of `bars` and every one of `sessions`, nulls without a bar."""
+def dense_panel(rows: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
+    """Return the panel of bars and of what happened to their units, as known at one instant.
+
+    Parameters
+    ----------
+    rows : polars.DataFrame
+        symbol, session and `SOURCE_COLUMNS`: one row a bar and one a kind of action. An action that is not
+        `valid` was withdrawn, or explained. Rows of other sessions are left out.
+    sessions : polars.DataFrame
+        `session`: consecutive and ascending.
+
+    Returns
+    -------
+    polars.DataFrame, shape (n_symbols × n_sessions, 14)
+        `PANEL_COLUMNS` and `features.adjust.ACTIONS` for every symbol that has a bar, nulls without one;
+        `price_basis` on every row.
+    """
+    bars = rows.filter(pl.col("record") == BAR_RECORD)
     grid = symbol_grid(bars, sessions)
-    panel = grid.join(bars.select(PANEL_COLUMNS), on=["symbol", "session"], how="left", maintain_order="left")
-    return panel.with_columns(pl.col("valid").fill_null(value=False)).select(PANEL_COLUMNS)
+    key = ["symbol", "session"]
+    panel = grid.join(bars.select(PANEL_COLUMNS), on=key, how="left", maintain_order="left")
+    panel = panel.join(_action_columns(rows), on=key, how="left", maintain_order="left")
+    basis = pl.col("price_basis")
+    return panel.with_columns(
+        pl.col("valid").fill_null(value=False),
+        pl.coalesce(basis, basis.drop_nulls().first().over("symbol")).alias("price_basis"),
+    ).select(*PANEL_COLUMNS, *ACTIONS)
+
+
+def _action_columns(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return symbol, session and `features.adjust.ACTIONS`, one row where any is known."""
+    there = rows.filter((pl.col("record") != BAR_RECORD) & pl.col("valid"))
+
+    def of(kind: str, column: str = "value") -> pl.Expr:
+        return pl.col(column).filter(pl.col("record") == kind).first()
+
+    return there.group_by("symbol", "session").agg(
+        of("dividend").alias("dividend"),
+        of("split").alias("split"),
+        of("rebase").alias("rebase"),
+        of("rebase", "share_value").alias("share_rebase"),
+        (pl.col("record") == "jump").any().alias("jump"),
+    )
 
 
 def check_columns(frame: pl.DataFrame, columns: tuple[str, ...], what: str) -> None:
@@ -84,13 +133,14 @@ def mask_bars(panel: pl.DataFrame) -> pl.DataFrame:
         raise ValueError(msg)
     known = pl.col("valid").fill_null(value=False) & pl.col("close").is_not_null()
     values = [pl.col(name).cast(pl.Float64) for name in BARS]
-    masked = with_position(panel.select(PANEL_COLUMNS)).with_columns(
+    given = with_actions(panel).select(*PANEL_COLUMNS, *ACTIONS)
+    masked = with_position(given).with_columns(
         pl.when(known & value.is_finite()).then(value).alias(name)
         for name, value in zip(BARS, values, strict=True)
     )
-    actions = pl.col("dividend", "split").cast(pl.Float64)
     # Actions are not masked: one that falls on a session without a bar still scales what lies before it.
-    return masked.with_columns(actions).with_columns(
+    carried = masked.with_columns(dividend=carry_dividends(pl.col("close").is_not_null()))
+    return carried.with_columns(
         price_adjustment_factor=price_adjustment_factor(),
         share_adjustment_factor=share_adjustment_factor(),
         valid=known,
@@ -102,9 +152,9 @@ def prepare_panel(panel: pl.DataFrame) -> pl.DataFrame:
 
     Parameters
     ----------
-    panel : polars.DataFrame, shape (n_symbols × n_sessions, 11)
-        `PANEL_COLUMNS`, sorted by symbol and session, one row for every pair. Give `price_basis` on rows
-        without a bar too where an action may fall on them.
+    panel : polars.DataFrame, shape (n_symbols × n_sessions, 9 to 14)
+        `PANEL_COLUMNS` and what there is of `features.adjust.ACTIONS`, sorted by symbol and session, one row
+        for every pair. Give `price_basis` on rows without a bar too where an action may fall on them.
 
     Returns
     -------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache, cached_property
 
@@ -11,6 +12,8 @@ import pandas as pd
 import polars as pl
 
 INSTANT = pl.Datetime("us", "UTC")
+FIRST_DAY = "1990-01-01"
+"""Calendars begin no earlier: each further decade makes every process that opens one slower."""
 
 
 class SessionCalendar:
@@ -72,11 +75,12 @@ class SessionCalendar:
 
     @cached_property
     def _cutoffs(self) -> np.ndarray:
-        closes = pd.DatetimeIndex(self._exchange.closes).tz_convert(self._exchange.tz)
-        evening = closes.normalize().tz_localize(None) + pd.Timedelta(
+        # Without its zone: some clocks go forward at midnight, and such a day has no beginning to name.
+        closes = pd.DatetimeIndex(self._exchange.closes).tz_convert(self._exchange.tz).tz_localize(None)
+        evening = closes.normalize() + pd.Timedelta(
             hours=self.cutoff_local.hour, minutes=self.cutoff_local.minute
         )
-        late = evening < closes.tz_localize(None)
+        late = evening < closes
         # A time that the clocks skip counts as the next one there is, one that comes twice as the first.
         local = (evening + pd.to_timedelta(late.astype(int), unit="D")).tz_localize(
             self._exchange.tz, nonexistent="shift_forward", ambiguous=np.ones(len(closes), dtype=bool)
@@ -124,9 +128,41 @@ class SessionCalendar:
         at = int(np.searchsorted(self._days, np.datetime64(day), side="right")) - 1
         return self._days[max(at, 0)].item()  # type: ignore[no-any-return]
 
+    @property
+    def first(self) -> date:
+        """The first session that is known of the exchange: of 1990, or of a later year."""
+        return self._days[0].item()  # type: ignore[no-any-return]
+
+    @property
+    def last(self) -> date:
+        """The last session that is known; it moves on as the library learns of further years."""
+        return self._days[-1].item()  # type: ignore[no-any-return]
+
     def shift(self, session: date, count: int) -> date:
-        """Return the session `count` sessions after (before, if negative) `session`."""
-        return self._days[self.position(session) + count].item()  # type: ignore[no-any-return]
+        """Return the session `count` sessions after (before, if negative) `session`.
+
+        Raises
+        ------
+        ValueError
+            If `session` is none, or the calendar does not reach so far.
+        """
+        at = self.position(session) + count
+        if not 0 <= at < len(self._days):  # a negative index would name a session of the far future
+            msg = (
+                f"count={count} leads from {session} out of the calendar {self.name}, which is known from "
+                f"{self.first} to {self.last}; ask for fewer sessions, or install a newer exchange_calendars"
+            )
+            raise ValueError(msg)
+        return self._days[at].item()  # type: ignore[no-any-return]
+
+    def look_back(self, session: date, count: int) -> date:
+        """Return the session `count` sessions before `session`, the first one where there are fewer."""
+        return self._days[max(self.position(session) - count, 0)].item()  # type: ignore[no-any-return]
+
+    def neighbours(self, session: date, *, before: int, after: int) -> list[date]:
+        """Return a session and those around it, as many as there are, ascending."""
+        at = self.position(session)
+        return [day.item() for day in self._days[max(at - before, 0) : at + after + 1]]
 
     def count_between(self, earlier: date, later: date) -> int:
         """Return how many sessions lie between two sessions: 0 for the same one."""
@@ -144,6 +180,11 @@ class SessionCalendar:
         """Return the information cut of `session` in UTC: what is known later enters no vector of it."""
         return _instant(self._cutoffs[self.position(session)])
 
+    def cut_before(self, session: date) -> datetime:
+        """Return the cut of the session before `session`; for the first one the midnight that begins it."""
+        at = self.position(session)
+        return _instant(self._cutoffs[at - 1]) if at else datetime.combine(session, time(), tzinfo=UTC)
+
     def last_cut(self, instant: datetime) -> date:
         """Return the last session whose cut is not later than `instant`."""
         at = int(np.searchsorted(self._cutoffs, _naive(instant), side="right")) - 1
@@ -155,13 +196,65 @@ class SessionCalendar:
         return self._days[max(at, 0)].item()  # type: ignore[no-any-return]
 
     def decision_at(self, session: date) -> datetime:
-        """Return the instant at which the forecast made with `session` must exist, in UTC."""
-        return _instant(self._decisions[self.position(session)])
+        """Return the instant at which the forecast made with `session` must exist, in UTC.
+
+        Raises
+        ------
+        ValueError
+            If `session` is none, or the calendar's last one, whose next open is not known.
+        """
+        return _instant(self._decisions[self.position(self.shift(session, 1)) - 1])
 
     def last_decided(self, instant: datetime) -> date:
         """Return the last session whose decision instant is not later than `instant`."""
         at = int(np.searchsorted(self._decisions, _naive(instant), side="right")) - 1
         return self._days[max(at, 0)].item()  # type: ignore[no-any-return]
+
+    @property
+    def longest_reach(self) -> timedelta:
+        """The longest time from a session's close to the cut of the next one, over all known sessions.
+
+        So far back lies what was known last at any instant up to the next cut, closures of weeks included.
+        """
+        longest: timedelta = (self._cutoffs[1:] - self._closes[:-1]).max().item()
+        return longest
+
+    def check_instants(self, lag: timedelta) -> None:
+        """Check that each session's bars are known by its cut, and its decision falls before the next close.
+
+        Parameters
+        ----------
+        lag : timedelta
+            How long after the close a bar without an arrival time counts as known.
+
+        Raises
+        ------
+        ValueError
+            Naming the setting that has to change, and the newest session for which it must.
+        """
+        late = np.flatnonzero(self._closes + np.timedelta64(lag, "us") > self._cutoffs)
+        if len(late):
+            day, close = self._days[late[-1]], self._closes[late[-1]]
+            msg = (
+                f"calendar.cutoff_local={self.cutoff_local:%H:%M} cuts {day} of {self.name}, which closes at "
+                f"{close} UTC, before its bars count as known, {lag} later; choose a later time of day"
+            )
+            raise ValueError(msg)
+        over = np.flatnonzero(self._decisions >= self._closes[1:])
+        if len(over):
+            day, decision, close = self._days[over[-1]], self._decisions[over[-1]], self._closes[over[-1] + 1]
+            minutes = self.issue_time // timedelta(minutes=1)
+            msg = (
+                f"calendar.issue_minutes={minutes} sets the decision of {day} to {decision} UTC, but the "
+                f"next session of {self.name} closes at {close}; give fewer, or an earlier cutoff_local"
+            )
+            raise ValueError(msg)
+
+    def digest(self, first: date, last: date) -> str:
+        """Return a digest of the sessions from `first` to `last` with closes and cuts, and of no others."""
+        part = self._between(first, last)
+        parts = (self._days[part], self._closes[part], self._cutoffs[part])
+        return hashlib.sha256(b"|".join(each.tobytes() for each in parts)).hexdigest()[:16]
 
     def session_for(self, instant: datetime, *, lag: timedelta = timedelta()) -> date:
         """Return the first session whose close, less `lag`, is not earlier than `instant`."""
@@ -199,10 +292,15 @@ def calendar_names() -> list[str]:
     return exchange_calendars.get_calendar_names()  # type: ignore[no-any-return]
 
 
+def resolve_alias(name: str) -> str:
+    """Return the one name that stands for all of a calendar: NYSE is XNYS; an unknown one stays as it is."""
+    return exchange_calendars.resolve_alias(name)  # type: ignore[no-any-return]
+
+
 @cache
 def _exchange_calendar(name: str) -> exchange_calendars.ExchangeCalendar:
     try:
-        return exchange_calendars.get_calendar(name, start="1990-01-01")
+        return exchange_calendars.get_calendar(name, start=FIRST_DAY)
     except ValueError:
         # Some exchanges, Tokyo's among them, are known from a later year on only.
         earliest = type(exchange_calendars.get_calendar(name)).bound_min()

@@ -16,7 +16,7 @@ import polars as pl
 from features.catalog import BAR_FEATURES, TEXT_FEATURES
 from features.compute import compute_from_bars, compute_from_texts
 from features.feature import Feature
-from features.panel import PANEL_COLUMNS
+from features.panel import BAR_RECORD, SOURCE_COLUMNS
 from features.sessions import SessionCalendar
 from features.text import SCORED_COLUMNS
 
@@ -58,6 +58,8 @@ class FeatureView:
     row_rule : {"of_source", "where_known"}
         Which rows the view has. ``of_source``: one for each row of the source, with that row's `valid`,
         so `columns` must hold ``valid``. ``where_known``: one where any feature is known, always valid.
+    row_record : str, optional
+        For ``of_source``: only rows of this ``record`` count, where the source holds rows of several.
     entity : {"symbol"}
     cadence : {"session"}
 
@@ -76,6 +78,7 @@ class FeatureView:
     features: tuple[Feature, ...]
     compute: Compute
     row_rule: RowRule = "where_known"
+    row_record: str | None = None
     entity: Entity = "symbol"
     cadence: Cadence = "session"
 
@@ -138,11 +141,12 @@ VIEWS: dict[str, FeatureView] = {
             name="features_daily",
             description="Features from bars.",
             source="bars",
-            columns=PANEL_COLUMNS[2:],
-            version_key=("symbol", "session"),
+            columns=SOURCE_COLUMNS,
+            version_key=("symbol", "session", "record"),
             features=BAR_FEATURES,
             compute=compute_from_bars,
             row_rule="of_source",
+            row_record=BAR_RECORD,
         ),
         FeatureView(
             name="features_text",

@@ -22,7 +22,6 @@ from simulation.texts import MAX_DELAY as TEXT_DELAY
 from simulation.texts import SCHEMA as TEXT_SCHEMA
 from simulation.texts import compose_texts
 
-LONGEST_CLOSURE = timedelta(days=14)
 _NUMBERS = ("open", "high", "low", "close", "volume", "dividend", "split")
 BAR_SCHEMA: dict[str, Any] = {
     "symbol": pl.String,
@@ -79,7 +78,9 @@ class SimulatedFeed:
             `simulation.texts.SCHEMA` with instants in UTC; no nulls.
         """
         opens = _calendar(self._params.calendar)
-        days = self._days(after - LONGEST_CLOSURE, until + LONGEST_CLOSURE)
+        # A session that closes at midnight bears the date of the day before.
+        closure = opens.longest_reach + timedelta(days=1)
+        days = self._days(after - closure, until + closure)
         frames = [
             repeat_some(
                 compose_texts(self._params, opens, day, before),

@@ -10,6 +10,7 @@ import polars as pl
 
 from features.compute import compute_features, compute_text_features
 from features.feature import Feature
+from features.panel import SOURCE_COLUMNS
 from features.sessions import SessionCalendar
 from features.views import find_view
 
@@ -56,6 +57,22 @@ def panel_of(closes: Mapping[str, Sequence[float | None]], **columns: Sequence[o
     filled = panel.with_columns(**prices, **{name: pl.lit(value) for name, value in rest.items()})
     given = {name: pl.Series(name, values, dtype=SCHEMA[name]) for name, values in columns.items()}
     return filled.with_columns(price_basis=pl.lit("raw")).with_columns(**given).select(list(SCHEMA))
+
+
+def source_rows(panel: pl.DataFrame) -> pl.DataFrame:
+    """Return a panel as its view's source has it: a row a bar, and one an action wherever one falls."""
+    bars = panel.filter("valid").with_columns(record=pl.lit("bar"))
+    happened = {"split": pl.col("split") != 1, "dividend": pl.col("dividend") != 0}
+    actions = [
+        panel.filter(there).select(
+            "symbol", "session", record=pl.lit(kind), value=pl.col(kind), valid=pl.lit(value=True)
+        )
+        for kind, there in happened.items()
+    ]
+    rows = pl.concat([bars, *actions], how="diagonal")
+    return rows.with_columns(share_value=pl.lit(None, pl.Float64)).select(
+        "symbol", "session", *SOURCE_COLUMNS
+    )
 
 
 def random_panel(

@@ -10,7 +10,6 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Literal
 
@@ -155,7 +154,7 @@ def _enough(name: str, gib: float, minimum: int, *, fix: str) -> Check:
 def check_calendar(name: str) -> Check:
     """Check that the exchange calendar exists and how far ahead it reaches."""
     try:
-        last = SessionCalendar(name).last_on_or_before(date.max)
+        last = SessionCalendar(name).last
     except InvalidCalendarName as error:
         fix = "set calendar.name to one that exchange_calendars knows, such as XNYS"
         return Check(name="calendar", status="missing", found=f"{name}: {error}", fix=fix)

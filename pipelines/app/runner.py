@@ -28,6 +28,7 @@ from pipelines.io.run_log import RunLog
 from pipelines.io.spark import build_session
 from pipelines.stages import STAGES
 from pipelines.tables.contracts import select_tables
+from pipelines.tables.stage_definitions import cover_calendar
 
 log = logging.getLogger(__name__)
 
@@ -130,7 +131,13 @@ def run_stage(context: Context, name: str, sessions: SessionRange) -> StageRepor
         definition=definition,
         seconds=round(time.perf_counter() - began, 3),
     )
-    context.run_log.record(report, sessions, started_at=started_at, finished_at=context.clock())
+    context.run_log.record(
+        report,
+        sessions,
+        started_at=started_at,
+        finished_at=context.clock(),
+        calendar=cover_calendar(context, stage, wrote=outcome.rows_out > 0),
+    )
     _tell(report)
     return report
 

@@ -47,6 +47,8 @@ RENAMED = {
     "curate.text_close_lag_minutes": "ingest.text_close_lag_minutes",
 }
 """Keys of earlier versions, and what they are called now; a section stands for all keys below it."""
+REMOVED = {"feature_store.ttl_days": "follows from the calendar (calendar.name)"}
+"""Keys of earlier versions, and where what they said comes from now."""
 
 
 class Settings(BaseModel):
@@ -154,7 +156,7 @@ def load_settings(
     parts = [(_read_yaml(path), str(path.relative_to(folder.parent))) for path in files]
     parts += [(_parse_override(override), "--set") for override in overrides]
     for part, origin in parts:
-        _refuse_renamed(part, origin)
+        _refuse_former(part, origin)
         _merge(merged, part, origins, origin)
     try:
         settings = settings_type().model_validate_json(json.dumps(merged, default=str))
@@ -206,12 +208,14 @@ def _parse_override(text: str) -> dict[str, Any]:
     return nested  # type: ignore[no-any-return]
 
 
-def _refuse_renamed(part: Mapping[str, Any], origin: str) -> None:
-    for old, new in RENAMED.items():
+def _refuse_former(part: Mapping[str, Any], origin: str) -> None:
+    said = {old: f"is called {new} now; rename it" for old, new in RENAMED.items()}
+    said |= {old: f"{source} now; remove it" for old, source in REMOVED.items()}
+    for old, instead in said.items():
         section, _, key = old.partition(".")
         inner = part.get(section)
         if isinstance(inner, Mapping) and key in inner:
-            msg = f"{origin}: {old} is called {new} now; rename it"
+            msg = f"{origin}: {old} {instead}"
             raise SettingsError(msg)
 
 

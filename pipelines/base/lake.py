@@ -80,16 +80,28 @@ class Lake(Protocol):
         """Return the values of `column` in rows that changed after version `since`; None: compare in full."""
         ...
 
+    def changed_rows(
+        self, contract: TableContract, columns: Sequence[str], *, since: int | None
+    ) -> set[tuple[Any, ...]] | None:
+        """Return what some columns hold in rows that changed after version `since`; see `changed`."""
+        ...
+
     def append(self, contract: TableContract, frame: Frame, *, txn: str | None = None) -> bool:
         """Append rows in one commit and tell whether there was one; a repeated `txn` is skipped."""
         ...
 
-    def append_parts(self, contract: TableContract, parts: Iterable[pl.DataFrame], *, txn: str) -> bool:
+    def append_parts(
+        self, contract: TableContract, parts: Iterable[pl.DataFrame], *, txn: str | None = None
+    ) -> bool:
         """Append rows that come a part at a time, in one commit; an error among them leaves none."""
         ...
 
     def replace(self, contract: TableContract, frame: Frame, *, scope: str) -> Changes:
         """Make the rows of `scope` equal to `frame`, writing only what differs."""
+        ...
+
+    def replace_parts(self, contract: TableContract, parts: Iterable[tuple[pl.DataFrame, str]]) -> Changes:
+        """Make a table equal to rows that come a part at a time, each with the condition of what it owns."""
         ...
 
     def insert_absent(self, contract: TableContract, frame: Frame, *, scope: str = "true") -> int:

@@ -22,11 +22,35 @@ class LastRun:
         return self.inputs.get(table) if definition == self.definition else None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoveredCalendar:
+    """The calendar of the sessions that a run of a stage left stored.
+
+    Attributes
+    ----------
+    first, last : date
+        First and last session stored.
+    digest : str
+        `features.sessions.SessionCalendar.digest` of these.
+    epoch : str
+        Empty; after the calendar came to see stored sessions otherwise, the digest that differed.
+    """
+
+    first: date
+    last: date
+    digest: str
+    epoch: str = ""
+
+
 class RunLog(Protocol):
     """Where the next run of a stage takes up."""
 
     def last(self, stage: str) -> LastRun:
         """Return the last finished run of `stage`, or an empty one."""
+        ...
+
+    def last_calendar(self, stage: str) -> CoveredCalendar | None:
+        """Return the calendar that the last finished run of `stage` covered, None where it covered none."""
         ...
 
     def last_as_of(self, stage: str, as_of: date) -> date | None:
@@ -46,7 +70,13 @@ class RunLog(Protocol):
         ...
 
     def record(
-        self, report: StageReport, sessions: SessionRange, *, started_at: datetime, finished_at: datetime
+        self,
+        report: StageReport,
+        sessions: SessionRange,
+        *,
+        started_at: datetime,
+        finished_at: datetime,
+        calendar: CoveredCalendar | None = None,
     ) -> None:
         """Append the run as the stage's last commit."""
         ...

@@ -28,6 +28,9 @@ class Stage:
         forecasts, drift, the service, and what runs apart from the chain.
     reads, writes : tuple of str
         Names of tables, or patterns of them such as `FEATURE_TABLES`.
+    dated_by : str
+        Table whose sessions are those of its rows, for a stage that asks the calendar about them: its
+        definition covers the calendar of what is stored.
     peeks : bool
         Whether ``job.py`` has `peek`, which may answer a command before lock and JVM are taken for it.
     """
@@ -37,4 +40,5 @@ class Stage:
     chain: Chain
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
+    dated_by: str = ""
     peeks: bool = False

@@ -91,7 +91,7 @@ def _read_again(context: Context, issue: dict[str, Any], lineage: Lineage) -> bo
     if issue["input_digest"] is None:
         return None
     session, calendar = issue["session"], context.calendar
-    first = calendar.shift(session, 1 - lineage.history_sessions)
+    first = calendar.look_back(session, lineage.history_sessions - 1)
     plan = plan_history([session], calendar.frame(first, session), lineage.history_sessions)
     read = read_features(context, plan, lineage.feature_names, at="cutoff_at")
     rows = read if isinstance(read, pl.DataFrame) else context.lake.collect(read)

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 from datetime import date
+from typing import TYPE_CHECKING
 
 import click
 
 from pipelines.base.errors import BadDataError, SettingsError
 from pipelines.cli.options import Request, common, open_home, parse_session, resolve_sessions
+
+if TYPE_CHECKING:
+    from pipelines.base.context import Context
+
+MOST_NAMED = 20
 
 
 @click.command("accept-partial")
@@ -18,13 +24,8 @@ from pipelines.cli.options import Request, common, open_home, parse_session, res
 @common
 def accept_partial(request: Request, session: date, why: str, source: str | None) -> None:
     """Take a session's bars as complete although symbols are missing."""
-    import polars as pl
-
-    from pipelines.app.runner import one_writer
     from pipelines.io.sources.params import SourcesParams
-    from pipelines.io.tracking_params import TrackingParams
     from pipelines.tables.completeness import PARTIAL
-    from pipelines.tables.contracts import OPS_ACCEPTANCES
 
     context = open_home(request)
     session = resolve_sessions(context, session, None, None).end
@@ -36,7 +37,48 @@ def accept_partial(request: Request, session: date, why: str, source: str | None
     if name not in params.sources:
         msg = f"--source {name} is no key of sources; known: {', '.join(params.sources)}"
         raise SettingsError(msg)
-    row = {"kind": PARTIAL, "source": name, "session": session}
+    write_acceptance(context, kind=PARTIAL, source=name, session=session, why=why)
+
+
+@click.command("accept-jump")
+@click.option("--symbol", required=True, help="The symbol whose price has jumped.")
+@click.option("--session", required=True, callback=parse_session, help="The session of the jump.")
+@click.option("--why", required=True, help="The reason, kept with the decision.")
+@click.option("--source", help="Source of the bars (default: the one that feeds.bars names).")
+@common
+def accept_jump(request: Request, symbol: str, session: date, why: str, source: str | None) -> None:
+    """Take a jump that looks like a split for a move of the market, from now on."""
+    from pipelines.io.sources.params import SourcesParams
+    from pipelines.tables.open_jumps import JUMP, read_jumps
+
+    context = open_home(request)
+    session = resolve_sessions(context, session, None, None).end
+    if not why.strip():
+        msg = f"--why {why!r} says nothing; name the reason for which {symbol} has moved on {session}"
+        raise BadDataError(msg)
+    name = source or context.params(SourcesParams).feeds.bars
+    waiting = read_jumps(context).filter(source=name, valid=True)
+    if waiting.filter(symbol=symbol, session=session).is_empty():
+        known = [f"{row['symbol']} {row['session']}" for row in waiting.sort("session").to_dicts()]
+        msg = (
+            f"{symbol} has no unexplained jump on {session} in the bars of {name}; "
+            f"there are {', '.join(known[-MOST_NAMED:]) or 'none'}"
+        )
+        raise SettingsError(msg)
+    write_acceptance(context, kind=JUMP, source=name, session=session, why=why, symbol=symbol)
+
+
+def write_acceptance(
+    context: Context, *, kind: str, source: str, session: date, why: str, symbol: str | None = None
+) -> None:
+    """Keep what a person has decided, with name and hour, and print it."""
+    import polars as pl
+
+    from pipelines.app.runner import one_writer
+    from pipelines.io.tracking_params import TrackingParams
+    from pipelines.tables.contracts import OPS_ACCEPTANCES
+
+    row = {"kind": kind, "source": source, "session": session, "symbol": symbol}
     row |= {"who": context.params(TrackingParams).signed_by, "why": why.strip()}
     row |= {"accepted_at": context.clock()}
     with one_writer(context):
@@ -44,4 +86,4 @@ def accept_partial(request: Request, session: date, why: str, source: str | None
     click.echo(json.dumps(row, default=str, sort_keys=True))
 
 
-COMMANDS = (accept_partial,)
+COMMANDS = (accept_partial, accept_jump)

@@ -96,6 +96,7 @@ def sourced(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options that name the source."""
     for option in (
         click.option("--texts", help="File, folder or glob of texts, of the source files or the one named."),
+        click.option("--actions", help="The same of splits and dividends, as records of their own."),
         click.option("--bars", help="File, folder or glob of bars, of the source files or the one named."),
         click.option("--source", help="Source of bars and texts, by its name in the settings."),
     ):
@@ -103,11 +104,13 @@ def sourced(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def with_source(request: Request, *, source: str | None, bars: str | None, texts: str | None) -> Request:
+def with_source(
+    request: Request, *, source: str | None, bars: str | None, actions: str | None, texts: str | None
+) -> Request:
     """Return the request with the source written as overrides.
 
-    A source that is named, or bars alone, deliver both kinds of record; texts alone leave the bars where they
-    come from.
+    A source that is named, or bars alone, deliver bars and texts; texts alone leave the bars where they come
+    from. Actions come from the source, as records of their own, only where their place is named here.
 
     Raises
     ------
@@ -118,8 +121,10 @@ def with_source(request: Request, *, source: str | None, bars: str | None, texts
     return request.overriding(
         {
             "feeds.bars": name if source or bars else None,
+            "feeds.actions": name if actions else None,
             "feeds.texts": name if source or bars or texts else None,
             f"sources.{name}.bars": _find(bars, "--bars"),
+            f"sources.{name}.actions": _find(actions, "--actions"),
             f"sources.{name}.texts": _find(texts, "--texts"),
         }
     )
@@ -203,7 +208,7 @@ def resolve_sessions(
         msg = f"--start {first} is after --end {last}; swap them"
         raise SettingsError(msg)
     sessions = context.calendar.sessions(first, last)
-    known = context.calendar.last_on_or_before(date.max)
+    known = context.calendar.last
     if last > known:
         msg = f"{last} is not known yet: the calendar {context.calendar.name} ends on {known}"
         raise SettingsError(msg)

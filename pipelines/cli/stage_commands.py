@@ -49,10 +49,11 @@ def runs_stages(command: Callable[..., Any]) -> Callable[..., Any]:
         model: str | None,
         source: str | None,
         bars: str | None,
+        actions: str | None,
         texts: str | None,
         **more: Any,
     ) -> None:
-        request = with_source(request, source=source, bars=bars, texts=texts)
+        request = with_source(request, source=source, bars=bars, actions=actions, texts=texts)
         context = open_request(request.overriding({"models.family": model}))
         _check_feature_sets(context)
         command(context, resolve_sessions(context, as_of, start, end), **more)

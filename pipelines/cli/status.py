@@ -28,7 +28,7 @@ def describe(context: Context) -> dict[str, Any]:
     runs = context.lake.collect_query(queries.last_runs(OPS_STAGE_RUNS, RUN_COLUMNS), OPS_STAGE_RUNS)
     stages = runs.to_dicts()
     verdicts = [json.loads(run["details"]) for run in stages if run["stage"] == "monitor"]
-    champion = champion_at(context, context.calendar.last_on_or_before(date.max))
+    champion = champion_at(context, context.calendar.last)
     watch = Watch(
         calendar=context.calendar, now=context.clock(), grace=context.params(CompletenessParams).grace
     )

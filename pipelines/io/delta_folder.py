@@ -116,8 +116,10 @@ class DeltaFolder:
             raise
         return True
 
-    def changed(self, contract: TableContract, column: str, *, since: int) -> set[Any] | None:
-        """Return the values of `column` among the rows that changed after version `since`.
+    def changed_rows(
+        self, contract: TableContract, columns: Sequence[str], *, since: int
+    ) -> set[tuple[Any, ...]] | None:
+        """Return the different values of some columns among the rows that changed after version `since`.
 
         None where the feed does not reach back so far: its log was cleaned up, or its files were.
         """
@@ -127,13 +129,13 @@ class DeltaFolder:
         if not self.has_commit(contract, since + 1):
             return None
         try:
-            feed = table.load_cdf(starting_version=since + 1, columns=[column]).read_all()
+            feed = table.load_cdf(starting_version=since + 1, columns=list(columns)).read_all()
         except Exception as error:  # delta-rs has no type of its own for a file that is gone
             if "not found" not in str(error):
                 raise
             log.info("the change feed of %s is gone from version %s on: %s", contract.name, since + 1, error)
             return None
-        return set(_to_polars(feed).get_column(column))
+        return set(_to_polars(feed).select(columns).unique().rows())
 
     def last_written(self, contract: TableContract) -> int:
         """Return the rows that the table's last commit has written, as its writer counted them."""

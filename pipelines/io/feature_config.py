@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import yaml
@@ -15,8 +16,10 @@ from serving.online.params import CONNECTION_VARIABLE, FeatureStoreParams
 OFFLINE_STORE = "pipelines.io.point_in_time.DeltaOfflineStore"
 
 
-def write_command_files(params: FeatureStoreParams, folder: Path, sets: Sequence[FeatureSet]) -> None:
-    """Write the configuration, without its secret, and the definitions, feature sets included."""
+def write_command_files(
+    params: FeatureStoreParams, folder: Path, sets: Sequence[FeatureSet], *, ttl: timedelta
+) -> None:
+    """Write the configuration, without its secret, and the definitions, feature sets and ttl included."""
     fields = config_fields(
         params,
         folder,
@@ -25,7 +28,7 @@ def write_command_files(params: FeatureStoreParams, folder: Path, sets: Sequence
         connection=f"${{{CONNECTION_VARIABLE}}}",
     )
     replace_text(folder / "feature_store.yaml", yaml.safe_dump(fields, sort_keys=False))
-    replace_text(folder / "definitions.py", _DEFINITIONS.format(days=params.ttl_days, sets=list(sets)))
+    replace_text(folder / "definitions.py", _DEFINITIONS.format(days=ttl.days, sets=list(sets)))
 
 
 _DEFINITIONS = '''"""Written by the platform; `feast -c FOLDER apply` reads it."""

@@ -8,11 +8,12 @@ session, the newest that its instant admits. A suite on random chains of version
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 import polars as pl
 
+from feature_repo.definitions import view_ttl
 from features.views import FeatureView, find_view, names_by_view, primary_view
 from pipelines.base.context import Context
 from pipelines.base.frames import Frame
@@ -20,7 +21,6 @@ from pipelines.io.feature_store import open_feature_store
 from pipelines.io.lake_params import LakeParams
 from pipelines.tables import queries
 from pipelines.tables.contracts import feature_table
-from serving.online.params import FeatureStoreParams
 
 INSTANT_COLUMN = "instant"
 _ROW = "_row"
@@ -81,7 +81,7 @@ def read_newest_vectors(context: Context, view: FeatureView, as_of: date, instan
     Parameters
     ----------
     as_of : date
-        Later sessions are left out, and those before the feature store's ttl: what is older than a retrieval
+        Later sessions are left out, and those before the feature views' ttl: what is older than a retrieval
         would find need not be published, and the table's past is not read.
     instant : datetime
         In UTC.
@@ -92,7 +92,7 @@ def read_newest_vectors(context: Context, view: FeatureView, as_of: date, instan
         Columns of the view's gold table, sorted by entity: one row each, a retraction included.
     """
     table = feature_table(view)
-    first = as_of - timedelta(days=context.params(FeatureStoreParams).ttl_days)
+    first = as_of - view_ttl(context.calendar)
     query = queries.versions_of_newest_sessions(table, view.entity, first, as_of, instant)
     versions = context.lake.collect_query(query, table)
     if versions.is_empty():

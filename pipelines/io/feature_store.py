@@ -16,7 +16,7 @@ import feast
 import polars as pl
 from pyspark.sql import DataFrame
 
-from feature_repo.definitions import Definitions, build_definitions
+from feature_repo.definitions import Definitions, build_definitions, view_ttl
 from features.params import FeaturesParams
 from features.sets import FeatureSet
 from features.views import find_view, names_by_view
@@ -46,6 +46,7 @@ def open_feature_store(context: Context) -> FeatureStore:
     """Return the home's feature store; nothing is opened or applied before its first use."""
     return FeatureStore(
         context.params(FeatureStoreParams),
+        ttl=view_ttl(context.calendar),
         folder=context.home.feast,
         lake=context.lake,
         sets=context.params(FeaturesParams).feature_sets(),
@@ -58,6 +59,8 @@ class FeatureStore:
     Parameters
     ----------
     params : FeatureStoreParams
+    ttl : timedelta
+        Of every view; see `feature_repo.definitions.view_ttl`.
     folder : Path
         Where the registry and the SQLite online store lie.
     lake : Lake
@@ -67,9 +70,16 @@ class FeatureStore:
     """
 
     def __init__(
-        self, params: FeatureStoreParams, *, folder: Path, lake: Lake, sets: Sequence[FeatureSet]
+        self,
+        params: FeatureStoreParams,
+        *,
+        ttl: timedelta,
+        folder: Path,
+        lake: Lake,
+        sets: Sequence[FeatureSet],
     ) -> None:
         self._params = params
+        self._ttl = ttl
         self._folder = folder
         self._lake = lake
         self._sets = sets
@@ -77,7 +87,7 @@ class FeatureStore:
     @cached_property
     def definitions(self) -> Definitions:
         """The views and services of this release."""
-        return build_definitions(timedelta(days=self._params.ttl_days), self._sets)
+        return build_definitions(self._ttl, self._sets)
 
     @cached_property
     def _store(self) -> feast.FeatureStore:
@@ -106,7 +116,7 @@ class FeatureStore:
         if self._params.online == "sqlite":
             _let_readers_read_on(self._folder / ONLINE_FILE)
         fresh.replace(self._folder / REGISTRY_FILE)
-        write_command_files(self._params, self._folder, self._sets)
+        write_command_files(self._params, self._folder, self._sets, ttl=self._ttl)
         replace_text(self._folder / APPLIED_FILE, json.dumps(wanted, sort_keys=True))
         log.info("applied the Feast definitions %s", wanted["definitions"])
         return True
@@ -231,7 +241,7 @@ class FeatureStore:
         record = read_record(self._folder / PUBLISHED_FILE)
         if record and date.fromisoformat(record["session"]) > session:
             return
-        recent = rows.filter(pl.col("session") > session - timedelta(days=self._params.ttl_days))
+        recent = rows.filter(pl.col("session") > session - self._ttl)
         current = recent.filter((pl.col("session") == session) & pl.col("valid"))
         if current.is_empty():
             log.warning("no valid row of %s is known; the online store stays at what it held before", session)

@@ -24,6 +24,8 @@ from pipelines.tables.queries import extent
 READING_STAGES = ("forecast", "materialize", "train")
 """Stages that read a cut: nothing may be known at or before it afterwards."""
 Interval = tuple[datetime, datetime]
+Asked = tuple[datetime, datetime, datetime]
+"""What was read, ``(after, until]``, and since when that counts as known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +81,11 @@ def read_past(context: Context, source: str, kind: str) -> FeedPast:
         complete=dict(polls.select("session", "complete").rows()),
         accepted=read_acceptances(context, source),
     )
+
+
+def read_coverage(context: Context, source: str, kind: str) -> tuple[Asked, ...]:
+    """Return what finished runs have read a feed for: after, until, and since when that is known."""
+    return tuple(_rows(context, OPS_COVERAGE, source, kind).select("after", "until", "known_at").rows())
 
 
 def read_acceptances(context: Context, source: str) -> frozenset[date]:

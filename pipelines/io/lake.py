@@ -13,14 +13,13 @@ from typing import Any, TypeVar
 import polars as pl
 import pyarrow as pa
 from delta.tables import DeltaTable
-from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
-from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from pipelines.base.frames import Changes, Step
 from pipelines.base.table import TableContract
+from pipelines.io.delta_changes import merge_difference, read_change_feed
 from pipelines.io.delta_folder import CHANGE_FEED, TXN_VERSION, DeltaFolder
 from pipelines.io.frames import (
     Frame,
@@ -37,8 +36,6 @@ from pipelines.tables import queries
 log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
-
-_GONE = ("FILE_NOT_EXIST", "FileNotFoundException")
 
 
 class Lake:
@@ -177,7 +174,14 @@ class Lake:
         return kept[1]
 
     def changed(self, contract: TableContract, column: str, *, since: int | None) -> set[Any] | None:
-        """Return the values of `column` among the rows that changed after version `since`.
+        """Return the values of `column` in rows that changed after version `since`; None: all may have."""
+        rows = self.changed_rows(contract, [column], since=since)
+        return None if rows is None else {row[0] for row in rows}
+
+    def changed_rows(
+        self, contract: TableContract, columns: Sequence[str], *, since: int | None
+    ) -> set[tuple[Any, ...]] | None:
+        """Return the different values of some columns among the rows that changed after version `since`.
 
         None where only a full comparison helps: without a version, or after the log or the files of the
         change feed were cleaned up.
@@ -188,21 +192,8 @@ class Lake:
         if latest <= since:
             return set()
         if self._folder is not None:
-            return self._folder.changed(contract, column, since=since)
-        path = self.path(contract.name)
-        entry = self.spark._jvm.org.apache.hadoop.fs.Path(f"{path}/_delta_log/{since + 1:020d}.json")
-        files = entry.getFileSystem(self.spark._jsparkSession.sessionState().newHadoopConf())
-        if not files.exists(entry):
-            return None
-        feed = self.spark.read.format("delta").option("readChangeFeed", "true")
-        rows = feed.option("startingVersion", since + 1).load(path)
-        try:
-            return {row[0] for row in rows.select(column).distinct().collect()}
-        except (Py4JJavaError, PySparkException) as error:
-            if not any(sign in str(error) for sign in _GONE):
-                raise
-            log.info("the change feed of %s is gone from version %s on", contract.name, since + 1)
-            return None
+            return self._folder.changed_rows(contract, columns, since=since)
+        return read_change_feed(self.spark, self.path(contract.name), columns, since=since)
 
     def append(self, contract: TableContract, frame: Frame, *, txn: str | None = None) -> bool:
         """Append rows in one commit and tell whether there was one.
@@ -230,7 +221,9 @@ class Lake:
         writer.save(self.path(contract.name))
         return txn is None or self.version(contract) != before
 
-    def append_parts(self, contract: TableContract, parts: Iterable[pl.DataFrame], *, txn: str) -> bool:
+    def append_parts(
+        self, contract: TableContract, parts: Iterable[pl.DataFrame], *, txn: str | None = None
+    ) -> bool:
         """Append rows that come a part at a time, in one commit; an error among them leaves none."""
         if self._folder is None:
             return self.append(contract, pl.concat(parts), txn=txn)
@@ -271,6 +264,30 @@ class Lake:
             counts = difference.groupBy("_change").count().collect()
             return self._write_difference(contract, difference, counts)
 
+    def replace_parts(self, contract: TableContract, parts: Iterable[tuple[pl.DataFrame, str]]) -> Changes:
+        """Make a table equal to parts that are all of it, each with the condition of what it owns."""
+        if not self.collect_query(queries.count_rows(contract), contract).item():
+            written = 0
+
+            def counted() -> Iterator[pl.DataFrame]:
+                nonlocal written
+                for frame, _ in parts:
+                    written += frame.height
+                    yield frame.select(contract.columns)
+
+            self.append_parts(contract, counted())
+            return Changes(inserted=written)
+        differences = [
+            local_difference(
+                contract,
+                frame.select(contract.columns),
+                self.collect_query(queries.rows_of(contract, contract.columns, scope), contract),
+            )
+            for frame, scope in parts
+        ]
+        changed = pl.concat(differences)
+        return self._write_difference(contract, changed, changed.group_by("_change").len().rows())
+
     def _existing(self, contract: TableContract, columns: Sequence[str], scope: str) -> Frame:
         return self.collect_query_if_small(queries.rows_of(contract, columns, scope), contract)
 
@@ -304,22 +321,7 @@ class Lake:
         return changes
 
     def _merge(self, contract: TableContract, difference: DataFrame) -> None:
-        matches = [f"t.`{key}` = s.`{key}`" for key in contract.key]
-        if contract.partition_by and contract.partition_by not in contract.key:
-            # Named first, so that Delta opens the files of these partitions alone.
-            touched = difference.select(contract.partition_by).distinct().collect()
-            named = ", ".join(f"'{row[0]}'" for row in touched)
-            matches.insert(0, f"t.`{contract.partition_by}` IN ({named})")
-        values = {name: f"s.`{name}`" for name in contract.columns}
-        target = DeltaTable.forPath(self.spark, self.path(contract.name)).alias("t")
-        merge = target.merge(difference.alias("s"), " AND ".join(matches))
-        (
-            merge.withSchemaEvolution()  # the column of a new feature is added
-            .whenMatchedDelete("s._change = 'delete'")
-            .whenMatchedUpdate("s._change = 'update'", set=values)
-            .whenNotMatchedInsert("s._change = 'insert'", values=values)
-            .execute()
-        )
+        merge_difference(self.spark, self.path(contract.name), contract, difference)
 
     def insert_absent(self, contract: TableContract, frame: Frame, *, scope: str = "true") -> int:
         """Append the rows whose key the table does not hold yet; return how many.

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Collection
+from dataclasses import asdict
 from datetime import date, datetime
 
 import polars as pl
 
 from pipelines.base.lake import Lake
 from pipelines.base.report import SessionRange, StageReport
-from pipelines.base.run_log import LastRun
+from pipelines.base.run_log import CoveredCalendar, LastRun
 from pipelines.io.lake import decode_versions
 from pipelines.tables import queries
 from pipelines.tables.contracts import OPS_STAGE_RUNS
 
+CALENDAR = "calendar"
 REMEMBERED = ("run_id", "seq", "stage", "status", "as_of", "finished_at", "inputs", "definition")
 
 
@@ -26,6 +28,7 @@ class RunLog:
         self._lake = lake
         self._runs: pl.DataFrame | None = None
         self._version: int | None = None
+        self._calendars: dict[str, CoveredCalendar | None] = {}
 
     def last(self, stage: str) -> LastRun:
         """Return the last finished run of `stage`, or an empty one."""
@@ -34,6 +37,19 @@ class RunLog:
             return LastRun(inputs={}, definition="")
         row = runs.row(-1, named=True)
         return LastRun(inputs=decode_versions(row["inputs"]), definition=row["definition"])
+
+    def last_calendar(self, stage: str) -> CoveredCalendar | None:
+        """Return the calendar that the last finished run of `stage` covered, None where it covered none."""
+        runs = self._read().filter(pl.col("stage") == stage)
+        if runs.is_empty():
+            return None
+        run_id: str = runs["run_id"][-1]
+        if run_id not in self._calendars:
+            # Details are long: those of one run are read, not of all.
+            own = queries.rows_of(OPS_STAGE_RUNS, ["details"], queries.equals("run_id", run_id))
+            told = self._lake.collect_query(own, OPS_STAGE_RUNS)["details"][0]
+            self._calendars[run_id] = _parse_calendar(json.loads(told or "{}").get(CALENDAR))
+        return self._calendars[run_id]
 
     def last_as_of(self, stage: str, as_of: date) -> date | None:
         """Return the latest as-of, not after `as_of`, that `stage` was run for; None before the first."""
@@ -73,9 +89,16 @@ class RunLog:
         return self._runs
 
     def record(
-        self, report: StageReport, sessions: SessionRange, *, started_at: datetime, finished_at: datetime
+        self,
+        report: StageReport,
+        sessions: SessionRange,
+        *,
+        started_at: datetime,
+        finished_at: datetime,
+        calendar: CoveredCalendar | None = None,
     ) -> None:
         """Append the run as the stage's last commit."""
+        details = {**report.details, CALENDAR: asdict(calendar)} if calendar else dict(report.details)
         row = {
             "run_id": str(uuid.uuid4()),
             "seq": self.last_seq() + 1,
@@ -93,7 +116,18 @@ class RunLog:
             "inputs": json.dumps(dict(report.inputs), sort_keys=True),
             "outputs": json.dumps(dict(report.outputs), sort_keys=True),
             "definition": report.definition,
-            "details": json.dumps(dict(report.details), default=str, sort_keys=True),
+            "details": json.dumps(details, default=str, sort_keys=True),
         }
         frame = pl.DataFrame([row], schema=dict(OPS_STAGE_RUNS.schema))
         self._lake.append(OPS_STAGE_RUNS, frame)
+
+
+def _parse_calendar(covered: dict[str, str] | None) -> CoveredCalendar | None:
+    if covered is None:
+        return None
+    return CoveredCalendar(
+        first=date.fromisoformat(covered["first"]),
+        last=date.fromisoformat(covered["last"]),
+        digest=covered["digest"],
+        epoch=covered["epoch"],
+    )

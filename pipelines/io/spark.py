@@ -89,12 +89,14 @@ def zip_packages(folder: Path) -> Path:
 
 def _java_options(params: SparkParams, warehouse: Path) -> str:
     logs = f"-Dlog4j2.configurationFile={LOG_FILE.as_uri()} -Dbellwether.spark.log.level={params.log_level}"
-    options = f"-Dderby.system.home={warehouse} {logs} -XX:+UseSerialGC -Xss4m {params.java_options}".strip()
+    # Quoted, since a folder may have a blank in its name.
+    home = f'"-Dderby.system.home={warehouse}"'
+    options = f"{home} {logs} -XX:+UseSerialGC -Xss4m {params.java_options}".strip()
     archive = JAR_FOLDER / CLASS_ARCHIVE
     if not _is_one_process(params) or not archive.is_file():
         return options
     # An archive of another Java or other jars is passed over by the JVM, which would say so on stdout.
-    return f"{options} -XX:SharedArchiveFile={archive} -Xlog:disable -Xlog:all=error:stderr"
+    return f'{options} "-XX:SharedArchiveFile={archive}" -Xlog:disable -Xlog:all=error:stderr'
 
 
 def _is_one_process(params: SparkParams) -> bool:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from features.code_digest import code_digest
 from pipelines.io.text_lexicon import load_lexicon
 from pipelines.io.text_params import TextParams
 from pipelines.io.text_probabilities import DECIMALS, Probabilities, compute_probabilities
@@ -48,8 +49,9 @@ class LexiconScorer:
 
     @property
     def version(self) -> str:
-        """Digest of the vocabulary and of the constants of the rule."""
-        rule = f"{load_lexicon().digest} {HIT_STRENGTH} {NEUTRAL_LEAD} {DECIMALS}"
+        """Digest of the vocabulary, and of the rule with its constants."""
+        code = code_digest([(__name__, LexiconScorer.__name__)], packages=[__package__])
+        rule = f"{load_lexicon().digest} {DECIMALS} {code}"
         return f"lexicon-{hashlib.sha256(rule.encode()).hexdigest()[:12]}"
 
     def score(self, texts: Sequence[str]) -> Probabilities:

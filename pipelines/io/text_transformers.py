@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from features.code_digest import code_digest
 from pipelines.base.errors import SettingsError, UnavailableError
 from pipelines.io.text_params import CLASSES, SentimentClass, TextParams
 from pipelines.io.text_probabilities import DECIMALS, Probabilities, compute_probabilities
@@ -142,7 +143,8 @@ def transformers_version(params: TextParams) -> str:
             "of its weights (40 hexadecimal digits); a branch may move and scores must not"
         )
         raise SettingsError(msg)
-    content = repr((identity, sorted(params.labels.items()), params.max_tokens, DECIMALS))
+    code = code_digest([(__name__, TransformersScorer.__name__)], packages=[__package__])
+    content = repr((identity, sorted(params.labels.items()), params.max_tokens, DECIMALS, code))
     return f"transformers-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
 
 

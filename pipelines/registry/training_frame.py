@@ -24,7 +24,6 @@ log = logging.getLogger(__name__)
 
 SPINE = ("symbol", "session", "cutoff_at", "label_end", "label")
 OUTCOMES = ("symbol", "session", "cutoff_at", "label_end", "label", "target")
-FIRST_DAY = date(1990, 1, 1)
 
 
 def read_frame(context: Context, as_of: date, horizon_sessions: int, features: Sequence[str]) -> pl.DataFrame:
@@ -64,7 +63,7 @@ def read_spine(context: Context, as_of: date, horizon_sessions: int) -> Distribu
     columns, of_horizon = ["symbol", "session", "label_end", "value"], queries.of_horizon(horizon_sessions)
     known_at = context.calendar.cutoff_at(as_of)
     known = queries.valid_outcomes(GOLD_LABELS, known_at, columns, where=of_horizon)
-    instants = context.calendar.frame(FIRST_DAY, as_of).select("session", "cutoff_at")
+    instants = context.calendar.frame(context.calendar.first, as_of).select("session", "cutoff_at")
     cuts = context.lake.distribute(instants, instants.schema)
     joined = context.lake.scan_query(known, GOLD_LABELS).join(cuts, on="session", how="inner")
     return joined.selectExpr("symbol", "session", "cutoff_at", "label_end", "value as label")

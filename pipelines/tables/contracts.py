@@ -32,14 +32,24 @@ _ARRIVAL = {
     "session_date": DAY,
     "ingest_date": DAY,
 }
+_SEEN = {"closed_until": MOMENT, "overlap": COUNT}
+"""What a run saw around a record: the last cut that had been read, null before the first; and how many of
+the same symbol its delivery brought that only repeat what stands, null where that was not counted."""
 AS_SENT_BAR = (
     "symbol", "session", "open", "high", "low", "close", "volume", "adjusted_close", "dividend", "split",
 )  # fmt: skip
+AS_SENT_ACTION = ("symbol", "session", "kind", "value")
 AS_SENT_TEXT = ("symbol", "published_at", "text", "origin")
 
 BRONZE_BARS = TableContract(
     name="bronze.bars",
-    schema=_ARRIVAL | dict.fromkeys(AS_SENT_BAR, TEXT),
+    schema=_ARRIVAL | dict.fromkeys(AS_SENT_BAR, TEXT) | _SEEN,
+    key=("batch_id", "record_hash"),
+    partition_by="ingest_date",
+)
+BRONZE_ACTIONS = TableContract(
+    name="bronze.actions",
+    schema=_ARRIVAL | dict.fromkeys(AS_SENT_ACTION, TEXT) | _SEEN,
     key=("batch_id", "record_hash"),
     partition_by="ingest_date",
 )
@@ -56,15 +66,19 @@ _ORIGIN = {"source": TEXT, "record_hash": TEXT, "month": TEXT}
 SILVER_BARS = TableContract(
     name="silver.bars",
     schema=_VERSION
-    | dict.fromkeys(("open", "high", "low", "close", "volume", "dividend", "split"), NUMBER)
+    | dict.fromkeys(("open", "high", "low", "close", "volume"), NUMBER)
     | {"price_basis": TEXT, "suspect": FLAG, "valid": FLAG, "landed_at": MOMENT, "known_by": TEXT}
+    | {"instrument_id": TEXT}
     | _ORIGIN,
     key=("source", "symbol", "session", "known_at"),
     partition_by="month",
 )
 SILVER_ACTIONS = TableContract(
     name="silver.actions",
-    schema=_VERSION | {"kind": TEXT, "value": NUMBER, "valid": FLAG} | _ORIGIN,
+    schema=_VERSION
+    | {"kind": TEXT, "value": NUMBER, "share_value": NUMBER, "valid": FLAG}
+    | {"delivery": TEXT, "delivered_at": MOMENT, "instrument_id": TEXT}
+    | _ORIGIN,
     key=("source", "symbol", "session", "kind", "known_at"),
     partition_by="month",
 )
@@ -126,7 +140,8 @@ OPS_POLLS = TableContract(
 )
 OPS_ACCEPTANCES = TableContract(
     name="ops.acceptances",
-    schema={"kind": TEXT, "source": TEXT, "session": DAY, "who": TEXT, "why": TEXT, "accepted_at": MOMENT},
+    schema={"kind": TEXT, "source": TEXT, "session": DAY, "symbol": TEXT}
+    | {"who": TEXT, "why": TEXT, "accepted_at": MOMENT},
     key=("kind", "source", "session", "accepted_at"),
 )
 OPS_QUARANTINE = TableContract(
@@ -151,7 +166,7 @@ OPS_MODEL_LEDGER = TableContract(
 )
 
 _FIXED = (
-    BRONZE_BARS, BRONZE_TEXTS,
+    BRONZE_BARS, BRONZE_ACTIONS, BRONZE_TEXTS,
     SILVER_BARS, SILVER_ACTIONS, SILVER_TEXT, SILVER_TEXT_SCORES,
     GOLD_LABELS, GOLD_FORECASTS,
     OPS_DELIVERIES, OPS_COVERAGE, OPS_POLLS, OPS_ACCEPTANCES, OPS_QUARANTINE,

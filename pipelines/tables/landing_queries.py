@@ -86,19 +86,20 @@ def of_source(source: str) -> str:
     return equals("source", source)
 
 
-def standing_bars(bronze: TableContract, scope: str) -> str:
-    """Return the query for the record that each (symbol, session) stands on, and when it was last known."""
+def standing_records(bronze: TableContract, scope: str, key: Sequence[str]) -> str:
+    """Return the query for the record that each key stands on, and when it was last known."""
+    keys = ", ".join(key)
     said_at = "coalesce(delivered_at, received_at)"
     place = (
-        f"row_number() over (partition by symbol, session order by {said_at} desc, delivery desc, "
+        f"row_number() over (partition by {keys} order by {said_at} desc, delivery desc, "
         "record_hash desc) as place"
     )
-    known = f"max({_KNOWN}) over (partition by symbol, session) as last_known_at"
-    ranked = f"select symbol, session, record_hash, {said_at} as standing_at, {known}, {place}"
+    known = f"max({_KNOWN}) over (partition by {keys}) as last_known_at"
+    ranked = f"select {keys}, record_hash, {said_at} as standing_at, {known}, {place}"
     # What was refused for its hour alone has said nothing yet: the same words count when it comes again.
     timely = "(known_at is not null or delivery is null)"
     return (
-        "select symbol, session, record_hash as standing_hash, standing_at, last_known_at, true as in_bronze "
+        f"select {keys}, record_hash as standing_hash, standing_at, last_known_at, true as in_bronze "
         f"from ({ranked} from {bronze.alias} where {scope} and {timely}) as ranked where place = 1"
     )
 
@@ -112,11 +113,12 @@ def landed_hashes(bronze: TableContract, scope: str) -> str:
     )
 
 
-def landed_keys(bronze: TableContract, scope: str) -> str:
-    """Return the query for the (symbol, session) of a scope, as sent, each with when it was last known."""
+def landed_keys(bronze: TableContract, scope: str, key: Sequence[str]) -> str:
+    """Return the query for the keys of a scope, as sent, each with when it was last known."""
+    keys = ", ".join(key)
     return (
-        f"select symbol, session, max({_KNOWN}) as last_known_at, true as in_bronze "
-        f"from {bronze.alias} where {scope} group by symbol, session"
+        f"select {keys}, max({_KNOWN}) as last_known_at, true as in_bronze "
+        f"from {bronze.alias} where {scope} group by {keys}"
     )
 
 

@@ -7,12 +7,12 @@ free text; `text_literal` refuses what could end a literal.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
-from pipelines.base.table import TableContract
+from pipelines.base.table import Dtype, TableContract
 from pipelines.tables.scope import range_condition, sessions_condition
 
 
@@ -35,7 +35,7 @@ def text_literal(text: str) -> str:
     ValueError
         If it holds a quote or a backslash: no name or digest of the platform does.
     """
-    if "'" in text or "\\" in text:
+    if not is_plain(text):
         msg = f"{text!r} holds a quote or a backslash; no symbol, version or digest does"
         raise ValueError(msg)
     return f"'{text}'"
@@ -119,6 +119,51 @@ def count_known_by(contract: TableContract, known_by: str, known_at: datetime, w
     )
 
 
+def is_plain(text: str) -> bool:
+    """Tell whether a text may stand in a query as a literal."""
+    return "'" not in text and "\\" not in text
+
+
+def among(column: str, texts: Collection[str]) -> str:
+    """Return the condition that a column holds one of some texts."""
+    return f"{column} in ({', '.join(map(text_literal, sorted(texts)))})" if texts else "false"
+
+
+def last_sessions(contract: TableContract) -> str:
+    """Return the query for the newest session of each source."""
+    return f"select source, max(session) as last from {contract.alias} group by source"
+
+
+def bars_by_symbol(contract: TableContract, where: str) -> str:
+    """Return the query for how many sessions a source has of each symbol, and the newest."""
+    counted = "count(distinct session) as bars, max(session) as last"
+    return f"select source, symbol, {counted} from {contract.alias} where {where} group by source, symbol"
+
+
+def in_bucket(column: str, digits: str) -> str:
+    """Return the condition that a text's digest begins with one of some hexadecimal digits."""
+    firsts = ", ".join(f"'{digit}'" for digit in digits)
+    return f"substr(md5({column}), 1, 1) in ({firsts})"
+
+
+def records_of(bars: TableContract, actions: TableContract, columns: Mapping[str, Dtype], where: str) -> str:
+    """Return the query for records of bars and of actions, told apart by ``record`` ("bar", "action").
+
+    Parameters
+    ----------
+    columns : mapping of column to dtype
+        Columns of either table; what the other one lacks is null.
+    """
+
+    def part(contract: TableContract, record: str) -> str:
+        wanted = ", ".join(
+            name if name in contract.schema else _null_of(dtype, name) for name, dtype in columns.items()
+        )
+        return f"select {wanted}, '{record}' as record from {contract.alias} where {where}"
+
+    return f"{part(bars, 'bar')} union all {part(actions, 'action')}"
+
+
 def rows_of(contract: TableContract, columns: Sequence[str], where: str) -> str:
     """Return the query for some columns of the rows that meet a condition."""
     return f"select {', '.join(columns)} from {contract.alias} where {where}"
@@ -183,6 +228,16 @@ def session_span(sessions: pl.Series) -> str:
 def of_kind(kind: str) -> str:
     """Return the query for the rows of one ``kind`` of a frame, for `pipelines.io.frames.reshape`."""
     return f"select * from {{rows}} where kind = {text_literal(kind)}"
+
+
+def of_part(part: str, columns: Sequence[str]) -> str:
+    """Return the query for the rows of one ``part`` of a frame, for `pipelines.io.frames.reshape`."""
+    return f"select {', '.join(columns)} from {{rows}} where part = {text_literal(part)}"
+
+
+def of_parts(parts: Sequence[str], columns: Sequence[str]) -> str:
+    """Return the query for the rows of several parts of a frame; see `of_part`."""
+    return f"select {', '.join(columns)} from {{rows}} where {among('part', parts)}"
 
 
 def issued_forecasts(forecasts: TableContract, columns: Sequence[str], *, model_key: str, where: str) -> str:
@@ -269,17 +324,33 @@ def scored_texts(
     )
 
 
+def bars_and_actions(
+    bars: TableContract, actions: TableContract, columns: Sequence[str], *, where: str
+) -> str:
+    """Return the query for all versions of bars and of actions, told apart by ``record``.
+
+    A row of bars is "bar", one of actions its kind; what one of the tables lacks is null.
+    """
+
+    def part(contract: TableContract, record: str) -> str:
+        types = {**bars.schema, **actions.schema}
+        parts = {name: name if name in contract.schema else _null_of(types[name], name) for name in types}
+        wanted = ", ".join({**parts, "record": record}[name] for name in columns)
+        return f"select {wanted} from {contract.alias} where {where}"
+
+    return " union all ".join([part(bars, "'bar' as record"), part(actions, "kind as record")])
+
+
+def _null_of(dtype: Dtype, name: str) -> str:
+    kind: dict[Dtype, str] = {pl.Float64: "double", pl.Boolean: "boolean", pl.String: "varchar(1)"}
+    return f"cast(null as {kind.get(dtype, 'timestamp')}) as {name}"
+
+
 CANONICAL_TEXT = "lower(regexp_replace(trim(text), '[ \\t\\n\\r]+', ' '))"
 """The form by which texts are told apart and in which they are scored."""
 
 TEXT_ID = f"sha2(concat_ws('|', session_date, {CANONICAL_TEXT}), 256) as text_id"
 """Identity of a text: what it says, on its session. The same words on another day are another text."""
-
-ANNOUNCING_CHAINS = (
-    "select * from {rows} where symbol in "
-    "(select distinct symbol from {rows} where dividend <> 0 or split <> 1)"
-)
-"""Of versions of bars: the symbols that announce a split or a dividend anywhere, with all their versions."""
 
 SESSIONS_OF_ROWS = "select count(distinct session) as sessions from {rows}"
 

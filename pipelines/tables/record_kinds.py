@@ -1,4 +1,4 @@
-"""Records as sent: how a bar and a text are parsed, and what their contracts refuse.
+"""Records as sent: how a bar, an action and a text are parsed, and what their contracts refuse.
 
 Ingest refuses by these rules before a batch is landed and curate leaves the same records out, so
 a record in quarantine never has a version in silver.
@@ -18,8 +18,18 @@ from features.sessions import INSTANT
 PRICES = ("open", "high", "low", "close")
 NUMBERS = (*PRICES, "volume", "adjusted_close", "dividend", "split")
 
-SENT_AS = {"day": "session", "published": "published_at"}
+SENT_AS = {
+    "day": "session",
+    "ex_date": "session",
+    "published": "published_at",
+    "action": "kind",
+    "amount": "value",
+}
 """Parsed columns by the name they were sent under."""
+
+ACTION_KINDS = {"split": "split", "splits": "split", "dividend": "dividend", "dividends": "dividend"}
+"""What a feed may call an action, in lower case, and what it is."""
+_RATIO = r"^([0-9.]+)\s*[:/]\s*([0-9.]+)$"
 
 REFUSALS = {
     "record_hash": pl.String,
@@ -90,6 +100,34 @@ def parse_texts(records: pl.DataFrame) -> pl.DataFrame:
     return records.with_columns(parse_instant("published_at").alias("published"))
 
 
+def parse_actions(records: pl.DataFrame) -> pl.DataFrame:
+    """Return action records with typed columns beside what was sent.
+
+    Parameters
+    ----------
+    records : polars.DataFrame
+        Strings as sent: the columns of `ACTIONS`.
+
+    Returns
+    -------
+    polars.DataFrame
+        With `ex_date` (Date), `action` (``split`` or ``dividend``) and `amount` (Float64, finite): new shares
+        for one old, also of a ratio such as ``2:1`` or ``2/1``, new before old; or currency a share. What
+        cannot be read is null. A split of 1 and a dividend of 0 take back what was announced of the key.
+    """
+    sent = pl.col("value").str.strip_chars()
+    number = sent.cast(pl.Float64, strict=False)
+    new, old = (sent.str.extract(_RATIO, part).cast(pl.Float64, strict=False) for part in (1, 2))
+    kind = pl.col("kind").str.strip_chars().str.to_lowercase()
+    action = kind.replace_strict(ACTION_KINDS, default=None, return_dtype=pl.String)
+    amount = pl.when(action == "split").then(pl.coalesce(number, new / old)).otherwise(number)
+    return records.with_columns(
+        parse_day("session").alias("ex_date"),
+        action.alias("action"),
+        pl.when(amount.is_finite()).then(amount).alias("amount"),
+    )
+
+
 def _rule(name: str, holds: pl.Expr) -> pa.Check:
     """Return the rule that a condition over its columns holds of every record."""
     return pa.Check(lambda data: data.lazyframe.select(holds), name=name)
@@ -130,11 +168,34 @@ def bar_contract(days: Sequence[date]) -> pa.DataFrameSchema:
     )
 
 
-def text_contract() -> pa.DataFrameSchema:
-    """Return the contract of one parsed text."""
-    filled = pa.Check(
+def _filled() -> pa.Check:
+    """Return the rule that a column holds more than blanks."""
+    return pa.Check(
         lambda data: data.lazyframe.select(pl.col(data.key).str.strip_chars() != ""), name="empty"
     )
+
+
+def action_contract() -> pa.DataFrameSchema:
+    """Return the contract of one parsed action; its ex-date may be any day, past or to come."""
+    split, dividend = (pl.col("action") == kind for kind in ("split", "dividend"))
+    return pa.DataFrameSchema(
+        {
+            "symbol": pa.Column(pl.String, nullable=False, checks=_filled()),
+            "ex_date": pa.Column(pl.Date, nullable=False),
+            "action": pa.Column(pl.String, nullable=False),
+            "amount": pa.Column(pl.Float64, nullable=False),
+        },
+        checks=[
+            # What cannot be read has rules of its own, so these two pass over it.
+            _rule("non_positive_split", ~(split & (pl.col("amount") <= 0)).fill_null(value=False)),
+            _rule("negative_dividend", ~(dividend & (pl.col("amount") < 0)).fill_null(value=False)),
+        ],
+    )
+
+
+def text_contract() -> pa.DataFrameSchema:
+    """Return the contract of one parsed text."""
+    filled = _filled()
     return pa.DataFrameSchema(
         {
             "symbol": pa.Column(pl.String, nullable=False, checks=filled),
@@ -189,10 +250,23 @@ def _named(cases: pl.DataFrame, parsed: pl.DataFrame) -> pl.DataFrame:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordKind:
-    """One kind of record: how it is parsed and what its contract refuses."""
+    """One kind of record: how it is parsed and what its contract refuses.
+
+    Attributes
+    ----------
+    name : str
+    columns : tuple of str
+        What is sent, the arrival aside.
+    key : tuple of str
+        Columns that name, as sent, what a record is about; none where nothing but the record itself does.
+    ahead : bool
+        Whether it may be known before its event: an action is announced before its ex-date.
+    """
 
     name: str
     columns: tuple[str, ...]
+    key: tuple[str, ...] = ()
+    ahead: bool = False
     parse: Callable[[pl.DataFrame], pl.DataFrame]
     contract: Callable[[Sequence[date]], pa.DataFrameSchema]
 
@@ -204,8 +278,17 @@ class RecordKind:
 BARS = RecordKind(
     name="bars",
     columns=("symbol", "session", *PRICES, "volume", "adjusted_close", "dividend", "split"),
+    key=("symbol", "session"),
     parse=parse_bars,
     contract=bar_contract,
+)
+ACTIONS = RecordKind(
+    name="actions",
+    columns=("symbol", "session", "kind", "value"),
+    key=("symbol", "session", "kind"),
+    ahead=True,
+    parse=parse_actions,
+    contract=lambda _days: action_contract(),
 )
 TEXTS = RecordKind(
     name="texts",

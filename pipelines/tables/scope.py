@@ -92,8 +92,13 @@ def around(
     Days that are no sessions are left out: nothing of theirs reaches silver.
     """
     real = [day for day in sessions if calendar.is_session(day)]
-    near = {calendar.shift(day, step) for day in real for step in range(-before, after + 1)}
+    near = {one for day in real for one in calendar.neighbours(day, before=before, after=after)}
     return sorted(near) if len(near) <= MOST_TOUCHED else None
+
+
+def margin_days(calendar: SessionCalendar) -> int:
+    """Return how many days around a session surely hold two more on either side, whatever was closed."""
+    return 2 * (calendar.longest_reach.days + 1)
 
 
 def bucketed(frame: Frame, *, by: str = "symbol") -> Frame:

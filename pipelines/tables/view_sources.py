@@ -8,17 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from features.views import FeatureView
-from pipelines.base.table import TableContract
-from pipelines.tables.contracts import SILVER_BARS, SILVER_TEXT, SILVER_TEXT_SCORES
-from pipelines.tables.queries import equals, rows_of, scored_texts
+from pipelines.base.table import Dtype, TableContract
+from pipelines.tables.contracts import SILVER_ACTIONS, SILVER_BARS, SILVER_TEXT, SILVER_TEXT_SCORES, TEXT
+from pipelines.tables.queries import bars_and_actions, equals, scored_texts
 
 Build = Callable[[FeatureView, str, str | None, str], str]
 """From a view, the primary sources of bars and texts and the scorer's version to the query."""
 
 _SOURCES: dict[str, tuple[tuple[TableContract, ...], Build]] = {
     "bars": (
-        (SILVER_BARS,),
-        lambda view, bars, _texts, _scorer: rows_of(SILVER_BARS, view.source_columns, primary_bars(bars)),
+        (SILVER_BARS, SILVER_ACTIONS),
+        lambda view, bars, _texts, _scorer: bars_and_actions(
+            SILVER_BARS, SILVER_ACTIONS, view.source_columns, where=primary_bars(bars)
+        ),
     ),
     "scored_texts": (
         (SILVER_TEXT, SILVER_TEXT_SCORES),
@@ -47,8 +49,14 @@ def tables_of(view: FeatureView) -> tuple[TableContract, ...]:
     return _SOURCES[view.source][0]
 
 
+def columns_of(view: FeatureView) -> dict[str, Dtype]:
+    """Return the types of a view's `source_columns`; ``record`` names what a row of several kinds is."""
+    types = {"record": TEXT} | {name: one for table in tables_of(view) for name, one in table.schema.items()}
+    return {name: types[name] for name in view.source_columns}
+
+
 def primary_bars(source: str) -> str:
-    """Return the condition of the rows of `silver.bars` that the platform's own tables are built from."""
+    """Return the condition of the rows of bars and actions that the platform's own tables are built from."""
     return equals("source", source)
 
 

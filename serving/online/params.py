@@ -15,17 +15,10 @@ CONNECTION_VARIABLE = "FEAST_REDIS_CONNECTION"
 class FeatureStoreParams:
     """Where Feast keeps what it serves. See `conf/base/feature_store.yaml` for each key."""
 
-    ttl_days: int
     online: Literal["sqlite", "redis"]
     connection: SecretStr
 
     def __post_init__(self) -> None:
-        if not 4 <= self.ttl_days <= 30:
-            msg = (
-                f"ttl_days={self.ttl_days} must lie in 4..30: a long weekend takes four days, and every "
-                "further day makes the point-in-time join slower"
-            )
-            raise ValueError(msg)
         if self.online == "redis" and not self.connection.get_secret_value():
             msg = "connection is empty but online=redis needs one, such as host:6379,password=…"
             raise ValueError(msg)

@@ -46,7 +46,7 @@ def show(home: Path, *words: str) -> pl.DataFrame:
 
 
 def test_its_online_rows_are_read_by_its_own_registry(home: Path) -> None:
-    params = FeatureStoreParams(ttl_days=5, online="sqlite", connection=SecretStr(""))
+    params = FeatureStoreParams(online="sqlite", connection=SecretStr(""))
     store = FeastOnlineStore(params, home / "feast")
     symbols = show(home, "gold.features_daily", "--session", SESSION)["symbol"].unique().to_list()
     rows = store.read(symbols, [ViewFeatures(name="features_daily", features=("mom_return_1d",))])

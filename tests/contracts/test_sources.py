@@ -13,14 +13,22 @@ import pytest
 
 from features.sessions import SessionCalendar
 from pipelines.io.lake import Lake
-from pipelines.io.sources import BAR_COLUMNS, TEXT_COLUMNS, ReadRequest, Source, build_source
+from pipelines.io.sources import (
+    ACTION_COLUMNS,
+    BAR_COLUMNS,
+    TEXT_COLUMNS,
+    ReadRequest,
+    Source,
+    build_source,
+)
 from pipelines.io.sources.params import SimulatedSourceParams
 from tests.pipelines.io.sources.requests import collected, files_at, records_of
 from tests.simulation.markets import small_market
 
-COLUMNS = {"bars": BAR_COLUMNS, "texts": TEXT_COLUMNS}
+COLUMNS = {"bars": BAR_COLUMNS, "actions": ACTION_COLUMNS, "texts": TEXT_COLUMNS}
 FIRST, LAST = date(2023, 3, 1), date(2023, 3, 8)
 BARS = "symbol,date,open,high,low,close,volume\n"
+ACTIONS = "symbol,ex_date,kind,value\n"
 TEXTS = "symbol,published_at,text,source\n"
 Build = Callable[[Path, Lake], Source]
 
@@ -38,7 +46,11 @@ def files(folder: Path, lake: Lake) -> Source:
     (folder / "texts.csv").write_text(
         TEXTS + "".join(f"A,{day}T15:00:00Z,up {day},wire\n" for day in days), encoding="utf-8"
     )
-    params = files_at(folder / "bars.csv", texts=str(folder / "texts.csv"))
+    (folder / "actions.csv").write_text(
+        ACTIONS + "".join(f"A,{day},dividend,0.1\n" for day in days), encoding="utf-8"
+    )
+    beside = {kind: str(folder / f"{kind}.csv") for kind in ("actions", "texts")}
+    params = files_at(folder / "bars.csv", **beside)
     return build_source("vendor", params, lake)
 
 
@@ -56,17 +68,17 @@ def request_between(first: date, last: date) -> ReadRequest:
 
 
 def rows(source: Source, lake: Lake, request: ReadRequest, *, without: str = "") -> list[list[tuple]]:
-    sent = [records_of(source, lake, kind, request) for kind in COLUMNS]
+    sent = [records_of(source, lake, kind, request) for kind in source.provides]
     return [sorted(one.drop(without, strict=False).rows(), key=str) for one in sent]
 
 
 def test_it_declares_what_it_is(source: Source):
     assert isinstance(source, Source)
     assert source.name in {"simulated", "vendor"}
-    assert set(source.provides) == {"bars", "texts"}
+    assert {"bars", "texts"} <= set(source.provides) <= set(COLUMNS)
     assert source.provides["bars"].price_basis in {"raw", "split", "total_return"}
-    assert source.provides["texts"].price_basis is None
     for kind, provision in source.provides.items():
+        assert kind == "bars" or provision.price_basis is None
         assert SessionCalendar(provision.calendar).is_session(FIRST)
         assert ZoneInfo(provision.timezone)
         assert provision.stamps_from is None
@@ -75,20 +87,20 @@ def test_it_declares_what_it_is(source: Source):
 
 def test_everything_is_text_in_contract_order(source: Source, lake: Lake):
     request = request_between(FIRST, LAST)
-    for kind, columns in COLUMNS.items():
+    for kind in source.provides:
         deliveries = source.list_deliveries(kind, request)
         for listed in (deliveries, []):
             sent = collected(source.read(kind, listed, request), lake)
-            assert sent.schema == dict.fromkeys((*columns, "delivery"), pl.String)
+            assert sent.schema == dict.fromkeys((*COLUMNS[kind], "delivery"), pl.String)
             assert set(sent["delivery"]) == {delivery.id for delivery in listed}
 
 
 def test_deliveries_are_told_apart_and_stand_in_order(source: Source):
     request = request_between(FIRST, LAST)
-    listed = [one for kind in COLUMNS for one in source.list_deliveries(kind, request)]
-    assert len({one.id for one in listed}) == len(listed) == 2
+    listed = [one for kind in source.provides for one in source.list_deliveries(kind, request)]
+    assert len({one.id for one in listed}) == len(listed) == len(source.provides)
     assert all(one.at.tzinfo is not None for one in listed)
-    assert listed == [one for kind in COLUMNS for one in source.list_deliveries(kind, request)]
+    assert listed == [one for kind in source.provides for one in source.list_deliveries(kind, request)]
 
 
 def test_reading_again_gives_the_same_rows(source: Source, lake: Lake):

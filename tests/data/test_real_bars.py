@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -13,11 +12,11 @@ import pytest
 from pipelines.app.runner import open_context, run_stage
 from pipelines.app.settings import load_settings
 from pipelines.base.context import Context
-from pipelines.base.project import PROJECT_ROOT
 from pipelines.base.report import SessionRange
 from pipelines.tables.contracts import BRONZE_BARS, OPS_QUARANTINE, SILVER_BARS
+from tests.data.sets import data_set
 
-BARS = Path("bars_sp500_2013_2018") / "bars.parquet"
+SET = "bars_sp500_2013_2018"
 DAYS_AROUND = 21
 FIRST, LAST = date(2013, 2, 8), date(2018, 2, 7)
 NULLS = (
@@ -35,23 +34,12 @@ EVENTS = ("BAX 2015-07-01", "EBAY 2015-07-20", "NI 2015-07-02", "DISCA 2014-08-0
 """Spin-offs and a share class paid out: not adjusted by the vendor, but prices that were traded."""
 
 
-def data_folder() -> Path:
-    """Return the data folder; without it the tests fail in CI and are skipped, saying so, elsewhere."""
-    folder = Path(os.environ.get("BELLWETHER_DATA", PROJECT_ROOT / "../shared/data"))
-    if not (folder / BARS).is_file():
-        message = f"no {BARS} in {folder}: set BELLWETHER_DATA to the data folder"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
-    return folder
-
-
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Context:
     """Load the weeks around each quirk of the symbols that have one."""
     marks = (mark.split() for mark in (*NULLS, *INCONSISTENT, *CORRUPT, *REAL, *EVENTS))
     near = pl.DataFrame([(symbol, day) for symbol, day in marks], schema=["symbol", "mark"], orient="row")
-    every = pl.read_parquet(data_folder() / BARS).join(near, on="symbol")
+    every = pl.read_parquet(data_set(SET) / "bars.parquet").join(near, on="symbol")
     distance = (pl.col("date").cast(pl.Date) - pl.col("mark").str.to_date()).dt.total_days().abs()
     bars = every.filter(distance <= DAYS_AROUND).drop("mark").unique()
     folder = tmp_path_factory.mktemp("real")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from feature_repo.definitions import view_ttl
 from pipelines.base.context import Context
 from pipelines.tables.contracts import GOLD_LABELS, SILVER_BARS
 from tests.e2e.homes import (
@@ -61,7 +61,7 @@ def test_days_replayed_out_of_order_end_in_the_same_rows(bulk: Context, tmp_path
     for context in (bulk, replayed):
         run_days(context, [last[3]], stages=["materialize"])
     online = online_rows(bulk)
-    listed = business_rows(bulk)["silver.bars"].filter(pl.col("session") > last[3] - timedelta(days=5))
+    listed = business_rows(bulk)["silver.bars"].filter(pl.col("session") >= last[3] - view_ttl(bulk.calendar))
     assert set(online["features_daily"]["symbol"]) == set(listed["symbol"])
     assert_same_rows(online, online_rows(replayed))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -12,6 +12,7 @@ import pytest
 import yaml
 from starlette.testclient import TestClient
 
+from feature_repo.definitions import view_ttl
 from features.compute import compute_from_bars
 from features.feature import Feature
 from features.views import VIEWS, FeatureView, find_view, primary_view
@@ -218,7 +219,7 @@ def test_feast_serves_the_added_view(after: After) -> None:
     online = store.read_view("features_range", symbols_of(context)).sort("symbol")
     table, cut = feature_table(TOY_VIEW), CALENDAR.cutoff_at(AS_OF)
     gold = context.lake.collect_query(f"select * from {table.alias}", table)
-    within_ttl = pl.col("session").is_between(AS_OF - timedelta(days=4), AS_OF)
+    within_ttl = pl.col("session").is_between(AS_OF - view_ttl(CALENDAR), AS_OF)
     known = gold.filter(within_ttl & (pl.col("known_at") <= cut))
     newest = known.sort("session", "known_at").group_by("symbol", maintain_order=True).last().sort("symbol")
     assert online.height > 3

@@ -15,6 +15,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import polars as pl
 import pytest
@@ -50,6 +51,7 @@ SAMPLED_COMMITS = {
     "after": ("Lake.append", "Tracking.register"),
 }
 RANDOM_MOMENTS = 5 if WHOLE else 1
+Place = TypeVar("Place")
 COMPARED = tuple(contract for contract in all_tables() if contract is not OPS_STAGE_RUNS)
 MLFLOW_NUMBERS = ("model_version", "previous_version", "entry_id", "why", "numbers")
 
@@ -102,6 +104,12 @@ def expected(twin: Twin) -> dict[str, pl.DataFrame]:
     return rows(twin.home)
 
 
+def of_share(places: list[Place]) -> list[Place]:
+    """Return the share of some places to strike at that was asked for."""
+    share, _, shares = ASKED.partition("/")
+    return places[int(share) - 1 :: int(shares)] if shares else places
+
+
 def planned(twin: Twin) -> list[Plan]:
     """Return where to strike: everywhere, in a share of it, or at the last commit of each sampled kind."""
     if WHOLE:
@@ -115,8 +123,7 @@ def planned(twin: Twin) -> list[Plan]:
     draw = random.Random(20240603)
     moments = [Plan(after_seconds=twin.seconds * draw.uniform(0.15, 0.85)) for _ in range(RANDOM_MOMENTS)]
     plans = [*(Plan(at=at, side=side) for at, side in places), *moments]
-    share, _, shares = ASKED.partition("/")
-    return plans[int(share) - 1 :: int(shares)] if shares else plans
+    return of_share(plans)
 
 
 def test_the_chain_commits_to_every_store(twin: Twin) -> None:

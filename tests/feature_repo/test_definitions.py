@@ -11,7 +11,8 @@ from datetime import timedelta
 import pytest
 from feast.types import Bool, Float64, Int64, String
 
-from feature_repo.definitions import ISSUED_VIEW, Definitions, build_definitions
+from feature_repo.definitions import ISSUED_VIEW, Definitions, build_definitions, view_ttl
+from features.sessions import SessionCalendar
 from features.sets import FeatureSet
 from features.views import VIEWS, feature_views, primary_view
 
@@ -106,6 +107,16 @@ def test_digest_changes_with_a_view_and_a_set(built: Definitions, monkeypatch: p
     registered = build_definitions(TTL, [FEW])
     assert [view.name for view in registered.views][-2:] == ["features_other", ISSUED_VIEW]
     assert registered.digest() != built.digest()
+
+
+@pytest.mark.parametrize(("name", "days"), [("XNYS", 8), ("XSHG", 21), ("ASEX", 39), ("24/7", 2)])
+def test_the_ttl_reaches_over_the_longest_closure_of_the_exchange(name: str, days: int) -> None:
+    calendar = SessionCalendar(name)
+    ttl = view_ttl(calendar)
+    assert ttl == timedelta(days=days)
+    instants = calendar.frame(calendar.first, calendar.last)
+    reach = instants["cutoff_at"].shift(-1) - instants["event_timestamp"]
+    assert ttl - timedelta(days=1) < reach.max() <= ttl  # type: ignore[operator]
 
 
 def test_build_refuses_a_join_without_bound() -> None:

@@ -187,6 +187,30 @@ def test_code_is_followed_from_name_to_name() -> None:
         code_digest([("features.a", "leaf")], read=sources.get)
 
 
+def test_other_packages_are_followed_where_asked_and_modules_apart_are_not() -> None:
+    job = (
+        "from jobs.steps import ticks\nfrom jobs import told\nfrom elsewhere import io\n"
+        "def run(x):\n    return io.write(ticks.judge(told.say(x)))\n"
+    )
+    sources = {
+        "jobs.job": job,
+        "jobs.steps.ticks": "def judge(x):\n    return x > 1\n",
+        "jobs.told": "def say(x):\n    return x\n",
+        "elsewhere.io": "def write(x):\n    return x\n",
+    }
+
+    def digest(packages: tuple[str, ...] = ("jobs",), **changed: str) -> str:
+        edited = sources | {name.replace("_", "."): text for name, text in changed.items()}
+        return code_digest([("jobs.job", "run")], packages=packages, apart=["jobs.told"], read=edited.get)
+
+    assert digest(jobs_steps_ticks="def judge(x):\n    return x > 2\n") != digest()
+    assert digest(jobs_steps_ticks="# why\ndef judge(x):\n    'Say.'\n    return x > 1\n") == digest()
+    assert digest(jobs_told="def say(x):\n    return -x\n") == digest()
+    assert digest(elsewhere_io="def write(x):\n    return -x\n") == digest()
+    # A package is one by its whole name.
+    assert digest(("job",), jobs_steps_ticks="def judge(x):\n    return x > 2\n") == digest(("job",))
+
+
 def _feature(expression: pl.Expr) -> Feature:
     fields = {"unit": "number", "definition": "x", "source": "none", "lookback_sessions": 1}
     return Feature(name="mom_x_1d", family="mom", expression=expression, **fields)  # type: ignore[arg-type]

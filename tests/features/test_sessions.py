@@ -5,12 +5,14 @@ from __future__ import annotations
 import pickle
 from datetime import UTC, date, datetime, timedelta
 
+import exchange_calendars
 import polars as pl
 import pytest
 
 from features.sessions import INSTANT, SessionCalendar
 
 CALENDAR = SessionCalendar("XNYS", decision_lead_minutes=60)
+CLOSE_AT_TEN = ("XDUS", "XEUR", "XHAM", "XSTU")
 
 
 def test_a_winter_close_is_21_utc_and_the_decision_an_hour_before_the_next_open() -> None:
@@ -129,3 +131,79 @@ def test_a_calendar_travels_by_name() -> None:
     assert (copy.name, copy.decision_lead) == (CALENDAR.name, CALENDAR.decision_lead)
     assert (copy.cutoff_local, copy.issue_time) == (CALENDAR.cutoff_local, CALENDAR.issue_time)
     assert len(pickle.dumps(CALENDAR)) < 200
+
+
+@pytest.mark.parametrize("name", exchange_calendars.get_calendar_names(include_aliases=False))
+def test_on_every_calendar_the_instants_of_a_session_follow_one_another(name: str) -> None:
+    # A few exchanges close at 22:00 of their own clocks: 23:00 leaves their bars the half hour they take.
+    cutoff_local = "23:00" if name in CLOSE_AT_TEN else "22:00"
+    calendar = SessionCalendar(name, cutoff_local=cutoff_local)
+    calendar.check_instants(timedelta(minutes=30))
+    instants = calendar.frame(calendar.shift(calendar.last, -799), calendar.last)
+    known_at, cut, decision = pl.col("event_timestamp") + pl.duration(minutes=30), "cutoff_at", "decision_at"
+    assert instants.height == 800
+    assert instants.select((known_at <= pl.col(cut)).all()).item()
+    decided = instants.with_columns(next_close=pl.col("event_timestamp").shift(-1)).head(-1)
+    assert decided.select((pl.col(cut) < pl.col(decision)).all()).item()
+    assert decided.select((pl.col(decision) < pl.col("next_close")).all()).item()
+    for column in ("session", "event_timestamp", cut, decision):
+        assert decided[column].is_sorted()
+        assert decided[column].n_unique() == decided.height
+    reach = decided.select((pl.col(cut).shift(-1) - pl.col("event_timestamp")).max()).item()
+    assert reach <= calendar.longest_reach
+    assert calendar.cut_before(calendar.first) < calendar.close_at(calendar.first)
+
+
+def test_an_exchange_that_closes_at_the_cut_is_told_to_cut_later() -> None:
+    with pytest.raises(ValueError, match=r"cutoff_local=22:00 cuts .* of XEUR, which closes at .*later time"):
+        SessionCalendar("XEUR").check_instants(timedelta(minutes=30))
+    late = SessionCalendar("24/7", cutoff_local="23:30")
+    with pytest.raises(ValueError, match=r"issue_minutes=60 sets the decision of .* next session of 24/7"):
+        late.check_instants(timedelta(minutes=30))
+
+
+def test_clocks_that_go_forward_at_midnight_leave_the_cut_where_it_is() -> None:
+    # 1997-10-06, a Monday, had no midnight in Sao Paulo; 22:00 there was two hours behind UTC.
+    assert SessionCalendar("BVMF").cutoff_at(date(1997, 10, 6)) == datetime(1997, 10, 7, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("name", "first"), [("XTKS", date(1997, 1, 6)), ("XSHG", date(1990, 12, 3)), ("XSAU", date(2021, 1, 3))]
+)
+def test_a_calendar_begins_with_its_own_first_session(name: str, first: date) -> None:
+    calendar = SessionCalendar(name)
+    assert calendar.first == first
+    assert calendar.look_back(calendar.shift(first, 2), 5) == first
+    assert calendar.neighbours(first, before=2, after=1) == [first, calendar.shift(first, 1)]
+    assert calendar.neighbours(calendar.last, before=0, after=3) == [calendar.last]
+    assert calendar.cut_before(first) == datetime(first.year, first.month, first.day, tzinfo=UTC)
+    for session, count in ((first, -1), (calendar.last, 1)):
+        with pytest.raises(ValueError, match=f"count={count} leads from {session} out of the calendar"):
+            calendar.shift(session, count)
+    with pytest.raises(ValueError, match="count=1 leads from"):
+        calendar.decision_at(calendar.last)
+
+
+@pytest.mark.parametrize(
+    ("name", "reach"),
+    [
+        # 1999-02-09 to 1999-03-01, 15:00 to 22:00 in Shanghai; Athens closed at 17:20 of 2015-06-26 and
+        # opened on 2015-08-03; New York in September 2001, 16:00 of the 10th to 22:00 of the 17th.
+        ("XSHG", timedelta(days=20, hours=7)),
+        ("ASEX", timedelta(days=38, hours=4, minutes=40)),
+        ("XNYS", timedelta(days=7, hours=6)),
+        ("24/7", timedelta(days=1, hours=22)),
+    ],
+)
+def test_the_longest_reach_spans_the_longest_closure(name: str, reach: timedelta) -> None:
+    assert SessionCalendar(name).longest_reach == reach
+
+
+def test_a_digest_is_of_the_sessions_named_and_their_closes() -> None:
+    january = date(2024, 1, 2), date(2024, 1, 31)
+    known = CALENDAR.digest(*january)
+    assert SessionCalendar("XNYS").digest(*january) == known
+    assert CALENDAR.digest(date(2024, 1, 2), date(2024, 2, 1)) != known
+    assert SessionCalendar("XLON").digest(*january) != known
+    # A session more outside of the range, whenever the library learns of it, is none of its business.
+    assert CALENDAR.digest(date(2024, 1, 1), date(2024, 1, 31)) == known

@@ -19,7 +19,9 @@ from features.views import (
     primary_view,
     view_of,
 )
-from tests.panels import compute_daily, compute_text
+from tests.panels import compute_daily, compute_text, source_rows
+
+WITHDRAWN = ["symbol", "session", "record", "value", "valid"]
 
 
 def test_every_feature_belongs_to_one_view():
@@ -53,14 +55,21 @@ def test_an_unknown_name_is_told_its_neighbours():
 
 
 def test_a_view_computes_its_features_from_the_rows_of_its_source(panel):
-    bars = panel.filter(pl.col("valid")).sample(fraction=1.0, shuffle=True, seed=3)
+    rows = source_rows(panel).sample(fraction=1.0, shuffle=True, seed=3)
     days = panel.select("session").unique().sort("session")
-    computed = primary_view().evaluate(bars, days, SessionCalendar())
+    computed = primary_view().evaluate(rows, days, SessionCalendar())
     assert computed.columns == ["symbol", "session", *primary_view().feature_names]
-    without_actions = panel.with_columns(
-        pl.when("valid").then(pl.col(name)) for name in ("dividend", "split", "price_basis")
-    )
-    assert computed.equals(compute_daily(without_actions))
+    assert computed.equals(compute_daily(panel))
+
+
+def test_an_action_without_a_bar_has_no_row_and_one_taken_back_counts_for_nothing(panel):
+    days = panel.select("session").unique().sort("session")
+    rows = source_rows(panel.filter(pl.col("symbol") == "S01"))
+    split = pl.DataFrame([("S01", days.item(9, 0), "split", 2.0, False)], schema=WITHDRAWN, orient="row")
+    alone = split.with_columns(symbol=pl.lit("S99"), valid=pl.lit(value=True))
+    more = pl.concat([rows, split, alone], how="diagonal")
+    once, again = (primary_view().evaluate(one, days, SessionCalendar()) for one in (rows, more))
+    assert once.equals(again)
 
 
 def test_the_text_view_has_a_row_for_each_symbol_heard_of_and_session(panel):

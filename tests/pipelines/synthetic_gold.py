@@ -94,9 +94,9 @@ def _make_labels(days: list[date], names: list[str], returns: np.ndarray, horizo
 
 def make_bars(daily: pl.DataFrame, *, source: str = "simulated") -> pl.DataFrame:
     """Return a bar, as silver holds it, for every vector: what a forecast asks of a session's universe."""
-    prices = {name: pl.lit(10.0) for name in ("open", "high", "low", "close", "volume", "split")}
+    prices = {name: pl.lit(10.0) for name in ("open", "high", "low", "close", "volume")}
     bars = daily.select("symbol", "session", "event_timestamp", "known_at", "valid", "month").with_columns(
-        pl.lit(0.0).alias("dividend"),
+        pl.lit(None, pl.String).alias("instrument_id"),
         pl.lit("raw").alias("price_basis"),
         pl.lit(value=False).alias("suspect"),
         pl.col("known_at").alias("landed_at"),

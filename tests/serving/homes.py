@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 from pydantic import SecretStr
 
-from feature_repo.definitions import ISSUED_VIEW
+from feature_repo.definitions import ISSUED_VIEW, view_ttl
+from features.sessions import SessionCalendar
 from features.views import find_view
 from pipelines.io.feature_store import FeatureStore
 from pipelines.io.lake import Lake
@@ -20,14 +21,15 @@ from serving.served_model import Manifest, load_served_model
 from tests.gold_tables import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT
 from tests.serving.parts import CALENDAR, SESSION, manifest_of, write_champion
 
-PARAMS = FeatureStoreParams(ttl_days=5, online="sqlite", connection=SecretStr(""))
+PARAMS = FeatureStoreParams(online="sqlite", connection=SecretStr(""))
 DAILY = find_view("features_daily").feature_names
 TEXT = find_view("features_text").feature_names
 
 
 def open_store(home: Path) -> FeatureStore:
     """The home's feature store; publishing touches no table."""
-    return FeatureStore(PARAMS, folder=home / "feast", lake=Lake(str(home / "lake"), no_spark), sets=())
+    lake = Lake(str(home / "lake"), no_spark)
+    return FeatureStore(PARAMS, ttl=view_ttl(SessionCalendar()), folder=home / "feast", lake=lake, sets=())
 
 
 def no_spark() -> None:

@@ -48,7 +48,7 @@ DEFAULTS = ServiceDefaults(
     serving=PARAMS,
     calendar_name="XNYS",
     decision_lead_minutes=60,
-    feature_store=FeatureStoreParams(ttl_days=5, online="sqlite", connection=SecretStr("")),
+    feature_store=FeatureStoreParams(online="sqlite", connection=SecretStr("")),
 )
 
 

@@ -1,9 +1,10 @@
-"""Sources of bars and texts behind one protocol."""
+"""Sources of bars, actions and texts behind one protocol."""
 
 from __future__ import annotations
 
 from pipelines.base.lake import Lake
 from pipelines.io.sources.base import (
+    ACTION_COLUMNS,
     BAR_COLUMNS,
     TEXT_COLUMNS,
     Arrival,
@@ -17,6 +18,7 @@ from pipelines.io.sources.base import (
 from pipelines.io.sources.params import FilesParams, SourceParams
 
 __all__ = [
+    "ACTION_COLUMNS",
     "BAR_COLUMNS",
     "TEXT_COLUMNS",
     "Arrival",

@@ -1,4 +1,4 @@
-"""What a source of bars and texts promises."""
+"""What a source of bars, actions and texts promises."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ from pipelines.io.sources.params import PriceBasis
 REQUIRED_BAR_COLUMNS = ("symbol", "session", "open", "high", "low", "close", "volume")
 OPTIONAL_BAR_COLUMNS = ("adjusted_close", "dividend", "split", "received_at")
 BAR_COLUMNS = REQUIRED_BAR_COLUMNS + OPTIONAL_BAR_COLUMNS
+
+REQUIRED_ACTION_COLUMNS = ("symbol", "session", "kind", "value")
+OPTIONAL_ACTION_COLUMNS = ("received_at",)
+ACTION_COLUMNS = REQUIRED_ACTION_COLUMNS + OPTIONAL_ACTION_COLUMNS
 
 REQUIRED_TEXT_COLUMNS = ("symbol", "published_at", "text")
 OPTIONAL_TEXT_COLUMNS = ("origin", "received_at")
@@ -129,7 +133,7 @@ class Provision:
 
 @runtime_checkable
 class Source(Protocol):
-    """Feeds of some kinds of record (``bars``, ``texts``), delivered as sent.
+    """Feeds of some kinds of record (``bars``, ``actions``, ``texts``), delivered as sent.
 
     Every column is a string, whatever it was in the feed, and no value is repaired; only dates
     and instants that can be read are written in one notation (``2024-01-31`` and
@@ -187,9 +191,9 @@ class Source(Protocol):
         Returns
         -------
         Frame
-            In this process or in the distributed engine: `BAR_COLUMNS` or `TEXT_COLUMNS` and ``delivery``
-            (its id), all strings, null where nothing was sent; in any order, repeats included. A delivery
-            without records is no fault.
+            In this process or in the distributed engine: `BAR_COLUMNS`, `ACTION_COLUMNS` or `TEXT_COLUMNS`
+            and ``delivery`` (its id), all strings, null where nothing was sent; in any order, repeats
+            included. A delivery without records is no fault.
 
         Raises
         ------

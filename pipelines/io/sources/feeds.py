@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from features.sessions import resolve_alias
 from pipelines.base.context import Context
 from pipelines.base.errors import SettingsError
 from pipelines.io.sources import Provision, Source, build_source
@@ -36,7 +37,7 @@ class Feed:
 
 
 def open_feeds(context: Context) -> tuple[Feed, ...]:
-    """Return the feeds that the settings name: primary bars, primary texts, then those beside.
+    """Return the feeds that the settings name: primary bars, actions and texts, then those beside.
 
     A source that is named for a kind which it does not provide delivers nothing of it.
 
@@ -44,7 +45,8 @@ def open_feeds(context: Context) -> tuple[Feed, ...]:
     ------
     SettingsError
         If the primary bars are of a source none of whose bars the home holds, while it holds another's:
-        symbols, calendars and adjustments of two feeds would mix.
+        symbols and adjustments of two feeds would mix. If a feed, beside or not, has another calendar than
+        the home: its sessions would be taken for days on which nothing is traded, or be missed.
     """
     params = context.params(SourcesParams)
     primary = [(kind, name) for kind in KINDS if (name := params.source_of(kind))]
@@ -54,6 +56,9 @@ def open_feeds(context: Context) -> tuple[Feed, ...]:
     }
     beside = [(kind, name) for name in params.feeds.beside for kind in sources[name].provides]
     check_primary_bars(context)
+    for kind, name in dict.fromkeys([*primary, *beside]):
+        if kind in sources[name].provides:
+            check_calendar(context, name, sources[name].provides[kind].calendar)
     return tuple(
         Feed(
             source=sources[name],
@@ -75,7 +80,9 @@ def check_primary_bars(context: Context) -> None:
     SettingsError
         See `open_feeds`.
     """
-    name = context.params(SourcesParams).feeds.bars
+    params = context.params(SourcesParams)
+    name = params.feeds.bars
+    check_calendar(context, name, params.sources[name].calendar)
     own = queries.limited(queries.rows_of(BRONZE_BARS, ["source"], landing_queries.of_source(name)), 1)
     if not context.lake.exists(BRONZE_BARS) or context.lake.collect_query(own, BRONZE_BARS).height:
         return
@@ -86,6 +93,24 @@ def check_primary_bars(context: Context) -> None:
             f"feeds.bars={name!r}, but {context.home.root} holds bars of {names} alone; give "
             f"--home another folder, name the source that this one was begun with, or let {name!r} land "
             f"first: name it in feeds.beside"
+        )
+        raise SettingsError(msg)
+
+
+def check_calendar(context: Context, source: str, calendar: str) -> None:
+    """Stop where a source's calendar is not the home's; two names of one calendar agree.
+
+    Raises
+    ------
+    SettingsError
+        Naming both and the settings to change.
+    """
+    home = context.calendar.name
+    if calendar != home and resolve_alias(calendar) != resolve_alias(home):
+        msg = (
+            f"calendar.name={home!r}, but sources.{source}.calendar={calendar!r}: a home reads feeds of its "
+            f"own calendar alone; set calendar.name={calendar} in a home of its own, or "
+            f"sources.{source}.calendar={home} if that is what its sessions follow"
         )
         raise SettingsError(msg)
 

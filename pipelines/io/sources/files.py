@@ -1,4 +1,4 @@
-"""The user's own bars and texts, from Parquet or CSV files."""
+"""The user's own bars, actions and texts, from Parquet or CSV files."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from pipelines.io.sources.base import (
 )
 from pipelines.io.sources.layout import (
     Layout,
+    actions_layout,
     bars_layout,
     check_file,
     find_files,
@@ -66,7 +67,7 @@ class Parts:
 
 
 class FilesSource:
-    """Bars and texts read from files: each file is a delivery, read whole.
+    """Bars, actions and texts read from files: each file is a delivery, read whole.
 
     Parameters
     ----------
@@ -81,9 +82,10 @@ class FilesSource:
         self._params, self._lake = params, lake
         self._layouts = {
             "bars": bars_layout(params.columns, name),
+            "actions": actions_layout(params.action_columns, name),
             "texts": texts_layout(params.text_columns, name),
         }
-        self._places = {"bars": params.bars, "texts": params.texts}
+        self._places = {"bars": params.bars, "actions": params.actions, "texts": params.texts}
         self._arrivals: dict[str, Arrival] = {}
 
     @property
@@ -95,9 +97,13 @@ class FilesSource:
             timezone=self._params.timezone,
             stamps_from=self._params.stamps_from_at,
             by_window=False,
-            read_by=digest_of(replace(self._params, bars="", texts="")),
+            read_by=digest_of(replace(self._params, bars="", actions="", texts="")),
         )
-        declared = {"bars": said(price_basis=self._params.price_basis), "texts": said()}
+        declared = {
+            "bars": said(price_basis=self._params.price_basis),
+            "actions": said(),
+            "texts": said(),
+        }
         return {kind: provision for kind, provision in declared.items() if self._places[kind]}
 
     def arrival(self, kind: str) -> Arrival | None:

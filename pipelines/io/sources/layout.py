@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 from pipelines.base.errors import ContractViolation, SettingsError
 from pipelines.io.sources.base import (
+    OPTIONAL_ACTION_COLUMNS,
     OPTIONAL_BAR_COLUMNS,
     OPTIONAL_TEXT_COLUMNS,
+    REQUIRED_ACTION_COLUMNS,
     REQUIRED_BAR_COLUMNS,
     REQUIRED_TEXT_COLUMNS,
 )
@@ -20,6 +22,7 @@ PARQUET_SUFFIXES = (".parquet", ".pq")
 CSV_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz")
 SUFFIXES = (*PARQUET_SUFFIXES, *CSV_SUFFIXES)
 ALLOWED = f"allowed: {', '.join((*PARQUET_SUFFIXES, *CSV_SUFFIXES))}"
+_MAPPINGS = {"bars": "columns", "actions": "action_columns", "texts": "text_columns"}
 _LOOKS_LIKE_DATA = re.compile(r"^\s*(-?\d+([.,]\d+)?([eE][-+]?\d+)?|\d{4}-\d{2}-\d{2}.*|)\s*$")
 
 
@@ -55,7 +58,12 @@ class Layout:
     @property
     def setting(self) -> str:
         """The settings key of the user's mapping."""
-        return f"sources.{self.source}.{'columns' if self.kind == 'bars' else 'text_columns'}"
+        return f"sources.{self.source}.{_MAPPINGS[self.kind]}"
+
+    @property
+    def free_text(self) -> bool:
+        """Whether a value may hold blanks and line ends that mean something."""
+        return self.kind == "texts"
 
     def locate(self, names: Sequence[str], file: str) -> dict[str, int]:
         """Return our column -> position in the file.
@@ -103,6 +111,18 @@ def bars_layout(mapping: Mapping[str, str], source: str) -> Layout:
         required=REQUIRED_BAR_COLUMNS,
         optional=OPTIONAL_BAR_COLUMNS,
         aliases={"date": "session"},
+        mapping=mapping,
+        source=source,
+    )
+
+
+def actions_layout(mapping: Mapping[str, str], source: str) -> Layout:
+    """Return the layout of actions; ``date``, ``ex_date`` and ``ex-date`` are accepted for ``session``."""
+    return Layout(
+        kind="actions",
+        required=REQUIRED_ACTION_COLUMNS,
+        optional=OPTIONAL_ACTION_COLUMNS,
+        aliases=dict.fromkeys(("date", "ex_date", "ex-date"), "session"),
         mapping=mapping,
         source=source,
     )

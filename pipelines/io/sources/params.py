@@ -14,7 +14,7 @@ from simulation.params import SimulatedParams
 PriceBasis = Literal["raw", "split", "total_return"]
 FileArrival = Literal["column", "object_time", "file_name", "none"]
 KINDS = ("bars", "actions", "texts")
-"""Kinds of record that a source may deliver; of actions none does yet, they come on the bar of their day."""
+"""Kinds of record that a source may deliver; splits and dividends may also stand on the bar of their day."""
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -29,8 +29,8 @@ class SimulatedSourceParams(SimulatedParams):
 class FilesParams:
     """Where the user's own files lie and how they are written.
 
-    `columns` and `text_columns` map the file's names to ours. `price_basis` has to be true: with
-    ``raw`` the splits and dividends of the file are applied, with the others they are not applied again.
+    `columns`, `action_columns` and `text_columns` map the file's names to ours. `price_basis` has to be true:
+    with ``raw`` splits and dividends are applied, with the others they are not applied again.
     `arrival` says where a record's arrival stands; None: in the column ``received_at`` if all files have one,
     else nowhere. A file that is written again carries a new time, so ``object_time`` is for places where
     files are left as they came.
@@ -38,8 +38,10 @@ class FilesParams:
 
     kind: Literal["files"]
     bars: str = ""
+    actions: str = ""
     texts: str = ""
     columns: Mapping[str, str] = field(default_factory=dict)
+    action_columns: Mapping[str, str] = field(default_factory=dict)
     text_columns: Mapping[str, str] = field(default_factory=dict)
     separator: str = ","
     date_formats: tuple[str, ...] = ("yyyy-MM-dd", "yyyyMMdd")
@@ -107,9 +109,6 @@ class FeedsParams:
     required: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        if self.actions is not None:
-            msg = f"feeds.actions={self.actions!r} must be null: no source delivers them as records yet"
-            raise ValueError(msg)
         unknown = [kind for kind in self.required if kind not in KINDS or getattr(self, kind) is None]
         if unknown:
             msg = f"feeds.required names {', '.join(unknown)}; it may name bars and kinds that have a source"

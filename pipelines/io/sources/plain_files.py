@@ -120,12 +120,12 @@ def _read_csv(file: str, layout: Layout, separator: str) -> dict[str, pl.Series]
             content = gzip.decompress(content)
         except (EOFError, OSError, zlib.error) as error:
             raise NotPlain(f"{file}: {error}") from error
-    lines = _parse(content, separator, multiline=layout.kind == "texts")
+    lines = _parse(content, separator, multiline=layout.free_text)
     if not lines:
         raise NotPlain(f"{file}: no header")
     header, *rows = lines
     places = layout.locate(header, file)
-    cleaned = _strip if layout.kind == "bars" else _keep
+    cleaned = _keep if layout.free_text else _strip
     return {
         ours: pl.Series(
             ours,

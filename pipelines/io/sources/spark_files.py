@@ -65,16 +65,15 @@ def _scan(spark: SparkSession, group: FileGroup, layout: Layout, params: FilesPa
     addresses = [_address(file) for file in group.files]
     if not is_parquet(group.files[0]):
         names = [f"column_{position}" for position in range(len(group.names))]
-        trimmed = layout.kind == "bars"
         return spark.read.schema(spark_schema(dict.fromkeys(names, pl.String))).csv(
             addresses,
             header=True,
             sep=params.separator,
             quote='"',
             escape='"',
-            multiLine=layout.kind == "texts",
-            ignoreLeadingWhiteSpace=trimmed,
-            ignoreTrailingWhiteSpace=trimmed,
+            multiLine=layout.free_text,
+            ignoreLeadingWhiteSpace=not layout.free_text,
+            ignoreTrailingWhiteSpace=not layout.free_text,
         )
     # Without it Spark refuses instants in nanoseconds, which is what pandas writes.
     spark.conf.set("spark.sql.legacy.parquet.nanosAsLong", "true")

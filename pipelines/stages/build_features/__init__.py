@@ -6,6 +6,7 @@ STAGE = Stage(
     name="build_features",
     help="Build features and labels of the sessions whose inputs changed.",
     chain="data",
-    reads=("silver.bars", "silver.text", "silver.text_scores"),
+    reads=("silver.bars", "silver.actions", "silver.text", "silver.text_scores"),
     writes=(FEATURE_TABLES, "gold.labels"),
+    dated_by="silver.bars",
 )

@@ -12,7 +12,6 @@ from features.code_digest import definitions_digest
 from features.params import CalendarParams, LabelParams
 from features.views import FeatureView, feature_views, primary_view
 from pipelines.base.context import Context
-from pipelines.base.digest import digest_of
 from pipelines.base.frames import Frame
 from pipelines.base.report import Outcome, SessionRange
 from pipelines.io.frames import persisted, reshape
@@ -26,7 +25,8 @@ from pipelines.tables import queries
 from pipelines.tables.contracts import GOLD_LABELS, SILVER_BARS, feature_table
 from pipelines.tables.scope import MOST_TOUCHED, changed_sessions, dates_condition
 from pipelines.tables.session_grid import SessionGrid
-from pipelines.tables.view_sources import primary_bars, source_query, tables_of
+from pipelines.tables.stage_definitions import define_stage
+from pipelines.tables.view_sources import columns_of, primary_bars, source_query, tables_of
 
 NOTHING = {"rows_in": 0, "rows_out": 0, "sessions_touched": 0}
 LABELS = "labels"
@@ -36,9 +36,11 @@ Counts = dict[str, int]
 
 
 def define(context: Context, sessions: SessionRange) -> str:
-    """Return a digest of what is built: features, labels, calendar, scorer and the bars' primary feed."""
+    """Return a digest of what is built and how: features, labels, calendar, scorer and primary feeds."""
     del sessions
-    return digest_of(
+    return define_stage(
+        context,
+        "build_features",
         definitions_digest(),
         context.params(LabelParams),
         context.params(CalendarParams),
@@ -86,10 +88,9 @@ def find_touched(
     tables = tables_of(view)
     if not all(context.lake.exists(table) for table in tables):
         return []
-    own = tables != (SILVER_BARS,)
-    changed = changed_sessions(context, "build_features", tables, definition) if own else bars
+    changed = changed_sessions(context, "build_features", tables, definition)
     depending = following(context, changed, last_session(context), lookback=view.lookback_sessions)
-    return None if depending is None or bars is None else sorted({*depending, *(bars if own else ())})
+    return None if depending is None or bars is None else sorted({*depending, *bars})
 
 
 def following(
@@ -183,14 +184,16 @@ def labels_condition(context: Context, touched: list[date] | None) -> str:
     # where t lies 1 + h before it. Rows of other horizons of that session are left as they are.
     parts = []
     for horizon in context.params(LabelParams).horizon_sessions:
-        signals = [context.calendar.shift(day, -1 - horizon) for day in touched]
+        calendar, back = context.calendar, 1 + horizon
+        signals = [calendar.shift(day, -back) for day in touched if calendar.position(day) >= back]
         parts.append(queries.of_horizon(horizon, dates_condition(signals)))
     return " or ".join(parts)
 
 
 def all_sessions(context: Context, touched: Sequence[date] | None = None) -> SessionGrid:
     """Return every session of the calendar."""
-    return SessionGrid.spanning(context.calendar, date(1990, 1, 1), date.max, touched=touched)
+    calendar = context.calendar
+    return SessionGrid.spanning(calendar, calendar.first, calendar.last, touched=touched)
 
 
 def in_blocks(context: Context, view: FeatureView, touched: list[date] | None) -> tuple[int, Frame]:
@@ -237,6 +240,4 @@ def in_blocks(context: Context, view: FeatureView, touched: list[date] | None) -
         else lake.collect_query(queries.counted(query), *tables).item()
     )
     mark = partial(steps.mark_blocks, grid=grid, size=size, lookback=view.lookback_sessions, wanted=wanted)
-    columns = {name: dtype for table in tables for name, dtype in table.schema.items()}
-    schema = {name: columns[name] for name in view.source_columns} | {"block": pl.Int64}
-    return read, lake.map_batches(rows, mark, schema)
+    return read, lake.map_batches(rows, mark, columns_of(view) | {"block": pl.Int64})

@@ -140,7 +140,8 @@ def _rows_of_view(
 ) -> pl.DataFrame:
     """Return the values at the rows that the view has, with ``row_valid`` and their session."""
     if view.row_rule == "of_source":
-        there = known.select("symbol", "session", "position", "event_timestamp", row_valid="valid")
+        own = known if view.row_record is None else known.filter(pl.col("record") == view.row_record)
+        there = own.select("symbol", "session", "position", "event_timestamp", row_valid="valid")
         return there.join(values, on=["symbol", "session"], how="inner")
     said = values.filter(pl.any_horizontal(pl.col(view.feature_names).is_not_null()))
     return grid.placed(said).drop("cutoff_at").with_columns(row_valid=pl.lit(value=True))

@@ -6,6 +6,7 @@ STAGE = Stage(
     name="curate",
     help="Turn bronze records into clean bitemporal tables.",
     chain="data",
-    reads=("bronze.*",),
-    writes=("silver.bars", "silver.actions", "silver.text"),
+    reads=("bronze.*", "ops.acceptances", "ops.coverage"),
+    writes=("silver.bars", "silver.actions", "silver.text", "ops.quarantine"),
+    dated_by="silver.bars",
 )

@@ -1,4 +1,4 @@
-"""Suspected bad ticks: flagged when they arrive, retracted once the next bar has come back."""
+"""Suspected bad ticks: flagged on arrival, retracted once the next bar is back where the last one was."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from statistics import median
+from typing import Any, Self
 
 import polars as pl
 
@@ -23,6 +24,11 @@ class Chain:
     instants: Sequence[datetime]
     records: Sequence[Record]
 
+    @classmethod
+    def of(cls, records: Sequence[Record]) -> Self:
+        """Return the chain of records that are sorted by `known_at`."""
+        return cls([record["known_at"] for record in records], records)
+
     def known(self, instant: datetime) -> Record | None:
         """Return the newest record known at `instant`."""
         at = bisect_right(self.instants, instant) - 1
@@ -30,15 +36,28 @@ class Chain:
 
 
 EMPTY = Chain((), ())
+LEAST_SESSIONS = 5
+"""Fewer known sessions before a bar have no usual turnover: the bar is judged by its prices alone."""
+
+
+def sessions_read(params: CurateParams) -> tuple[int, int]:
+    """Return how many sessions before and after a bar its judgement reads.
+
+    The bar before may be a tick itself, and is judged by the usual turnover before it. The other way round,
+    a record that changes can change the judgements of as many sessions after it and before it.
+    """
+    return params.usual_sessions + 1, 1
 
 
 @dataclass(frozen=True, slots=True)
 class TickJudge:
-    """Judges one bar of a symbol by its neighbours as they were known at an instant.
+    """Judges one bar of a symbol by the bars around it as they were known at an instant.
 
-    A bar is suspect when its close has moved by more than `suspect_move` (log, split-adjusted)
-    against the previous session's close. It is retracted when the next session's close leaves no
-    more than `revert_share` of that move. A crash that does not come back is never retracted.
+    A bar is suspect when its close has moved by `suspect_move` or more (log, in the unit of the session
+    before) against the previous session's close. It is retracted when the next session opens and closes with
+    no more than `revert_share` of that move left, unless heavy turnover speaks for a real move. A crash that
+    does not come back is never retracted; nor is one at whose price the next session opens, since trades on
+    both sides of the night confirm it.
     """
 
     chains: Mapping[int, Chain]
@@ -47,20 +66,42 @@ class TickJudge:
     def _at(self, position: int, instant: datetime) -> Record | None:
         return self.chains.get(position, EMPTY).known(instant)
 
-    def _move(self, position: int, instant: datetime) -> float | None:
+    def _move(self, position: int, instant: datetime, price: str = "close") -> float | None:
         before, this = self._at(position - 1, instant), self._at(position, instant)
         if before is None or this is None:
             return None
-        # A split of 2 halves the raw close: times the split it is comparable with the session before.
-        return math.log(this["close"] * this["split"] / before["close"])
+        # A split of 2 halves the raw close: times its unit it is comparable with the session before.
+        return math.log(this[price] * this["unit"] / before["close"])
 
     def retracted(self, position: int, instant: datetime) -> bool:
         """Tell whether the bar is taken back by what is known at `instant`."""
-        move, back = self._move(position, instant), self._move(position + 1, instant)
-        if move is None or back is None or abs(move) < self.params.suspect_move:
+        move = self._move(position, instant)
+        if move is None or abs(move) < self.params.suspect_move:
             return False
-        # Logs add up: what is left of the move after the next session is their sum.
-        return abs(move + back) <= self.params.revert_share * abs(move)
+        for price in ("open", "close"):
+            back = self._move(position + 1, instant, price)
+            # Logs add up: what is left of the move after the next session's open or close is their sum.
+            if back is None or abs(move + back) > self.params.revert_share * abs(move):
+                return False
+        return not self._heavily_traded(position, instant)
+
+    def _heavily_traded(self, position: int, instant: datetime) -> bool:
+        """Tell whether turnover speaks for a real move; it does not where too little is known."""
+        before, this = self._at(position - 1, instant), self._at(position, instant)
+        usual = self._usual_turnover(position, instant)
+        if before is None or this is None or not usual:
+            return False
+        # At the price of the session before, since the bar's own is what is in doubt.
+        turnover = this["volume"] * before["close"] / this["unit"]
+        return bool(turnover >= self.params.turnover_multiple * usual)
+
+    def _usual_turnover(self, position: int, instant: datetime) -> float | None:
+        """Return the median turnover of the sessions before the bar, as known at `instant`."""
+        steps = range(1, self.params.usual_sessions + 1)
+        known = (self._at(position - step, instant) for step in steps)
+        # Close times volume has no unit: a split leaves it as it is.
+        turnovers = [record["close"] * record["volume"] for record in known if record is not None]
+        return median(turnovers) if len(turnovers) >= LEAST_SESSIONS else None
 
     def suspect(self, position: int, instant: datetime) -> bool:
         """Tell whether the bar looks like a bad tick at `instant`."""
@@ -73,10 +114,11 @@ class TickJudge:
     def instants(self, position: int) -> list[datetime]:
         """Return when the judgement of a bar can change: its own records' and its neighbours' instants."""
         own = self.chains[position].instants
-        # The bar's move reads the session before it and its reversal the one after; whether the one before
-        # was a bad tick reads two back. Before the bar's own first record there is nothing to judge.
-        near = (self.chains.get(position + step, EMPTY).instants for step in (-2, -1, 1))
-        return sorted({*own, *(moment for moments in near for moment in moments if moment >= own[0])})
+        before, after = sessions_read(self.params)
+        places = range(position - before, position + after + 1)
+        near = (self.chains.get(place, EMPTY).instants for place in places)
+        # Before the bar's own first record there is nothing to judge.
+        return sorted({moment for moments in near for moment in moments if moment >= own[0]})
 
 
 def suspect_bars(records: pl.DataFrame, params: CurateParams) -> pl.DataFrame:
@@ -85,8 +127,8 @@ def suspect_bars(records: pl.DataFrame, params: CurateParams) -> pl.DataFrame:
     Parameters
     ----------
     records : polars.DataFrame
-        `symbol`, `position` (index of the session in the calendar), `close`, `split`; every version, prices
-        positive and without nulls.
+        `symbol`, `position` (index of the session in the calendar), `close` and `unit` (close × unit is
+        comparable with the close of the session before), positive and without nulls; every version.
 
     Returns
     -------
@@ -94,20 +136,27 @@ def suspect_bars(records: pl.DataFrame, params: CurateParams) -> pl.DataFrame:
         `symbol`, `position`, each pair once. A bar that is left out is suspect at no instant, so the slow
         judgement bar by bar is spared for nearly all.
     """
-    # "in" is the price to which a move leads, times the split of its session; "out" is where the next starts.
-    spread = records.group_by("symbol", "position").agg(
-        (pl.col("close") * pl.col("split")).min().log().alias("low_in"),
-        (pl.col("close") * pl.col("split")).max().log().alias("high_in"),
-        pl.col("close").min().log().alias("low_out"),
-        pl.col("close").max().log().alias("high_out"),
+    # A move leads to "arriving", in the unit of the session before; the next one starts at "leaving".
+    priced = records.select(
+        "symbol",
+        "position",
+        arriving=(pl.col("close") * pl.col("unit")).log(),
+        leaving=pl.col("close").log(),
     )
-    before = spread.select("symbol", pl.col("position") + 1, "low_out", "high_out")
-    pairs = spread.drop("low_out", "high_out").join(before, on=["symbol", "position"], how="inner")
+    spread = priced.group_by("symbol", "position").agg(
+        pl.col("arriving").min().alias("low_in"),
+        pl.col("arriving").max().alias("high_in"),
+        pl.col("leaving").min().alias("low_out"),
+        pl.col("leaving").max().alias("high_out"),
+    )
+    pairs = spread.sort("symbol", "position")
+    same = pl.col("symbol") == pl.col("symbol").shift(1)
+    follows = same & (pl.col("position") == pl.col("position").shift(1) + 1)
     # A difference of logs is largest where its parts are at opposite extremes, whichever records met.
     largest = pl.max_horizontal(
-        (pl.col("high_in") - pl.col("low_out")).abs(), (pl.col("low_in") - pl.col("high_out")).abs()
+        pl.col("high_in") - pl.col("low_out").shift(1), pl.col("high_out").shift(1) - pl.col("low_in")
     )
-    return pairs.filter(largest >= params.suspect_move).select("symbol", "position")
+    return pairs.filter(follows & (largest >= params.suspect_move)).select("symbol", "position")
 
 
 def judge_suspects(records: pl.DataFrame, suspects: pl.DataFrame, params: CurateParams) -> pl.DataFrame:
@@ -116,8 +165,8 @@ def judge_suspects(records: pl.DataFrame, suspects: pl.DataFrame, params: Curate
     Parameters
     ----------
     records : polars.DataFrame
-        Accepted bars with `symbol`, `position`, `known_at` (UTC): every version of the suspects, and of two
-        sessions before and one after each.
+        Accepted bars with `symbol`, `position`, `known_at` (UTC), prices, `volume` (shares, may be zero) and
+        `unit`: every version of the suspects, and of the sessions around each that `sessions_read` names.
     suspects : polars.DataFrame
         From `suspect_bars`.
 
@@ -129,18 +178,25 @@ def judge_suspects(records: pl.DataFrame, suspects: pl.DataFrame, params: Curate
         retracted (``valid=false``).
     """
     judged: list[Record] = []
-    for (symbol,), keys in suspects.group_by("symbol", maintain_order=True):
-        near = sorted({p + step for p in keys["position"] for step in (-2, -1, 0, 1)})
-        own = records.filter((pl.col("symbol") == symbol) & pl.col("position").is_in(near))
-        chains = {
-            int(position): Chain(rows["known_at"].to_list(), rows.to_dicts())
-            for (position,), rows in own.sort("known_at").group_by("position", maintain_order=True)
-        }
-        judge = TickJudge(chains, params)
-        for position in sorted(keys["position"]):
+    chains: dict[str, dict[int, list[Record]]] = {}
+    for record in _near(records, suspects, params).iter_rows(named=True):
+        chains.setdefault(record["symbol"], {}).setdefault(record["position"], []).append(record)
+    keys = suspects.group_by("symbol", maintain_order=True).agg(pl.col("position").sort())
+    for symbol, positions in keys.rows():
+        judge = TickJudge({place: Chain.of(rows) for place, rows in chains[symbol].items()}, params)
+        for position in positions:
             judged.extend(_judged(judge, position))
     flags = {"suspect": pl.Boolean, "valid": pl.Boolean}
     return pl.DataFrame(judged, schema={**records.schema, **flags}, orient="row")
+
+
+def _near(records: pl.DataFrame, suspects: pl.DataFrame, params: CurateParams) -> pl.DataFrame:
+    """Return the records that judge the suspects, in the order in which they became known."""
+    before, after = sessions_read(params)
+    steps = pl.DataFrame({"step": range(-before, after + 1)}, schema={"step": records.schema["position"]})
+    places = suspects.join(steps, how="cross")
+    near = places.select("symbol", pl.col("position") + pl.col("step")).unique()
+    return records.join(near, on=["symbol", "position"], how="semi").sort("symbol", "position", "known_at")
 
 
 def _judged(judge: TickJudge, position: int) -> list[Record]:

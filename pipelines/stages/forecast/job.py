@@ -125,7 +125,7 @@ def issue(
     """Score the due sessions from the vectors known at their cuts, in one commit; return the rows added."""
     lineage, calendar = champion.lineage, context.calendar
     first, last = due[0], due[-1]
-    known = calendar.frame(calendar.shift(first, 1 - lineage.history_sessions), last)
+    known = calendar.frame(calendar.look_back(first, lineage.history_sessions - 1), last)
     plan = plan_history(due, known, lineage.history_sessions)
     step = GroupStep(
         model=pack_forecaster(champion.folder, f"{lineage.model_key}-v{champion.entry.model_version}"),

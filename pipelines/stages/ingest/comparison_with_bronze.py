@@ -12,35 +12,29 @@ from pipelines.io.frames import reshape
 from pipelines.stages.ingest import steps
 from pipelines.stages.ingest.reading import Reading
 from pipelines.tables import landing_queries, queries
-from pipelines.tables.record_kinds import BARS
-
-NEAR = timedelta(days=15)
-"""A text's session lies no further from its publication than the longest closure."""
 
 
 def attach_standing(reading: Reading, records: Frame) -> Frame:
     """Return the records with what bronze holds of each (`steps.STANDING`), nulls where it holds nothing.
 
-    A key of bars is symbol and session as they were sent. A feed whose records carry their stamp is asked for
+    A key is what the kind names, as it was sent. A feed whose records carry their stamp is asked for
     the hash itself, and for the key only where a history load must know whether bronze lacks it.
     """
-    lake, source = reading.context.lake, reading.feed.source.name
+    lake, source, key = reading.context.lake, reading.feed.source.name, reading.kind.key
     if not lake.exists(reading.bronze):
         return _without_standing(records)
     scope = landing_queries.of_source(source)
     if isinstance(records, pl.DataFrame):
         scope = f"{scope} and ({_near(records, reading)})"
     if reading.by_content:
-        return _join(
-            reading, records, landing_queries.standing_bars(reading.bronze, scope), ("symbol", "session")
-        )
+        return _join(reading, records, landing_queries.standing_records(reading.bronze, scope, key), key)
     hashes = landing_queries.landed_hashes(reading.bronze, scope)
     known = _join(reading, records, hashes, ("record_hash",))
-    if reading.kind is not BARS or not (reading.sessions.history and reading.observation.closed_until):
+    if not key or not (reading.sessions.history and reading.observation.closed_until):
         return known
-    keys = landing_queries.landed_keys(reading.bronze, scope)
+    keys = landing_queries.landed_keys(reading.bronze, scope, key)
     keyed = reshape(known, landing_queries.without(known.columns, ("last_known_at", "in_bronze")))
-    return _join(reading, keyed, keys, ("symbol", "session"))
+    return _join(reading, keyed, keys, key)
 
 
 def _join(reading: Reading, records: Frame, query: str, on: tuple[str, ...]) -> Frame:
@@ -68,8 +62,10 @@ def _without_standing(records: Frame) -> Frame:
 def _near(records: pl.DataFrame, reading: Reading) -> str:
     """Return the condition of the bronze rows that records of this process can repeat."""
     days: Any = reading.kind.parse(records)
-    day = "day" if "day" in days.columns else "published"
+    day = next(name for name in ("day", "ex_date", "published") if name in days.columns)
     dates = days[day].drop_nulls().cast(pl.Date)
     if dates.is_empty():
         return "session_date is null"
-    return queries.dated_between(dates.min() - NEAR, dates.max() + NEAR)
+    # A text's session lies no further from its publication than the longest closure.
+    near = reading.context.calendar.longest_reach + timedelta(days=1)
+    return queries.dated_between(dates.min() - near, dates.max() + near)

@@ -80,6 +80,8 @@ class Dating:
         Whether this is a history load.
     known_symbols : collection of str or None
         In a history load the symbols that bronze held before it; None where it does not matter.
+    ahead : bool
+        Whether a record may be known before its event, as what is announced is.
     """
 
     observation: Observation
@@ -90,24 +92,27 @@ class Dating:
     stamps_from: datetime | None
     history: bool
     known_symbols: Collection[str] | None
+    ahead: bool = False
 
 
 def find_misdated(dating: Dating) -> dict[str, pl.Expr]:
     """Return the condition of each rule of `RULES` over `event_at`, `stamp` and `stamp_sent`.
 
     `stamp_sent` is what the feed wrote, `stamp` the instant read from it (UTC, null if unreadable). Only a
-    stamped feed's records can break the rules about stamps.
+    stamped feed's records can break the rules about stamps, and none that is announced ahead those about its
+    event: there may be no rule at all.
     """
     latest = pl.lit(dating.observation.landed_at + SKEW, INSTANT)
     stamp, event = pl.col("stamp"), pl.col("event_at")
     # An unreadable event has a rule of its own, and nothing to be before or after.
-    rules = {"event_in_future": (event > latest).fill_null(value=False)}
+    rules: dict[str, pl.Expr] = {}
+    if not dating.ahead:
+        rules["event_in_future"] = (event > latest).fill_null(value=False)
     if dating.stamped:
-        rules |= {
-            "unreadable_received_at": stamp.is_null(),
-            "received_before_event": (stamp < event).fill_null(value=False),
-            "received_in_future": (stamp > latest).fill_null(value=False),
-        }
+        rules["unreadable_received_at"] = stamp.is_null()
+        rules["received_in_future"] = (stamp > latest).fill_null(value=False)
+    if dating.stamped and not dating.ahead:
+        rules["received_before_event"] = (stamp < event).fill_null(value=False)
     return rules
 
 
@@ -129,7 +134,12 @@ def date_records(records: pl.DataFrame, dating: Dating) -> pl.DataFrame:
     seen = dating.observation
     observed = pl.max_horizontal(pl.lit(seen.at, INSTANT), pl.col("last_known_at") + TICK)
     event, stamp = pl.col("event_at"), pl.col("stamp")
-    by_lag = event + dating.lag
+    by_lag, assumed = event + dating.lag, pl.lit("assumed")
+    if dating.ahead:
+        # Announced ahead of its event, it was had when it was seen.
+        early = by_lag > pl.lit(seen.at, INSTANT)
+        by_lag = pl.when(early).then(observed).otherwise(by_lag)
+        assumed = pl.when(early).then(pl.lit(seen.known_by)).otherwise(assumed)
     if dating.stamped:
         before = dating.stamps_from
         no_stamp = pl.lit(value=False) if before is None else stamp < pl.lit(before, INSTANT)
@@ -143,13 +153,13 @@ def date_records(records: pl.DataFrame, dating: Dating) -> pl.DataFrame:
         )  # fmt: skip
         by = (
             pl.when(read).then(pl.lit(seen.known_by))
-            .when(no_stamp).then(pl.lit("assumed"))
+            .when(no_stamp).then(assumed)
             .otherwise(pl.lit("stamp"))
         )  # fmt: skip
     else:
         first = _is_first_delivery(dating)
         known = pl.when(first).then(by_lag).otherwise(observed)
-        by = pl.when(first).then(pl.lit("assumed")).otherwise(pl.lit(seen.known_by))
+        by = pl.when(first).then(assumed).otherwise(pl.lit(seen.known_by))
     dated = records.with_columns(known.cast(INSTANT).alias("known_at"), by.alias("known_by"))
     return _close(dated, dating).with_columns(
         pl.when(~pl.col("misdated")).then(pl.col(name)).alias(name) for name in ("known_at", "known_by")

@@ -8,13 +8,14 @@ from datetime import datetime
 from typing import Any
 
 from pipelines.base.context import Context
-from pipelines.base.errors import BadDataError, BellwetherError
+from pipelines.base.errors import BadDataError, BellwetherError, SettingsError
 from pipelines.base.report import Outcome, SessionRange
 from pipelines.io.feed_log import closed_until, read_past, write_rows
 from pipelines.io.sources.feeds import Feed, open_feeds
 from pipelines.stages.ingest.dating import observe
 from pipelines.stages.ingest.history import note_touched
 from pipelines.stages.ingest.landing import Landing, land
+from pipelines.stages.ingest.params import IngestParams
 from pipelines.stages.ingest.polling import Poll, describe_polls, is_short, poll_sessions
 from pipelines.stages.ingest.reading import Reading
 from pipelines.tables.completeness import CompletenessParams
@@ -91,7 +92,17 @@ def has_news(readings: list[Reading]) -> bool:
 
 
 def open_readings(context: Context, sessions: SessionRange, now: datetime) -> list[Reading]:
-    """Return every feed as this run reads it, the primary bars first."""
+    """Return every feed as this run reads it, the primary bars first.
+
+    Raises
+    ------
+    SettingsError
+        As `open_feeds`, and if bars that come in time would miss their session's cut.
+    """
+    try:
+        context.calendar.check_instants(context.params(IngestParams).lag("bars"))
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
     seen = observe(
         context.calendar,
         now,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date, timedelta
+from datetime import timedelta
 from functools import cached_property, partial
 from typing import Any, Protocol
 
@@ -19,15 +19,14 @@ from pipelines.io.sources import Delivery, NotPlain, ReadsInParts
 from pipelines.stages.ingest import steps
 from pipelines.stages.ingest.comparison_with_bronze import attach_standing
 from pipelines.stages.ingest.dating import Dating
+from pipelines.stages.ingest.overlap import count_repeats, mark_overlap, merge_counts
 from pipelines.stages.ingest.params import IngestParams
 from pipelines.stages.ingest.reading import Reading
 from pipelines.tables import landing_queries, queries
-from pipelines.tables.record_kinds import BARS
 from pipelines.tables.scope import bucketed
 
 log = logging.getLogger(__name__)
 
-FIRST_DAY = date(1990, 1, 1)
 SHOWN = 3
 
 
@@ -126,7 +125,8 @@ class StreamedBatch:
     """A batch that is read a part at a time in this process: to be judged, and again to be landed.
 
     Held are, of every record, the hash of its key and what it was found to be; whole only the records that
-    something is wrong with, and those that share their key and must be compared with one another.
+    something is wrong with, and those that share their key and must be compared with one another. Of each
+    delivery and symbol it is counted how many repeat what stands.
 
     Raises
     ------
@@ -140,11 +140,14 @@ class StreamedBatch:
         self._reading, self._parts, self._judging = reading, parts, judging
         self._key = pl.struct(content_key(reading)).hash()
         self._content = (0, 0)
+        self._repeats = count_repeats(pl.DataFrame(schema=steps.judged_schema(reading.bronze)))
         seen, broken, self._trailing = self._survey()
         shared = seen["key"].is_duplicated()
         self._shared = seen["key"].filter(shared).unique()
         repeats = self._gather(self._shared) if len(self._shared) else broken.clear()
         marked = conform(steps.mark_repeats(repeats, judging), broken.schema)
+        # What was counted of them alone is counted anew now that they are compared with one another.
+        self._repeats = merge_counts(self._repeats, count_repeats(marked), less=count_repeats(repeats))
         alone = broken.filter(~self._key.is_in(self._shared.implode()))
         self._marked, self._odd = marked, pl.concat([alone, marked])
         self._found = pl.concat([seen.filter(~shared).drop("key"), _found(marked)])
@@ -155,6 +158,7 @@ class StreamedBatch:
         seen, broken, trailing = [_found(none, self._key.alias("key"))], [none], [none]
         for judged in self._judge_parts():
             self._content = _add(self._content, judged)
+            self._repeats = merge_counts(self._repeats, count_repeats(judged))
             seen.append(_found(judged, self._key.alias("key")))
             broken.append(judged.filter(pl.col("broken").is_not_null()))
             trailing.append(judged.filter("trailing").sort("session_date", "symbol").head(SHOWN))
@@ -210,8 +214,9 @@ class StreamedBatch:
     def _select(self, query: str) -> Iterator[pl.DataFrame]:
         """Yield what a query finds in every part."""
         for judged in self._judge_again():
-            yield reshape(judged.filter(~self._key.is_in(self._shared.implode())), query)
-        yield reshape(self._marked, query)
+            alone = judged.filter(~self._key.is_in(self._shared.implode()))
+            yield reshape(mark_overlap(alone, self._repeats), query)
+        yield reshape(mark_overlap(self._marked, self._repeats), query)
 
     def _judge_again(self) -> Iterator[pl.DataFrame]:
         """Yield every part once more.
@@ -254,7 +259,7 @@ def build_judging(reading: Reading, deliveries: Sequence[Delivery]) -> steps.Jud
     """Return what the records of some deliveries are judged by."""
     context, params = reading.context, reading.context.params(IngestParams)
     calendar = context.calendar
-    closes = calendar.frame(FIRST_DAY, calendar.last_on_or_before(date.max))
+    closes = calendar.frame(calendar.first, calendar.last)
     dating = Dating(
         observation=reading.observation,
         stamped=reading.arrival != "none",
@@ -264,6 +269,7 @@ def build_judging(reading: Reading, deliveries: Sequence[Delivery]) -> steps.Jud
         stamps_from=reading.feed.provision.stamps_from,
         history=reading.sessions.history,
         known_symbols=_known_symbols(reading),
+        ahead=reading.kind.ahead,
     )
     return steps.Judging(
         source=reading.feed.source.name,
@@ -303,7 +309,8 @@ def _judged(reading: Reading, deliveries: Sequence[Delivery], judging: steps.Jud
     judge, mark = (partial(step, judging=judging) for step in (steps.judge_records, steps.mark_repeats))
     with persisted(lake.map_batches(attach_standing(reading, hashed), judge, schema)) as judged:
         if isinstance(judged, pl.DataFrame):
-            yield mark(judged)
+            marked_here = mark(judged)
+            yield mark_overlap(marked_here, count_repeats(marked_here))
             return
         (row,) = collect_rows(reshape(judged, landing_queries.repeats_of(content_key(reading))))
         if row["rows"] == row["keys"]:
@@ -315,6 +322,7 @@ def _judged(reading: Reading, deliveries: Sequence[Delivery], judging: steps.Jud
 
 def content_key(reading: Reading) -> tuple[str, ...]:
     """Return the columns that two rows share when they must be compared with one another."""
-    if reading.kind is not BARS:
+    key = reading.kind.key
+    if not key:
         return ("record_hash",)
-    return ("symbol", "session") if reading.by_content else ("symbol", "session", "received_at")
+    return key if reading.by_content else (*key, "received_at")

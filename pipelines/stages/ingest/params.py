@@ -11,8 +11,9 @@ class IngestParams:
     """When a record without an arrival time counts as known, how much may be refused, what is read again.
 
     A text belongs to the first session whose close comes at least `text_close_lag_minutes` after it. The
-    lags assume that a vendor publishes a bar within `bar_lag_minutes` of the close and a text
-    within `text_lag_minutes` of its own time stamp; too small a lag would be look-ahead.
+    lags assume that a vendor publishes a bar, and an action that was not announced before, within
+    `bar_lag_minutes` of the close and a text within `text_lag_minutes` of its own time stamp; too small a lag
+    would be look-ahead.
     """
 
     bar_lag_minutes: int
@@ -39,4 +40,4 @@ class IngestParams:
 
     def lag(self, kind: str) -> timedelta:
         """Return the time from a record's event to when it counts as known, where nothing says it."""
-        return timedelta(minutes=self.bar_lag_minutes if kind == "bars" else self.text_lag_minutes)
+        return timedelta(minutes=self.text_lag_minutes if kind == "texts" else self.bar_lag_minutes)

@@ -92,7 +92,7 @@ def choose_sessions(reading: Reading) -> list[date]:
         return calendar.sessions(asked.start, last)
     looked = [asked.end]
     # Before the first poll nobody was asked for anything.
-    first = max(min(past.complete, default=asked.end), calendar.shift(asked.end, -MOST_ASKED_AGAIN))
+    first = max(min(past.complete, default=asked.end), calendar.look_back(asked.end, MOST_ASKED_AGAIN))
     while looked[0] > first and not past.stands(before := calendar.shift(looked[0], -1)):
         looked.insert(0, before)
     short = {session for session in past.missing - past.accepted if first <= session < looked[0]}

@@ -18,11 +18,12 @@ from pipelines.stages.ingest.dating import Observation
 from pipelines.stages.ingest.params import IngestParams
 from pipelines.stages.ingest.window import Window, plan_window
 from pipelines.tables import record_kinds
-from pipelines.tables.contracts import BRONZE_BARS, BRONZE_TEXTS
-from pipelines.tables.record_kinds import BARS, TEXTS, RecordKind
+from pipelines.tables.contracts import BRONZE_ACTIONS, BRONZE_BARS, BRONZE_TEXTS
+from pipelines.tables.record_kinds import ACTIONS, BARS, TEXTS, RecordKind
 
 KINDS: dict[str, tuple[RecordKind, TableContract]] = {
     BARS.name: (BARS, BRONZE_BARS),
+    ACTIONS.name: (ACTIONS, BRONZE_ACTIONS),
     TEXTS.name: (TEXTS, BRONZE_TEXTS),
 }
 
@@ -59,8 +60,8 @@ class Reading:
 
     @property
     def by_content(self) -> bool:
-        """Whether a bar is new when it differs from what was said before: a stamp is no part of it."""
-        return self.feed.kind == BARS.name and self.arrival != "column"
+        """Whether a record is new when it differs from what was said before: a stamp is no part of it."""
+        return bool(self.kind.key) and self.arrival != "column"
 
     @cached_property
     def window(self) -> Window:

@@ -97,12 +97,13 @@ def judge_records(records: pl.DataFrame, judging: Judging) -> pl.DataFrame:
         `place`; `place`: the delivery's place among those of the run; `trailing`: the stamp comes long after
         the event; `fresh`: it says something new of its key, as far as one row tells; `older`: its delivery
         is older than the one that the key stands on; `copies` 1 and `conflicting` false, until
-        `mark_repeats` compares the rows with one another; `standing_hash`.
+        `mark_repeats` compares the rows with one another; `standing_hash`. `overlap` is null until it is
+        counted.
     """
     dating = judging.dating
     parsed = _place(_parse(records, judging), judging)
     rules = find_misdated(dating)
-    parsed = parsed.with_columns(misdated=pl.any_horizontal(*rules.values()))
+    parsed = parsed.with_columns(misdated=pl.any_horizontal(pl.lit(value=False), *rules.values()))
     dated = date_records(parsed, dating)
     refused = judging.kind.refusals(parsed, judging.closes["session"].to_list())
     rows = dated.with_row_index("row")
@@ -115,6 +116,8 @@ def judge_records(records: pl.DataFrame, judging: Judging) -> pl.DataFrame:
         pl.lit(dating.observation.landed_at, INSTANT).alias("landed_at"),
         pl.lit(dating.observation.landed_at.date(), pl.Date).alias("ingest_date"),
         pl.col("day").alias("session_date"),
+        pl.lit(dating.observation.closed_until, INSTANT).alias("closed_until"),
+        pl.lit(None, pl.Int32).alias("overlap"),
         _trails(dating).alias("trailing"),
         _is_fresh(judging).alias("fresh"),
         _is_older().alias("older"),
@@ -156,6 +159,8 @@ def _parse(records: pl.DataFrame, judging: Judging) -> pl.DataFrame:
 
 def _place(parsed: pl.DataFrame, judging: Judging) -> pl.DataFrame:
     """Add `day`, the session that a record belongs to, and `event_at`, null where it cannot be read."""
+    if "ex_date" in parsed.columns:
+        parsed = _count_from_session(parsed, judging.closes)
     if "day" in parsed.columns:
         closed = judging.closes.rename({"session": "day", "event_timestamp": "event_at"})
         midnight = pl.col("day").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
@@ -169,7 +174,24 @@ def _place(parsed: pl.DataFrame, judging: Judging) -> pl.DataFrame:
         .sort("due")
         .join_asof(closes.sort("due"), on="due", strategy="forward")
     )
-    return placed.sort("row").drop("row", "due").with_columns(pl.col("published").alias("event_at"))
+    # What was said before the calendar's first session belongs to none that is known.
+    begins = pl.lit(judging.closes["session"].min(), pl.Date).cast(INSTANT)
+    day = pl.when(pl.col("published") >= begins).then("day").alias("day")
+    return placed.sort("row").drop("row", "due").with_columns(day, pl.col("published").alias("event_at"))
+
+
+def _count_from_session(parsed: pl.DataFrame, closes: pl.DataFrame) -> pl.DataFrame:
+    """Add `day`, the first session from an ex-date on; beyond the calendar's ends the ex-date itself."""
+    sessions = closes.select(pl.col("session").alias("counts_in")).sort("counts_in")
+    placed = (
+        parsed.with_row_index("row")
+        .sort("ex_date")
+        .join_asof(sessions, left_on="ex_date", right_on="counts_in", strategy="forward")
+        .sort("row")
+    )
+    known = pl.col("ex_date") >= sessions["counts_in"].min()
+    day = pl.when(known).then(pl.coalesce("counts_in", "ex_date")).otherwise("ex_date")
+    return placed.with_columns(day.alias("day")).drop("row", "counts_in")
 
 
 def _trails(dating: Dating) -> pl.Expr:
@@ -212,13 +234,13 @@ def mark_repeats(judged: pl.DataFrame, judging: Judging) -> pl.DataFrame:
         pl.len().over("place", "record_hash").cast(pl.Int64).alias("copies")
     )
     one = sent.unique(["place", "record_hash"], keep="first", maintain_order=True)
-    if judging.kind.name == "bars":
-        key = ["symbol", "session", *([] if judging.by_content else ["received_at"])]
+    if judging.kind.key:
+        key = [*judging.kind.key, *([] if judging.by_content else ["received_at"])]
         sound = pl.col("broken").is_null()
         greatest = pl.col("record_hash").filter(sound).max().over(*key, "place")
         one = one.with_columns((sound & (pl.col("record_hash") != greatest)).alias("conflicting"))
     if judging.by_content:
-        return _mark_news(one)
+        return _mark_news(one, judging.kind.key)
     return one.with_columns((pl.col("fresh") & _is_first()).alias("fresh"))
 
 
@@ -228,9 +250,8 @@ def _is_first() -> pl.Expr:
     return pl.int_range(pl.len()).over("record_hash", order_by=untimely * 2**32 + pl.col("place")) == 0
 
 
-def _mark_news(one: pl.DataFrame) -> pl.DataFrame:
+def _mark_news(one: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
     """Return the rows, `fresh` where their delivery says something else of the key than the one before."""
-    key = ["symbol", "session"]
     # What was refused for its hour alone has said nothing. Of each delivery one record stands for the key: of
     # the sound ones, if there are any, the greatest hash.
     timely = pl.col("known_at").is_not_null()
@@ -265,12 +286,13 @@ def quarantined(rows: pl.DataFrame, *, kind: RecordKind) -> pl.DataFrame:
     one = rows.unique("record_hash", keep="first", maintain_order=True)
     broken = one.filter(pl.col("broken").is_not_null()).drop("place")
     decoded = broken.with_columns(pl.col("broken").str.json_decode(rules))
+    places = ",".join(kind.key or ("symbol", "session"))
     parts = [decoded.explode("broken").unnest("broken")]
     for rule, holds in (
         ("duplicate", pl.col("copies") > 1),
         ("conflicting_duplicate", pl.col("conflicting")),
     ):
-        marked = one.filter(holds).with_columns(rule=pl.lit(rule), place=pl.lit("symbol,session"))
+        marked = one.filter(holds).with_columns(rule=pl.lit(rule), place=pl.lit(places))
         parts.append(marked.drop("broken"))
     day = "session" if "session" in kind.columns else "published_at"
     return pl.concat(parts, how="diagonal_relaxed").with_columns(

@@ -51,7 +51,7 @@ def plan_window(
     overlap : timedelta
         How much of what was read is asked for again.
     """
-    previous = calendar.cutoff_at(calendar.shift(sessions.start, -1))
+    previous = calendar.cut_before(sessions.start)
     until = min(now, read_bound(calendar, sessions, past, now=now))
     after = previous
     if not sessions.history:
@@ -69,4 +69,4 @@ def read_bound(
     cut = calendar.cutoff_at(sessions.end)
     if sessions.history or now <= cut or past.complete.get(sessions.end, True):
         return cut
-    return calendar.cutoff_at(calendar.shift(sessions.end, 1))
+    return calendar.cutoff_at(calendar.neighbours(sessions.end, before=0, after=1)[-1])

@@ -99,7 +99,7 @@ def is_retraining_due(context: Context, as_of: date) -> bool:
     last = context.run_log.last_as_of("train", as_of)
     wait = context.params(MonitorParams).retrain_after_sessions
     history = {session: str(record["verdict"]) for session, record in read.read_history(context).items()}
-    quiet_until = context.calendar.shift(last, wait) if last else None
+    quiet_until = context.calendar.neighbours(last, before=0, after=wait)[-1] if last else None
     return is_training_due(history, as_of, last, quiet_until=quiet_until)
 
 

@@ -64,7 +64,7 @@ def read_vectors(context: Context, as_of: date, names: Sequence[str]) -> pl.Data
 def first_session(context: Context, as_of: date) -> date:
     """Return the first session of the longest reference window."""
     params = context.params(MonitorParams)
-    return context.calendar.shift(as_of, 1 - params.reference_sessions - params.current_sessions)
+    return context.calendar.look_back(as_of, params.reference_sessions + params.current_sessions - 1)
 
 
 def read_forecasts(context: Context, as_of: date) -> pl.DataFrame:

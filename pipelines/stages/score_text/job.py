@@ -6,7 +6,6 @@ from datetime import date
 from functools import partial
 
 from pipelines.base.context import Context
-from pipelines.base.digest import digest_of
 from pipelines.base.frames import Frame
 from pipelines.base.report import Outcome, SessionRange
 from pipelines.io.text_models import scorer_version
@@ -15,13 +14,14 @@ from pipelines.stages.score_text import steps
 from pipelines.tables import queries
 from pipelines.tables.contracts import SILVER_TEXT, SILVER_TEXT_SCORES
 from pipelines.tables.scope import changed_sessions, dates_condition
+from pipelines.tables.stage_definitions import define_stage
 from pipelines.tables.text_identity import first_spellings
 
 
 def define(context: Context, sessions: SessionRange) -> str:
-    """Return a digest of the scorer's version."""
+    """Return a digest of the scorer's version and of the code that hands it texts."""
     del sessions
-    return digest_of(scorer_version(context.params(TextParams)))
+    return define_stage(context, "score_text", scorer_version(context.params(TextParams)))
 
 
 def run(context: Context, sessions: SessionRange, definition: str) -> Outcome:

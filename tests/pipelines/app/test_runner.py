@@ -27,7 +27,7 @@ def test_a_report_is_framed_by_versions_and_recorded(spark: object, tmp_path: Pa
     context = open_files_home(tmp_path, make_bars())
     first, second = run(context, "ingest"), run(context, "curate")
     assert first.versions_before["bronze.bars"] is None
-    assert second.inputs == {"bronze.bars": first.outputs["bronze.bars"]}
+    assert second.inputs == {name: first.outputs[name] for name in ("bronze.bars", "ops.coverage")}
     assert set(second.outputs) == {"silver.bars", "silver.actions"}
     assert second.definition
     recorded = rows(context, OPS_STAGE_RUNS).sort("finished_at", "stage")

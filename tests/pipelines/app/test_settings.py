@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.app.settings import CONF_FOLDER, RENAMED, known_keys, load_settings
+from pipelines.app.settings import CONF_FOLDER, REMOVED, RENAMED, known_keys, load_settings
 from pipelines.app.settings_page import print_settings
 from pipelines.base.errors import SettingsError
 from pipelines.io.sources.params import FilesParams, SourcesParams
@@ -92,6 +92,13 @@ def test_an_old_key_names_the_new_one(old: str, tmp_path: Path) -> None:
     (tmp_path / "conf" / "local" / "mine.yaml").write_text(f"{section}:\n  {key}: 1\n", encoding="utf-8")
     with pytest.raises(SettingsError, match=f"conf/local/mine.yaml: {said}"):
         load_settings(folder=tmp_path / "conf")
+
+
+@pytest.mark.parametrize("old", REMOVED)
+def test_a_key_that_is_gone_says_where_its_value_comes_from(old: str) -> None:
+    with pytest.raises(SettingsError, match=rf"--set: {old} follows from .* now; remove it"):
+        load_settings(overrides=[f"{old}=1"])
+    assert old not in known_keys()
 
 
 def test_what_old_keys_are_called_now_is_known() -> None:

@@ -43,6 +43,16 @@ def bellwether(*command: str) -> Result:
             "features.sets.mine=['mom_retrun_5d']: no feature is called 'mom_retrun_5d'; near matches: mom_",
         ),
         (("status", "--set", "calendar.name=XNYC"), 78, "is no calendar of exchange_calendars"),
+        (
+            ("ingest", "--set", "calendar.name=XTKS"),
+            78,
+            "calendar.name='XTKS', but sources.simulated.calendar='XNYS'",
+        ),
+        (
+            ("ingest", "--set", "calendar.name=XEUR", "--set", "sources.simulated.calendar=XEUR"),
+            78,
+            "calendar.cutoff_local=22:00 cuts",
+        ),
     ],
 )
 def test_a_slip_is_named(command: tuple[str, ...], status: int, said: str, tmp_path: Path) -> None:

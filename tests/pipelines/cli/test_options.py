@@ -29,7 +29,7 @@ def test_a_setting_without_a_value_is_not_overridden() -> None:
 
 
 def written(**options: str) -> tuple[str, ...]:
-    given: dict[str, str | None] = {"source": None, "bars": None, "texts": None}
+    given: dict[str, str | None] = {"source": None, "bars": None, "actions": None, "texts": None}
     return with_source(REQUEST, **given | options).overrides[1:]
 
 
@@ -54,13 +54,24 @@ def test_texts_alone_leave_the_bars_where_they_come_from(tmp_path: Path) -> None
     assert written(texts=str(tmp_path)) == ('feeds.texts="files"', f'sources.files.texts="{tmp_path}"')
 
 
+def test_actions_leave_everything_else_where_it_comes_from(tmp_path: Path) -> None:
+    place = f'sources.files.actions="{tmp_path}"'
+    assert written(actions=str(tmp_path)) == ('feeds.actions="files"', place)
+    assert written(source="vendor", actions="s3a://feed/actions") == (
+        'feeds.bars="vendor"',
+        'feeds.actions="vendor"',
+        'feeds.texts="vendor"',
+        'sources.vendor.actions="s3a://feed/actions"',
+    )
+
+
 def test_bars_that_are_not_there_are_named_before_anything_starts(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"--bars .*bars\.csv: there is no such file"):
         written(bars=str(tmp_path / "bars.csv"))
 
 
 def test_without_a_source_nothing_changes() -> None:
-    assert with_source(REQUEST, source=None, bars=None, texts=None) == REQUEST
+    assert with_source(REQUEST, source=None, bars=None, actions=None, texts=None) == REQUEST
 
 
 def test_addresses_of_other_file_systems_stay_as_they_are() -> None:

@@ -45,7 +45,7 @@ def folder(tmp_path: Path) -> DeltaFolder:
 def test_an_absent_table_has_no_version_and_no_row(folder: DeltaFolder) -> None:
     assert folder.version(TABLE) is None
     assert folder.collect_query("select * from gold_samples", [TABLE]).schema == ROWS.schema
-    assert folder.changed(TABLE, "session", since=0) == set()
+    assert folder.changed_rows(TABLE, ["session"], since=0) == set()
 
 
 def test_rows_come_back_in_the_types_of_the_contract(folder: DeltaFolder) -> None:
@@ -72,8 +72,8 @@ def test_a_column_that_the_table_lacks_is_null(folder: DeltaFolder) -> None:
 def test_changes_are_those_after_a_version(folder: DeltaFolder) -> None:
     place = write(folder, ROWS)
     write(folder, ROWS.with_columns(session=date(2024, 7, 3)))
-    assert folder.changed(TABLE, "session", since=0) == {date(2024, 7, 3)}
-    assert folder.changed(TABLE, "session", since=1) == set()
+    assert folder.changed_rows(TABLE, ["session"], since=0) == {(date(2024, 7, 3),)}
+    assert folder.changed_rows(TABLE, ["session"], since=1) == set()
     assert folder.has_commit(TABLE, 1)
     assert not folder.has_commit(TABLE, 2)
     assert DeltaTable(str(place)).version() == folder.version(TABLE) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from pyspark.sql import SparkSession
 
 from pipelines.app.runner import open_context
 from pipelines.app.settings import load_settings
+from pipelines.base.errors import SettingsError
 from pipelines.base.frames import Changes, Frame
 from pipelines.base.table import TableContract
 from pipelines.io.frames import collect_rows, local_difference, reshape
@@ -263,3 +265,61 @@ def test_a_null_that_stays_null_is_no_difference() -> None:
     assert local_difference(TABLE, before, before).is_empty()
     marked = local_difference(TABLE, rows(("A", 1, 0.0), ("B", 1, 1.0)), before)
     assert marked.select("symbol", "_change").rows() == [("A", "update")]
+
+
+PARTS = (("symbol = 'A'", rows(("A", 1, 1.0), ("A", 2, 2.0))), ("symbol > 'A'", rows(("B", 8, None))))
+
+
+def test_an_empty_table_takes_all_parts_in_one_commit(either: Lake) -> None:
+    either.ensure(TABLE)
+    before = either.version(TABLE)
+    changes = either.replace_parts(TABLE, ((part, scope) for scope, part in PARTS))
+    assert changes == Changes(inserted=3)
+    assert standing(either) == [("A", DAYS[1], 1.0), ("A", DAYS[2], 2.0), ("B", DAYS[8], None)]
+    assert before is not None
+    assert either.version(TABLE) == before + 1
+
+
+def test_an_absent_table_is_made_of_its_parts(either: Lake) -> None:
+    assert either.replace_parts(TABLE, ((part, scope) for scope, part in PARTS)) == Changes(inserted=3)
+    assert len(standing(either)) == 3
+
+
+def test_parts_write_what_differs_from_what_each_of_them_owns(either: Lake) -> None:
+    either.append(TABLE, rows(("A", 1, 1.0), ("A", 9, 9.0), ("B", 8, 8.0)))
+    before = either.version(TABLE)
+    assert before is not None
+    changes = either.replace_parts(TABLE, ((part, scope) for scope, part in PARTS))
+    assert changes == Changes(inserted=1, updated=1, deleted=1)
+    assert standing(either) == [("A", DAYS[1], 1.0), ("A", DAYS[2], 2.0), ("B", DAYS[8], None)]
+    assert either.version(TABLE) == before + 1
+    assert either.replace_parts(TABLE, ((part, scope) for scope, part in PARTS)) == Changes()
+    assert either.version(TABLE) == before + 1
+
+
+@pytest.mark.parametrize("stood", [rows(), rows(("C", 9, 9.0))])
+def test_an_error_among_the_parts_leaves_the_table_as_it_stood(either: Lake, stood: pl.DataFrame) -> None:
+    def parts() -> Iterator[tuple[pl.DataFrame, str]]:
+        yield PARTS[0][1], PARTS[0][0]
+        raise SettingsError("the second part contradicts its settings")
+
+    either.append(TABLE, stood)
+    with pytest.raises(SettingsError, match="the second part contradicts its settings"):
+        either.replace_parts(TABLE, parts())
+    assert standing(either) == [(symbol, day, value) for symbol, day, value, _ in stood.rows()]
+
+
+def test_changed_rows_are_the_different_values_of_several_columns(either: Lake) -> None:
+    assert either.changed_rows(TABLE, ["symbol"], since=0) is None
+    either.append(TABLE, rows(("A", 1, 1.0)))
+    first = either.version(TABLE)
+    assert either.changed_rows(TABLE, ["symbol"], since=None) is None
+    assert either.changed_rows(TABLE, ["symbol"], since=first) == set()
+    either.append(TABLE, rows(("A", 2, 2.0), ("B", 8, None), ("B", 9, None)))
+    assert either.changed_rows(TABLE, ["symbol", "month"], since=first) == {
+        ("A", "2024-07"),
+        ("B", "2024-08"),
+        ("B", "2024-09"),
+    }
+    everything = either.changed_rows(TABLE, ["symbol", "session"], since=-1)
+    assert everything == {("A", DAYS[1]), ("A", DAYS[2]), ("B", DAYS[8]), ("B", DAYS[9])}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 from pipelines.base.report import SessionRange, StageReport
+from pipelines.base.run_log import CoveredCalendar
 from pipelines.io.lake import Lake
 from pipelines.io.run_log import RunLog
 from pipelines.tables.contracts import OPS_STAGE_RUNS
@@ -49,6 +50,19 @@ def test_a_clock_that_steps_back_does_not_change_which_run_was_last(lake: Lake) 
         assert (reader.last_seq(), reader.numbers("curate")) == (2, {1, 2})
     record(log, "curate", 6, day=3, after=5)
     assert RunLog(lake).numbers("curate") == {1, 2, 3}
+
+
+def test_the_calendar_that_the_last_run_covered_is_told(lake: Lake) -> None:
+    log, sessions = RunLog(lake), SessionRange(start=date(2024, 1, 5), end=date(2024, 1, 5))
+    assert log.last_calendar("curate") is None
+    record(log, "curate", 3, day=4)
+    assert log.last_calendar("curate") is None
+    covered = CoveredCalendar(first=date(2024, 1, 2), last=date(2024, 1, 5), digest="d", epoch="e")
+    report = StageReport(stage="curate", details={"bars": 2})
+    log.record(report, sessions, started_at=NOON, finished_at=NOON, calendar=covered)
+    for reader in (log, RunLog(lake)):
+        assert reader.last_calendar("curate") == covered
+        assert reader.last_calendar("build_features") is None
 
 
 def test_a_log_that_has_read_sees_its_own_records(lake: Lake) -> None:

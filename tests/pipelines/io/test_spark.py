@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,3 +43,8 @@ def test_only_a_local_driver_maps_the_class_archive(
     (tmp_path / CLASS_ARCHIVE).touch()
     options = spark._java_options(replace(params, master=master), tmp_path)
     assert ("-XX:SharedArchiveFile" in options) is shared
+
+
+def test_a_folder_may_have_a_blank_in_its_name(params: SparkParams, tmp_path: Path) -> None:
+    folder = tmp_path / "my home"
+    assert f"-Dderby.system.home={folder}" in shlex.split(spark._java_options(params, folder))

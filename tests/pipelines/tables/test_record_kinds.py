@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pipelines.tables.record_kinds import BARS, TEXTS, parse_bars, parse_day, parse_instant
+from pipelines.tables.record_kinds import ACTIONS, BARS, TEXTS, parse_bars, parse_day, parse_instant
 
 DAYS = [date(2024, 7, 2), date(2024, 7, 3), date(2024, 7, 5)]
 
@@ -68,6 +68,49 @@ def test_missing_actions_mean_none_and_a_split_of_zero_means_none() -> None:
     parsed = parse_bars(pl.DataFrame(sent, schema_overrides=dict.fromkeys(BARS.columns, pl.String)))
     assert parsed["dividend_value"].to_list() == [0.0, 0.25, 0.0]
     assert parsed["split_value"].to_list() == [1.0, 2.0, 1.0]
+
+
+def actions(*sent: dict[str, Any]) -> pl.DataFrame:
+    plain = {"symbol": "AAA", "session": "2024-07-03", "kind": "split", "value": "2"}
+    rows = [plain | {"record_hash": str(place)} | one for place, one in enumerate(sent)]
+    return ACTIONS.parse(pl.DataFrame(rows, schema_overrides=dict.fromkeys(ACTIONS.columns, pl.String)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "read"),
+    [
+        ("split", "2", ("split", 2.0)),
+        (" SPLIT ", "3:2", ("split", 1.5)),
+        ("Splits", "1 / 10", ("split", 0.1)),
+        ("Dividend", " 0.25 ", ("dividend", 0.25)),
+        ("dividends", "0", ("dividend", 0.0)),
+        ("dividend", "1:2", ("dividend", None)),
+        ("split", "2:0", ("split", None)),
+        ("split", "inf", ("split", None)),
+        ("spinoff", "2", (None, 2.0)),
+    ],
+)
+def test_actions_are_read_in_their_notations(
+    kind: str, value: str, read: tuple[str | None, float | None]
+) -> None:
+    assert actions({"kind": kind, "value": value}).select("action", "amount").rows() == [read]
+
+
+def test_an_action_is_refused_for_what_it_says_never_for_its_day() -> None:
+    sound = [{"session": day} for day in ("2024-07-06", "2062-01-03", "1985-06-03")]
+    sound += [{"value": "1"}, {"kind": "dividend", "value": "0"}]
+    assert ACTIONS.refusals(actions(*sound), DAYS).is_empty()
+    broken = [
+        {"kind": None}, {"value": "two"}, {"session": "soon"}, {"symbol": None}, {"symbol": " "},
+        {"value": "0"}, {"value": "-2"}, {"kind": "dividend", "value": "-0.1"}, {"kind": "x", "value": "-1"},
+    ]  # fmt: skip
+    found = ACTIONS.refusals(actions(*broken), DAYS)
+    assert found.rows() == [
+        ("0", "unreadable_kind", "kind"), ("1", "unreadable_value", "value"),
+        ("2", "unreadable_session", "session"), ("3", "null_symbol", "symbol"), ("4", "empty", "symbol"),
+        ("5", "non_positive_split", ""), ("6", "non_positive_split", ""), ("7", "negative_dividend", ""),
+        ("8", "unreadable_kind", "kind"),
+    ]  # fmt: skip
 
 
 def test_days_are_read_in_iso_and_compact_form() -> None:

@@ -30,7 +30,8 @@ def test_bars_of_another_feed_are_left_out(lake: Lake, bars: str, close: float |
             "month": ["2024-01", "2024-01"],
         },
     )
-    rows = lake.collect_query(source_query(primary_view(), bars=bars, texts=None, scorer="none"), SILVER_BARS)
+    query = source_query(primary_view(), bars=bars, texts=None, scorer="none")
+    rows = lake.collect_query(query, *tables_of(primary_view()))
     assert rows["close"].to_list() == ([] if close is None else [close])
 
 

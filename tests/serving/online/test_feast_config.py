@@ -9,8 +9,8 @@ from pydantic import SecretStr
 from serving.online.feast_config import build_config
 from serving.online.params import FeatureStoreParams
 
-SQLITE = FeatureStoreParams(ttl_days=5, online="sqlite", connection=SecretStr(""))
-REDIS = FeatureStoreParams(ttl_days=5, online="redis", connection=SecretStr("cache:6379,password=hush"))
+SQLITE = FeatureStoreParams(online="sqlite", connection=SecretStr(""))
+REDIS = FeatureStoreParams(online="redis", connection=SecretStr("cache:6379,password=hush"))
 
 
 def test_config_keeps_everything_in_the_folder(tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def test_reading_needs_no_spark(store: FeatureStore, home: Path, gold: Gold) -> 
         "import sys; from pathlib import Path; from pydantic import SecretStr\n"
         "from serving.online.params import FeatureStoreParams\n"
         "from serving.online.feast_store import FeastOnlineStore\n"
-        "params = FeatureStoreParams(ttl_days=5, online='sqlite', connection=SecretStr(''))\n"
+        "params = FeatureStoreParams(online='sqlite', connection=SecretStr(''))\n"
         f"store = FeastOnlineStore(params, Path({str(home / 'feast')!r}))\n"
         "rows = store.read_view('features_daily', ['S01'])\n"
         "print(rows.height, 'pyspark' in sys.modules)"

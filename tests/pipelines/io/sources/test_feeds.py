@@ -59,11 +59,48 @@ def test_texts_may_be_required(tmp_path: Path) -> None:
     assert [feed.required for feed in open_feeds(context)] == [True, True]
 
 
+def test_actions_stand_between_bars_and_texts(tmp_path: Path) -> None:
+    ledger = f"sources.ledger={{{WIRE}, actions: actions.csv}}"
+    required = "feeds.required=[bars, actions]"
+    context = opened(tmp_path, ledger, "feeds.actions=ledger", "feeds.texts=news", required)
+    assert feeds_of(context) == [
+        ("bars", "simulated", True, True),
+        ("actions", "ledger", True, True),
+        ("texts", "news", True, False),
+    ]
+    feed = primary_feed(context, "actions")
+    assert feed is not None
+    assert feed.provision.price_basis is None
+
+
+def test_a_source_that_delivers_no_actions_has_no_feed_of_them(tmp_path: Path) -> None:
+    assert primary_feed(opened(tmp_path, "feeds.actions=news"), "actions") is None
+
+
 @pytest.mark.parametrize("override", ["feeds.texts=null", "feeds.texts=files"], ids=["named", "provided"])
 def test_no_texts(override: str, tmp_path: Path) -> None:
     context = opened(tmp_path, override)
     assert primary_feed(context, "texts") is None
     assert feeds_of(context) == [("bars", "simulated", True, True)]
+
+
+@pytest.mark.parametrize("role", ["bars", "texts", "beside"])
+def test_a_feed_of_another_calendar_stops_the_run(role: str, tmp_path: Path) -> None:
+    named = "feeds.beside=[vendor]" if role == "beside" else f"feeds.{role}=vendor"
+    context = opened(tmp_path, named, "sources.vendor.calendar=XLON")
+    said = r"calendar\.name='XNYS', but sources\.vendor\.calendar='XLON'.* set calendar\.name=XLON"
+    with pytest.raises(SettingsError, match=said) as raised:
+        open_feeds(context)
+    assert raised.value.exit_code == 78
+
+
+def test_a_source_that_delivers_nothing_has_no_calendar_to_agree(tmp_path: Path) -> None:
+    context = opened(tmp_path, "feeds.texts=files", "sources.files.calendar=XLON")
+    assert feeds_of(context) == [("bars", "simulated", True, True)]
+
+
+def test_two_names_of_one_calendar_agree(tmp_path: Path) -> None:
+    assert len(open_feeds(opened(tmp_path, "calendar.name=NYSE"))) == 2
 
 
 def test_primary_bars_change_to_a_source_that_has_landed_beside_alone(tmp_path: Path) -> None:
@@ -82,7 +119,8 @@ def test_primary_bars_change_to_a_source_that_has_landed_beside_alone(tmp_path: 
     [
         ("feeds.beside=[nobody]", r"feeds.beside='nobody' must be a key of sources: files, news, simulated"),
         ("feeds.beside=[news, news]", r"feeds.beside=\['news', 'news'\] must name each source once"),
-        ("feeds.actions=files", "feeds.actions='files' must be null"),
+        ("feeds.actions=nobody", "feeds.actions='nobody' must be a key of sources"),
+        ("feeds.required=[bars, actions]", "feeds.required names actions"),
         ("feeds.required=[quotes]", "feeds.required names quotes; it may name bars and"),
         ("feeds={bars: simulated, texts: null, required: [texts]}", "feeds.required names texts"),
         ("sources.files.arrival=file_name", r"arrival_pattern='' must say where the instant stands"),

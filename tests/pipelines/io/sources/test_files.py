@@ -292,6 +292,7 @@ def test_texts_of_several_lines(either: Lake, tmp_path: Path):
 def test_kinds_without_files_are_not_provided(lake: Lake):
     assert set(files_source(lake, "bars.csv").provides) == {"bars"}
     assert set(files_source(lake, texts="texts.csv").provides) == {"texts"}
+    assert set(files_source(lake, actions="actions.csv").provides) == {"actions"}
 
 
 def test_a_day_s_file_costs_no_session(tmp_path: Path):

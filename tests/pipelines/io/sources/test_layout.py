@@ -10,7 +10,14 @@ import polars as pl
 import pytest
 
 from pipelines.base.errors import ContractViolation, SettingsError
-from pipelines.io.sources.layout import bars_layout, check_file, find_files, stem_of, texts_layout
+from pipelines.io.sources.layout import (
+    actions_layout,
+    bars_layout,
+    check_file,
+    find_files,
+    stem_of,
+    texts_layout,
+)
 from pipelines.io.sources.stores import LocalStore
 
 HEADER = "symbol,date,open,high,low,close,volume"
@@ -49,6 +56,18 @@ def test_texts_accept_source_for_origin():
     assert texts_layout({"title": "text"}, "files").locate(names, "f") == {
         "symbol": 0, "published_at": 1, "text": 2, "origin": 3,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("day", ["session", "date", "Ex_Date", "ex-date"])
+def test_the_day_of_an_action_has_several_names(day: str):
+    found = actions_layout({"type": "kind"}, "files").locate(["symbol", day, "type", "value"], "f")
+    assert found == {"symbol": 0, "session": 1, "kind": 2, "value": 3}
+
+
+def test_what_an_action_lacks_is_named_with_its_setting():
+    wrong = r"actions\.kind: a\.csv: missing kind, value; .*name .* in sources\.files\.action_columns"
+    with pytest.raises(ContractViolation, match=wrong):
+        actions_layout({}, "files").locate(["symbol", "ex_date"], "a.csv")
 
 
 def test_missing_columns_are_named_with_what_was_found_and_the_next_step():

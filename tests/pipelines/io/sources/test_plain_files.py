@@ -54,6 +54,15 @@ PLAIN_TEXTS = {
     "windows": "A,2020-01-02T20:59:00Z,one,wire\r\nB,2020-01-02T20:59:00Z,two,wire\r\n",
     "long": f"A,2020-01-02T20:59:00Z,{'x' * 5000},wire\n",
 }
+ACTIONS = "symbol,ex-date,kind,value,received_at"
+PLAIN_ACTIONS = {
+    "blanks": "A , 2020-01-02,\tSplit , 2 : 1,\n B B ,2020-01-03, dividend,,2020-01-03\n",
+    "ragged": "A,2020-01-02,split,2\nB,2020-01-02,dividend,0.25,,more\n\n   \nC,2020-01-02\n",
+    "quoted": '"A","2020-01-02","split","2:1",""\n"B ""x"", y",20200102,dividend,1,\n',
+    "windows": "A,2020-01-02,split,2,\r\nB,2020-01-03,split,1,\r\n",
+    "days": "A,2020-01-04,split,2,\nB,2031-05-01,dividend,0.5,2020-01-02T16:00:00\nC,,split,2,\n",
+    "no rows": "",
+}
 ODD_BARS = {
     "a quote inside": 'A"B,2020-01-02,1,2,1,1,1,\n',
     "a quoted blank": '" A",2020-01-02,1,2,1,1,1,\n',
@@ -71,7 +80,7 @@ ODD_BARS = {
 
 
 def both_ways(lake: Lake, **params: Any) -> tuple[pl.DataFrame, pl.DataFrame]:
-    kind = "bars" if "bars" in params else "texts"
+    (kind,) = params.keys() & {"bars", "actions", "texts"}
     quick, slow = files_source(lake, **params), files_source(through_spark(lake), **params)
     return records_of(quick, lake, kind), records_of(slow, lake, kind)
 
@@ -87,6 +96,31 @@ def test_bars_are_read_alike(case: str, lake: Lake, tmp_path: Path) -> None:
     here, spark = both_ways(lake, bars=tmp_path / "bars.csv")
     assert here.rows() == spark.rows()
     assert here.height == 0 if case == "no rows" else here.height > 0
+
+
+@pytest.mark.parametrize("case", PLAIN_ACTIONS)
+def test_actions_are_read_alike_and_here(case: str, lake: Lake, tmp_path: Path) -> None:
+    end = "\r\n" if case == "windows" else "\n"
+    path = tmp_path / "actions.csv"
+    path.write_bytes(f"{ACTIONS}{end}{PLAIN_ACTIONS[case]}".encode())
+    here, spark = both_ways(lake, actions=str(path))
+    assert here.rows() == spark.rows()
+    quick = without_spark(tmp_path)
+    alone = records_of(files_source(quick, actions=str(path)), quick, "actions")
+    assert alone.drop("delivery").equals(here.drop("delivery"))
+    assert alone.height == (0 if case == "no rows" else 3 if case in {"ragged", "days"} else 2)
+
+
+@pytest.mark.parametrize("value", [[2, 1], [0.5, 1e-7], ["2:1", None]], ids=["whole", "real", "text"])
+def test_actions_in_parquet_are_read_alike(value: list[Any], lake: Lake, tmp_path: Path) -> None:
+    days = [date(2020, 1, 2), date(2020, 7, 6)]
+    sent = pd.DataFrame(
+        {"symbol": ["A", "B"], "Ex_Date": days, "kind": ["split", "Dividend"], "value": value}
+    )
+    sent.to_parquet(tmp_path / "actions.parquet")
+    here, spark = both_ways(lake, actions=str(tmp_path / "actions.parquet"))
+    assert here.rows() == spark.rows()
+    assert here["session"].to_list() == ["2020-01-02", "2020-07-06"]
 
 
 @pytest.mark.parametrize("case", PLAIN_TEXTS)

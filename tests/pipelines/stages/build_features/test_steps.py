@@ -65,7 +65,10 @@ def test_a_view_that_the_worker_has_not_registered_is_built():
     rows = DAYS.frame.select(
         "session", pl.lit("A").alias("symbol"), pl.col("event_timestamp").alias("known_at"), block=pl.lit(2)
     )
-    prices = {name: pl.lit(7.5) for name in view.columns} | {"valid": pl.lit(value=True)}
+    prices = {name: pl.lit(7.5) for name in view.columns} | {
+        "valid": pl.lit(value=True),
+        "record": pl.lit("bar"),
+    }
     built = build_block(
         rows.with_columns(**prices),
         view=pickle.loads(pickle.dumps(view)),  # noqa: S301 (as a Spark worker gets it)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -13,16 +14,29 @@ from hypothesis import strategies as st
 from features.sessions import SessionCalendar
 from pipelines.stages.curate import steps
 from pipelines.stages.curate.params import CurateParams
-from pipelines.tables.contracts import BRONZE_BARS
+from pipelines.tables.contracts import SILVER_ACTIONS, SILVER_BARS
 from pipelines.tables.session_grid import SessionGrid
 
 PARAMS = CurateParams(
     suspect_move=0.25,
     revert_share=0.25,
+    turnover_multiple=3.0,
+    usual_sessions=20,
     stale_sessions=3,
+    jump_tolerance=0.1,
 )
 CALENDAR = SessionCalendar()
 SESSIONS = SessionGrid.spanning(CALENDAR, date(2024, 7, 1), date(2024, 7, 12))
+RULES = steps.BarRules(
+    grid=SESSIONS,
+    wanted=steps.Wanted(sessions=None),
+    params=PARAMS,
+    price_basis={"feed": "raw"},
+    actions_of={},
+    given={},
+    asked=(),
+    accepted_jumps={},
+)
 NOON = datetime(2024, 7, 3, 21, tzinfo=UTC)
 
 
@@ -54,9 +68,18 @@ def record(close: str, hours: float, **changes: Any) -> dict[str, Any]:
     }
 
 
-def versions(*records: dict[str, Any]) -> pl.DataFrame:
-    frame = pl.DataFrame(list(records), schema=dict(BRONZE_BARS.schema))
-    return steps.bar_versions(frame, grid=SESSIONS, params=PARAMS, price_basis={"feed": "raw"})
+def block(*records: dict[str, Any], rules: steps.BarRules = RULES) -> pl.DataFrame:
+    sent = [{"record": "bar", **one} for one in records]
+    frame = pl.DataFrame(sent, schema={**steps.RECORD_COLUMNS, "record": pl.String})
+    return steps.curate_block(frame, rules=rules)
+
+
+def versions(*records: dict[str, Any], rules: steps.BarRules = RULES) -> pl.DataFrame:
+    return block(*records, rules=rules).filter(part="bars").select(SILVER_BARS.columns)
+
+
+def actions(*records: dict[str, Any], rules: steps.BarRules = RULES) -> pl.DataFrame:
+    return block(*records, rules=rules).filter(part="actions").select(SILVER_ACTIONS.columns)
 
 
 def test_repeats_make_no_version_and_a_return_to_the_first_value_makes_three() -> None:
@@ -129,9 +152,8 @@ def test_what_is_known_later_changes_nothing_known_before(
 
 
 def test_actions_are_announced_and_taken_back() -> None:
-    chain = versions(record("10", 0, dividend="0.5"), record("10", 2, dividend="0.6"), record("10", 4))
-    actions = steps.action_versions(chain)
-    assert actions.select("kind", "value", "valid").rows() == [
+    said = actions(record("10", 0, dividend="0.5"), record("10", 2, dividend="0.6"), record("10", 4))
+    assert said.select("kind", "value", "valid").rows() == [
         ("dividend", 0.5, True),
         ("dividend", 0.6, True),
         ("dividend", None, False),
@@ -154,7 +176,10 @@ def test_gaps_and_stale_prices_are_found() -> None:
 
 
 @pytest.mark.parametrize("touched", [[date(2024, 7, 2)], []])
-def test_only_wanted_sessions_come_out(touched: list[date]) -> None:
-    wanted = SessionGrid(frame=SESSIONS.frame, touched=touched)
-    frame = pl.DataFrame([record("10", 0)], schema=dict(BRONZE_BARS.schema))
-    assert steps.bar_versions(frame, grid=wanted, params=PARAMS, price_basis={"feed": "raw"}).is_empty()
+def test_only_wanted_sessions_and_symbols_come_out(touched: list[date]) -> None:
+    wanted = replace(RULES, wanted=steps.Wanted(sessions=touched))
+    assert versions(record("10", 0), rules=wanted).is_empty()
+    whole = replace(RULES, wanted=steps.Wanted(sessions=touched, symbols=frozenset({"AAA"})))
+    assert versions(record("10", 0), record("10", 0, symbol="BBB"), rules=whole)["symbol"].to_list() == [
+        "AAA"
+    ]

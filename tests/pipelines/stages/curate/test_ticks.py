@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
 
 from pipelines.stages.curate.params import CurateParams
-from pipelines.stages.curate.ticks import judge_suspects, suspect_bars
+from pipelines.stages.curate.ticks import judge_suspects, sessions_read, suspect_bars
 
 PARAMS = CurateParams(
     suspect_move=0.25,
     revert_share=0.25,
+    turnover_multiple=3.0,
+    usual_sessions=5,
     stale_sessions=5,
+    jump_tolerance=0.1,
 )
 MORNING = datetime(2024, 7, 1, 21, tzinfo=UTC)
 
 
-def bars(*closes: float, splits: dict[int, float] | None = None) -> pl.DataFrame:
-    """One bar a day, known a day apart."""
+def bars(*closes: float, units: dict[int, float] | None = None, **others: dict[int, float]) -> pl.DataFrame:
+    """One bar a day, known a day apart; every price is the close, the volume 100 but where `others` says."""
     rows = [
         {
             "symbol": "A",
@@ -29,9 +33,10 @@ def bars(*closes: float, splits: dict[int, float] | None = None) -> pl.DataFrame
             "high": close,
             "low": close,
             "close": close,
-            "volume": 1.0,
-            "split": (splits or {}).get(place, 1.0),
+            "volume": 100.0,
+            "unit": (units or {}).get(place, 1.0),
         }
+        | {name: by_place[place] for name, by_place in others.items() if place in by_place}
         for place, close in enumerate(closes)
     ]
     return pl.DataFrame(rows)
@@ -58,7 +63,7 @@ def test_half_a_recovery_is_not_a_bad_tick() -> None:
 
 
 def test_a_split_is_no_move() -> None:
-    assert suspect_bars(bars(100.0, 50.0, 51.0, splits={1: 2.0}), PARAMS).is_empty()
+    assert suspect_bars(bars(100.0, 50.0, 51.0, units={1: 2.0}), PARAMS).is_empty()
 
 
 def test_a_corrected_neighbour_takes_the_retraction_back() -> None:
@@ -78,4 +83,75 @@ def test_a_retracted_bar_keeps_its_actions_but_no_price() -> None:
     records = bars(44.0, 31.0, 43.0)
     last = judge_suspects(records, suspect_bars(records, PARAMS), PARAMS).filter(~pl.col("valid"))
     assert last.select("open", "high", "low", "close", "volume").rows() == [(None,) * 5]
-    assert last["split"].to_list() == [1.0]
+    assert last["unit"].to_list() == [1.0]
+
+
+QUIET = (44.0,) * 5
+
+
+def test_a_move_on_heavy_turnover_is_real_though_it_comes_back() -> None:
+    # At the price of the session before: 300 x 44 is three times the usual 100 x 44.
+    assert [state[3] for state in judged(bars(*QUIET, 31.0, 43.0, volume={5: 299.0}))] == [True, False, True]
+    assert all(state[3] for state in judged(bars(*QUIET, 31.0, 43.0, volume={5: 300.0})))
+
+
+def test_a_split_changes_no_turnover() -> None:
+    # 500 new shares at half the price are 250 old ones.
+    split = bars(*QUIET, 15.5, 21.5, volume={5: 500.0}, units={5: 2.0})
+    assert [state[3] for state in judged(split)] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    "volume", [{5: 900.0, 1: 0.0, 2: 0.0, 3: 0.0}, {5: 0.0}], ids=["usual unreported", "bar without volume"]
+)
+def test_where_volume_cannot_speak_prices_judge(volume: dict[int, float]) -> None:
+    assert [state[3] for state in judged(bars(*QUIET, 31.0, 43.0, volume=volume))] == [True, False, True]
+
+
+def test_too_few_sessions_have_no_usual_turnover() -> None:
+    heavy = bars(*QUIET[1:], 31.0, 43.0, volume={4: 900.0})
+    assert [state[3] for state in judged(heavy)] == [True, False, True]
+
+
+def test_a_price_at_which_the_next_session_opens_is_real() -> None:
+    assert all(state[3] for state in judged(bars(*QUIET, 31.0, 43.0, open={6: 33.0})))
+
+
+def test_usual_turnover_is_what_was_known_at_the_instant() -> None:
+    records = bars(*QUIET, 31.0, 43.0, volume={5: 250.0})
+    # Two days after the retraction three earlier volumes prove smaller: the bar was heavily traded after all.
+    smaller = records.filter(pl.col("position").is_in([1, 2, 3])).with_columns(
+        volume=pl.lit(50.0), known_at=pl.lit(MORNING + timedelta(days=8))
+    )
+    states = [state for state in judged(pl.concat([records, smaller])) if state[0] == 5]
+    assert states == [(5, 5, True, True), (5, 6, True, False), (5, 8, True, True)]
+
+
+def test_a_judgement_reads_no_other_sessions_than_it_says() -> None:
+    before, after = sessions_read(PARAMS)
+    records = bars(*(10.0,) * 4, *QUIET, 31.0, 43.0, 44.0, volume={0: 1e9, 1: 1e9, 2: 1e9})
+    suspects = suspect_bars(records, PARAMS).filter(pl.col("position") == 9)
+    near = records.filter(pl.col("position").is_between(9 - before, 9 + after))
+    assert judge_suspects(near, suspects, PARAMS).equals(judge_suspects(records, suspects, PARAMS))
+
+
+def test_the_future_changes_no_earlier_judgement() -> None:
+    records = bars(*QUIET, 31.0, 43.0, 29.0, 44.0, 70.0, volume={7: 1000.0})
+    suspects = suspect_bars(records, PARAMS)
+    for day in range(5, 10):
+        cut = MORNING + timedelta(days=day)
+        known, later = records.filter(pl.col("known_at") <= cut), pl.col("known_at") > cut
+        then = judge_suspects(known, suspect_bars(known, PARAMS), PARAMS)
+        assert then.equals(judge_suspects(records, suspects, PARAMS).filter(~later))
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"turnover_multiple": 1.0}, "turnover_multiple=1.0 must be larger than 1"),
+        ({"usual_sessions": 4}, "usual_sessions=4 must be at least 5"),
+    ],
+)
+def test_settings_without_sense_are_refused(setting: dict[str, float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        replace(PARAMS, **setting)

@@ -11,7 +11,7 @@ import polars as pl
 from features.sessions import SessionCalendar
 from pipelines.stages.ingest import steps
 from pipelines.stages.ingest.dating import Dating, Observation
-from pipelines.tables.contracts import BRONZE_BARS, BRONZE_TEXTS
+from pipelines.stages.ingest.reading import KINDS
 from pipelines.tables.record_kinds import BARS
 
 NOW = datetime(2024, 7, 4, 2, 10, tzinfo=UTC)
@@ -41,14 +41,14 @@ def judging(kind: Any = BARS, *, by_content: bool = False, **changes: Any) -> st
     return steps.Judging(
         source="feed",
         kind=kind,
-        contract=BRONZE_BARS if kind is BARS else BRONZE_TEXTS,
+        contract=KINDS[kind.name][1],
         closes=SessionCalendar()
         .frame(date(2024, 6, 3), date(2024, 7, 31))
         .select("session", "event_timestamp"),
         text_close_lag=timedelta(minutes=15),
         delivered=DELIVERED,
         by_content=by_content,
-        dating=dating(**changes),
+        dating=dating(ahead=kind.ahead, **changes),
     )
 
 
@@ -69,6 +69,12 @@ def bar(**changes: Any) -> dict[str, Any]:
 def text(**changes: Any) -> dict[str, Any]:
     """A text of 2024-07-03, after the half-day's close."""
     plain = {"symbol": "AAA", "published_at": "2024-07-03T18:00:00Z", "text": "up", "origin": None}
+    return plain | {"received_at": None, "delivery": "one"} | changes
+
+
+def action(**changes: Any) -> dict[str, Any]:
+    """A split of 2024-07-03."""
+    plain = {"symbol": "AAA", "session": "2024-07-03", "kind": "split", "value": "2"}
     return plain | {"received_at": None, "delivery": "one"} | changes
 
 

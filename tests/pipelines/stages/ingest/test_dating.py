@@ -9,8 +9,8 @@ import pytest
 
 from features.sessions import SessionCalendar
 from pipelines.stages.ingest.dating import TICK, Observation, observe
-from pipelines.tables.record_kinds import TEXTS
-from tests.pipelines.stages.ingest.judging import NOW, OBSERVED, bar, judge, judging, text
+from pipelines.tables.record_kinds import ACTIONS, TEXTS
+from tests.pipelines.stages.ingest.judging import NOW, OBSERVED, action, bar, judge, judging, text
 
 CLOSE = datetime(2024, 7, 3, 17, tzinfo=UTC)
 CUT = datetime(2024, 7, 4, 2, tzinfo=UTC)
@@ -132,6 +132,41 @@ def test_a_history_load_may_fill_what_bronze_lacks_behind_a_cut_that_was_read() 
     by = judging(observation=read, history=True, known_symbols={"AAA"})
     assert known(by, stamped()) == (STAMP, "stamp")
     assert known(by, stamped(), last_known_at=CLOSE, in_bronze=True) == (NOW, "observed")
+
+
+def test_an_action_may_be_known_before_its_ex_date() -> None:
+    told = action(session="2024-07-10", received_at=STAMP.isoformat())
+    assert known(judging(ACTIONS), told) == (STAMP, "stamp")
+    told = action(session="2024-07-10", received_at="2024-07-04T02:12:01Z")
+    (row,) = judge(judging(ACTIONS), told).to_dicts()
+    assert "received_in_future" in row["broken"]
+
+
+def test_what_is_announced_ahead_was_had_when_it_was_seen() -> None:
+    ahead, at_cut = (
+        action(session="2024-07-05"),
+        Observation(landed_at=NOW, at=CUT, assumed=True, closed_until=None),
+    )
+    assert known(judging(ACTIONS, stamped=False), ahead) == (NOW, "observed")
+    assert known(judging(ACTIONS, stamped=False, observation=at_cut), ahead) == (CUT, "assumed")
+    early = judging(ACTIONS, stamps_from=datetime(2024, 7, 4, tzinfo=UTC))
+    assert known(early, ahead | {"received_at": STAMP.isoformat()}) == (NOW, "observed")
+
+
+def test_an_action_that_nobody_announced_is_known_as_its_bar_is() -> None:
+    at = CLOSE + timedelta(minutes=30)
+    assert known(judging(ACTIONS, stamped=False), action()) == (at, "assumed")
+    just = Observation(landed_at=at, at=at, assumed=False, closed_until=None)
+    assert known(judging(ACTIONS, stamped=False, observation=just), action()) == (at, "assumed")
+    assert known(judging(ACTIONS, stamped=False, covered=READ), action()) == (NOW, "observed")
+    read = Observation(landed_at=NOW, at=NOW, assumed=False, closed_until=CUT)
+    assert known(judging(ACTIONS, stamped=False, observation=read), action()) == (NOW, "observed")
+
+
+def test_an_action_that_is_changed_is_known_when_it_is_seen() -> None:
+    by = judging(ACTIONS, stamped=False, by_content=True)
+    held = {"standing_hash": "other", "standing_at": CLOSE, "last_known_at": NOW}
+    assert known(by, action(session="2024-07-10"), **held) == (NOW + TICK, "observed")
 
 
 def test_a_plain_observation_is_the_clock() -> None:

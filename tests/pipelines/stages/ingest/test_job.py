@@ -57,6 +57,39 @@ def test_records_land_once_and_a_later_delivery_adds_its_own(spark: object, tmp_
     assert landed["known_by"].unique().to_list() == ["assumed"]
 
 
+def test_a_bar_keeps_the_last_cut_that_was_read_and_how_much_its_delivery_repeats(
+    spark: object, tmp_path: Path
+) -> None:
+    context = open_files_home(tmp_path, until(DAYS[7]))
+    run(context, "ingest", end=DAYS[7])
+    first = rows(context, BRONZE_BARS)
+    assert first.select("closed_until", "overlap").unique().rows() == [(None, 0)]
+    read = {"stage": ["train"], "status": ["done"], "as_of": [DAYS[7]], "seq": [2], "inputs": ["{}"]}
+    append(context.lake, OPS_STAGE_RUNS, read)
+    restated = pl.col("symbol") == "AAA"
+    more = make_bars().with_columns(volume=pl.when(restated).then(7.0).otherwise("volume"))
+    deliver(tmp_path, more.filter(pl.col("session") >= str(DAYS[4])), "more.csv")
+    run(context, "ingest")
+    later = rows(context, BRONZE_BARS).join(first, on="record_hash", how="anti")
+    assert later["closed_until"].unique().to_list() == [context.calendar.cutoff_at(DAYS[7])]
+    counted = later.group_by("symbol", "overlap").len().sort("symbol").rows()
+    assert counted == [("AAA", 0, 8), ("BBB", 4, 4), ("CCC", 4, 4)]
+
+
+def test_bars_of_an_earlier_version_read_without_what_it_did_not_keep(spark: object, tmp_path: Path) -> None:
+    context = open_files_home(tmp_path, until(DAYS[7]))
+    kept = {
+        name: dtype for name, dtype in BRONZE_BARS.schema.items() if name not in {"closed_until", "overlap"}
+    }
+    earlier = replace(BRONZE_BARS, schema=kept)
+    append(context.lake, earlier, {"symbol": ["OLD"], "source": ["files"], "batch_id": ["b"]})
+    assert rows(context, BRONZE_BARS).select("closed_until", "overlap").rows() == [(None, None)]
+    run(context, "ingest", end=DAYS[7])
+    there = context.lake.collect(context.lake.scan_table(BRONZE_BARS))
+    assert there.filter(symbol="OLD").select("closed_until", "overlap").rows() == [(None, None)]
+    assert there.filter(pl.col("overlap") == 0).height == 24
+
+
 def test_a_delivery_lands_whole_whatever_sessions_were_asked_for(spark: object, tmp_path: Path) -> None:
     context = open_files_home(tmp_path, make_bars())
     assert run(context, "ingest", end=DAYS[3]).rows_out == 36

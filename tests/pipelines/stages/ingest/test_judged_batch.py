@@ -104,6 +104,9 @@ def test_two_ways_to_land_the_same(
     outcomes = {Path(row[3]).name: row[7] for row in held[1]}
     assert outcomes["d.csv"] == "refused"
     assert "landed" in outcomes.values()
+    overlap = rows(homes["parts"], BRONZE_BARS)["overlap"]
+    assert overlap.null_count() == 0
+    assert overlap.max() > 0 or stamped  # the same words under another stamp are another record
 
 
 def test_parts_are_of_few_rows_and_reach_the_table_in_one_commit(

@@ -10,8 +10,8 @@ from pyspark.sql import SparkSession
 
 from pipelines.stages.ingest import steps
 from pipelines.tables import queries
-from pipelines.tables.record_kinds import BARS, TEXTS
-from tests.pipelines.stages.ingest.judging import DELIVERED, FIRST, NOW, bar, judge, judging, text
+from pipelines.tables.record_kinds import ACTIONS, BARS, TEXTS
+from tests.pipelines.stages.ingest.judging import DELIVERED, FIRST, NOW, action, bar, judge, judging, text
 
 UNSTAMPED = judging(stamped=False, by_content=True)
 
@@ -46,6 +46,36 @@ def test_a_stamp_that_is_no_part_of_a_record_counts_as_none() -> None:
 def test_a_text_belongs_to_the_first_close_that_leaves_time_for_it() -> None:
     by = judging(TEXTS, stamped=False)
     days = {"2024-07-02T19:45:00Z": date(2024, 7, 2), "2024-07-02T19:45:01Z": date(2024, 7, 3)}
+    for published, day in days.items():
+        assert judge(by, text(published_at=published))["session_date"].item() == day
+
+
+def test_an_action_counts_for_the_first_session_from_its_ex_date_on() -> None:
+    by = judging(ACTIONS, stamped=False)
+    days = {
+        "2024-07-03": date(2024, 7, 3),
+        "2024-07-04": date(2024, 7, 5),
+        "2024-07-06": date(2024, 7, 8),
+        "2024-08-03": date(2024, 8, 3),  # beyond what the calendar knows
+        "1985-06-01": date(1985, 6, 1),
+    }
+    for ex_date, day in days.items():
+        assert judge(by, action(session=ex_date))["session_date"].item() == day
+
+
+def test_split_and_dividend_of_a_day_are_two_things() -> None:
+    by = judging(ACTIONS, stamped=False, by_content=True)
+    both = action(), action(kind="dividend", value="0.5")
+    assert not judge(by, *both)["conflicting"].any()
+    told = judge(by, *both, action(value="1", delivery="two"), both[1] | {"delivery": "two"})
+    fresh = told.filter("fresh").sort("place", "kind").select("kind", "value", "delivery").rows()
+    assert fresh == [("dividend", "0.5", "one"), ("split", "2", "one"), ("split", "1", "two")]
+
+
+def test_a_text_from_before_the_calendar_belongs_to_no_session() -> None:
+    by = judging(TEXTS, stamped=False)
+    first = by.closes["session"].min()
+    days = {f"{first}T00:00:00Z": first, f"{first - timedelta(days=1)}T23:59:59Z": None}
     for published, day in days.items():
         assert judge(by, text(published_at=published))["session_date"].item() == day
 

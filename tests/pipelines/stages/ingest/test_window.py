@@ -33,6 +33,14 @@ def test_an_empty_home_reads_on_from_the_cut_before() -> None:
     assert (found.request.after, found.request.until) == (FRIDAYS_CUT - 72 * HOUR, MONDAYS_CUT)
 
 
+def test_the_first_session_of_a_calendar_is_read_from_its_midnight() -> None:
+    tokyo = SessionCalendar("XTKS")
+    first = SessionRange(start=tokyo.first, end=tokyo.first)
+    left, cut = past(), tokyo.cutoff_at(tokyo.first)
+    found = plan_window(tokyo, first, left, now=cut, lag=timedelta(), overlap=HOUR)
+    assert found.covers == (datetime(1997, 1, 6, tzinfo=UTC), cut)
+
+
 def test_nobody_reads_beyond_the_clock() -> None:
     noon = datetime(2024, 7, 8, 16, tzinfo=UTC)
     assert plan(past(), now=noon).covers == (FRIDAYS_CUT, noon)

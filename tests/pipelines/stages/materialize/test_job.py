@@ -13,9 +13,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from feature_repo.definitions import view_ttl
 from features.views import find_view
 from pipelines.app.runner import run_stage
-from pipelines.app.settings import load_settings
 from pipelines.base.context import Context
 from pipelines.base.errors import TransientError
 from pipelines.base.report import SessionRange, StageReport
@@ -26,7 +26,6 @@ from tests.gold_tables import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT
 from tests.pipelines.conftest import NOON
 from tests.pipelines.synthetic_gold import CALENDAR, Gold, append_rows, correct, make_gold, retract
 
-TTL_DAYS = load_settings()[0].feature_store.ttl_days
 SYMBOLS = [f"S{index:02d}" for index in range(5)]
 
 
@@ -57,7 +56,7 @@ def context(
 
 def newest(rows: pl.DataFrame, as_of: date, cut: datetime) -> pl.DataFrame:
     """The published rows by plain Polars."""
-    recent = pl.col("session").is_between(as_of - timedelta(days=TTL_DAYS), as_of)
+    recent = pl.col("session").is_between(as_of - view_ttl(CALENDAR), as_of)
     known = rows.filter(recent & (pl.col("known_at") <= cut))
     last = known.sort("session", "known_at").group_by("symbol", maintain_order=True).last()
     return last.drop("month").sort("symbol")
