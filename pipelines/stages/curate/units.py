@@ -175,9 +175,9 @@ def weigh(
     new = [pl.DataFrame(part, schema=schema) for part in (kept, rebased)]
     actions = pl.concat([rest.with_columns(share_value=pl.lit(None, pl.Float64)).select(list(schema)), *new])
     # Which delivery has told of it matters where later ones are read through it, and nowhere else.
-    shown = pl.col("kind") == "rebase"
+    is_rebase = pl.col("kind") == "rebase"
     actions = actions.with_columns(
-        pl.when(shown).then(name).alias(name) for name in ("delivery", "delivered_at")
+        pl.when(is_rebase).then(name).alias(name) for name in ("delivery", "delivered_at")
     )
     # A restatement that says what an announcement said before is news all the same: from its delivery on.
     state = ("value", "share_value", "valid", "delivery")
