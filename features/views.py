@@ -66,8 +66,8 @@ class FeatureView:
     Raises
     ------
     ValueError
-        If it has no features, lacks one that another reads, is not called ``features_…``, or takes rows of
-        its source without ``valid``.
+        If it has no features, lacks one that another reads, is not called ``features_…``, takes rows of its
+        source without ``valid``, or tells rows apart by ``record`` without it in the key.
     """
 
     name: str
@@ -96,6 +96,10 @@ class FeatureView:
             raise ValueError(msg)
         if self.row_rule == "of_source" and "valid" not in self.columns:
             msg = f"view {self.name!r}: row_rule='of_source' needs the column 'valid' among {self.columns}"
+            raise ValueError(msg)
+        if "record" in self.columns and "record" not in self.version_key:
+            # Else an action would stand in for the bar of its day.
+            msg = f"view {self.name!r} reads 'record': its version_key={self.version_key} must hold it too"
             raise ValueError(msg)
 
     @property

@@ -59,7 +59,7 @@ TOY_VIEW = FeatureView(
     description="How wide a session was.",
     source="bars",
     columns=primary_view().columns,
-    version_key=("symbol", "session"),
+    version_key=primary_view().version_key,
     features=(RANGE_1D, RANGE_2D),
     compute=compute_from_bars,
 )

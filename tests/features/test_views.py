@@ -102,6 +102,7 @@ def test_a_registered_view_is_found_everywhere(monkeypatch):
             r"lacks \['osc_stochastic_k_14d'\], which its features read",
         ),
         ({"row_rule": "of_source", "columns": ("close",)}, "needs the column 'valid'"),
+        ({"version_key": ("symbol", "session")}, r"version_key=\('symbol', 'session'\) must hold it too"),
     ],
 )
 def test_a_bad_view_is_refused(change, message):
