@@ -275,6 +275,9 @@ class _Reader:
         new = self._positions[said.at[self._positions[said.at] >= first]]
         there = (self._positions >= first - 1) & ~np.isnan(self._standing[3])
         there &= self._positions < new.min(initial=self._positions[-1] + 1)
+        # What only repeats what stands is not among the records, and was delivered all the same.
+        if said.equal is None or said.equal >= there.sum() - 1:
+            return first
         recent = self._first[there] > said.order[0].timestamp() - RECENT.total_seconds()
         return find_change(self._positions[there], self._standing[3, there], recent, move)
 
