@@ -93,11 +93,12 @@ def test_a_history_knows_past_actions_by_their_sessions_and_coming_ones_by_its_c
 ) -> None:
     small = open_announcing(open_small)
     saturday = PAST[1] - timedelta(days=2)
-    lines = f"AAA,{saturday},split,2/1", f"BBB,{PAST[2]},Dividend,0.5", f"CCC,{THU},split,4"
+    # A split of six for five: a larger one would be held against prices that know nothing of it.
+    lines = f"AAA,{saturday},split,6/5", f"BBB,{PAST[2]},Dividend,0.5", f"CCC,{THU},split,4"
     announce(small, exchange.in_new_york(PAST[-1], 17), *lines)
     small.load_past()
     assert told(small) == [
-        ("AAA", "split", "2/1", lag_after_close(PAST[1]), "assumed"),
+        ("AAA", "split", "6/5", lag_after_close(PAST[1]), "assumed"),
         ("BBB", "Dividend", "0.5", lag_after_close(PAST[2]), "assumed"),
         ("CCC", "split", "4", exchange.cut(PAST[-1]), "assumed"),
     ]
