@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from pipelines.base.context import Context
+from pipelines.base.table import TableContract
 from pipelines.io.sources.feeds import primary_feed
 from pipelines.stages.curate.jumps import BACK
 from pipelines.stages.curate.params import CurateParams
@@ -80,16 +81,17 @@ def plan_scope(context: Context, definition: str) -> BarScope | None:
     A session that is later than all that silver holds of its feed touches itself and what it may retract.
     Whatever else is said touches its symbol whole: it may show other units, or stand beside what does.
     """
-    bars = _changed(context, BRONZE_BARS.name, definition)
-    actions = _changed(context, BRONZE_ACTIONS.name, definition)
-    accepted = _changed(context, OPS_ACCEPTANCES.name, definition)
+    named = ("source", "symbol")
+    bars = _changed(context, BRONZE_BARS, (*named, "session_date", "delivery"), definition)
+    actions = _changed(context, BRONZE_ACTIONS, (*named, "session_date"), definition)
+    accepted = _changed(context, OPS_ACCEPTANCES, (*named, "session"), definition)
     if bars is None or actions is None or accepted is None or not context.lake.exists(SILVER_BARS):
         return EVERYTHING
     last = dict(context.lake.collect_query(queries.last_sessions(SILVER_BARS), SILVER_BARS).rows())
     symbols = {str(symbol) for _, symbol, _ in actions} | {str(symbol) for _, symbol, _ in accepted if symbol}
     new, touched = _touched(context, bars, last)
     symbols |= touched
-    asked = _changed(context, OPS_COVERAGE.name, definition)
+    asked = _changed(context, OPS_COVERAGE, ("kind",), definition)
     if new or symbols or asked is None or any(kind == "actions" for (kind,) in asked):
         symbols |= _waiting(context)
     if not new and not symbols:
@@ -141,17 +143,10 @@ def _scarce(context: Context, scope: BarScope, brought: set[tuple[str, str]]) ->
     return few
 
 
-_COLUMNS = {
-    BRONZE_BARS.name: (BRONZE_BARS, ("source", "symbol", "session_date", "delivery")),
-    BRONZE_ACTIONS.name: (BRONZE_ACTIONS, ("source", "symbol", "session_date")),
-    OPS_ACCEPTANCES.name: (OPS_ACCEPTANCES, ("source", "symbol", "session")),
-    OPS_COVERAGE.name: (OPS_COVERAGE, ("kind",)),
-}
-
-
-def _changed(context: Context, table: str, definition: str) -> Changed | None:
+def _changed(
+    context: Context, contract: TableContract, columns: Sequence[str], definition: str
+) -> Changed | None:
     """Return what changed in a table since the last run, None where all of it may have."""
-    contract, columns = _COLUMNS[table]
     if not context.lake.exists(contract):
         return set()
     last = context.run_log.last("curate")

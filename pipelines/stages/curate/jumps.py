@@ -22,7 +22,6 @@ RATIOS = (
 """Simple split ratios; larger ones count as simple too."""
 SHOWN_BY = 3
 """Later sessions whose deliveries must show no split before a jump counts as a move."""
-"""Records of a delivery that must repeat what stands for it to show a past that was not restated."""
 BACK = 3
 """Bars before a session among which its last good one is looked for."""
 AHEAD = 20

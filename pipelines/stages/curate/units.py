@@ -32,7 +32,6 @@ REACH = 20
 _CHAIN = (*KEY, "position", "event_timestamp", "kind", "value", "valid", "known_at",
           "delivered_at", "delivery", "record_hash")  # fmt: skip
 
-Moments = Sequence[datetime]
 Place = tuple[str, str, int]
 
 
