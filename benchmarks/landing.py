@@ -76,27 +76,30 @@ def landing(files: Path, home: Path) -> list[str]:
     return [program, "ingest", "--home", str(home), "--source", "files", "--bars", str(files), *window]
 
 
-def render(rows: int, turns: list[tuple[float, float]]) -> tuple[str, bool]:
-    """Return the page of results, and whether the ratio is as small as wanted."""
-    ratio = statistics.median(ours / plain for plain, ours in turns)
-    master = load_settings()[0].spark.master
-    story = (
+def tell_story(rows: int) -> str:
+    """Return what is measured here."""
+    return (
         f"{rows:,} bars in Parquet files, a file a year: judged, dated and landed in bronze by `bellwether "
-        f"ingest` ({FIRST} to {LAST}), beside Spark ({master}) that reads the files and writes them to Delta "
-        "once. "
+        f"ingest` ({FIRST} to {LAST}), beside Spark ({load_settings()[0].spark.master}) that reads the files "
+        "and writes them to Delta once. "
         f"Wall-clock seconds of whole processes, on {os.cpu_count()} cores, taken in turn."
     )
+
+
+def render(title: str, story: str, stage: str, turns: list[tuple[float, float]]) -> tuple[str, bool]:
+    """Return the page of a stage beside plain Spark, and whether the ratio is as small as wanted."""
+    ratio = statistics.median(ours / plain for plain, ours in turns)
     table = [
         f"| {turn} | {plain:.1f} | {ours:.1f} | {ours / plain:.2f} |"
         for turn, (plain, ours) in enumerate(turns, start=1)
     ]
     verdict = f"Median ratio {ratio:.2f}; wanted: at most {MOST:.0f}: "
     parts = [
-        "# Landing beside plain Spark\n",
-        "Written by `python -m benchmarks.landing`.\n",
+        f"# {title} beside plain Spark\n",
+        f"Written by `python -m benchmarks.{title.lower()}`.\n",
         textwrap.fill(story, 110),
         "",
-        "| turn | plain Spark | ingest | ratio |",
+        f"| turn | plain Spark | {stage} | ratio |",
         "|---|---|---|---|",
         *table,
         "",
@@ -126,7 +129,7 @@ def main() -> int:
             for folder in (home, plain):
                 shutil.rmtree(folder, ignore_errors=True)  # its JVM may still be tidying up
             print(f"turn {turn + 1}: {turns[-1][0]:.1f} s and {turns[-1][1]:.1f} s", flush=True)
-    page, met = render(rows, turns)
+    page, met = render("Landing", tell_story(rows), "ingest", turns)
     print(page)
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(page, encoding="utf-8")
