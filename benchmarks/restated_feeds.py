@@ -2,7 +2,8 @@
 
 One delivers raw prices with splits and dividends on their rows, one divides its past at every split, one at
 every split and dividend; the restating ones round to cents anew. Each evening the vendor's whole file is
-written again, and `bellwether run --stages ingest,curate` follows at the cut; features are built at the end.
+written again, and `bellwether run --stages ingest,curate` follows at the cut; `maintain` every 60 evenings,
+features at the end.
 
     python -m benchmarks.restated_feeds [--symbols 50] [--sessions 756] [--history 60] [--pace 1]
 """
@@ -44,6 +45,8 @@ SEED = 11
 RETURN = "mom_return_1d"
 KEY = ["symbol", "session"]
 REPORT_EVERY = 10
+MAINTAINED_EVERY = 60
+"""Evenings after which small files are joined; the DAGs do so each week."""
 STORY = (
     "{sessions} sessions of {symbols} symbols, {history} of them loaded as a history and {days} followed "
     "evening by evening; {splits} splits, {dividends} dividends and {crashes} crashes ({pace:g} times the "
@@ -93,6 +96,8 @@ def play(basis: PriceBasis, market: Market, history: int, folder: Path) -> Playe
         if evening == history - 1:
             days = ("--start", str(market.sessions[0]), "--end", str(session))
         run(home, "ingest,curate", days, session)
+        if evening % MAINTAINED_EVERY == 0:
+            run(home, "maintain", ("--as-of", str(session)), session)
         if evening % REPORT_EVERY == 0:
             spent = time.process_time() - began
             print(f"{basis}: {session}, {evening + 1} sessions, {spent:.0f} CPU s", file=sys.stderr)

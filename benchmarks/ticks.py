@@ -22,7 +22,7 @@ import polars as pl
 from benchmarks.bar_sets import ACTIONS, CRYPTO, HOURLY, MEMBERS, VENDOR2, read_bars, read_factor_actions
 from pipelines.app.settings import load_settings
 from pipelines.stages.curate.params import CurateParams
-from pipelines.stages.curate.ticks import judge_suspects, suspect_bars
+from pipelines.stages.curate.ticks import LEAST_SESSIONS, judge_suspects, suspect_bars
 
 RESULT = Path(__file__).parent / "results" / "ticks.md"
 SETS = (CRYPTO, MEMBERS, ACTIONS, HOURLY, VENDOR2)
@@ -79,7 +79,7 @@ STORY = (
 )
 LEGEND = (
     "Moves are logs against the close before them. Turnover is volume at that close, as a multiple of the "
-    "median of the usual sessions. The other vendor's move is that of the same close."
+    "median of the usual sessions, or of the last five. The other vendor's move is that of the same close."
 )
 PLANTED = (
     f"A bar in {SPACING} is moved by a factor of 0.5 to 2 (log-uniform, seed {SEED}). Columns are spans of "
@@ -135,7 +135,10 @@ def evidence(records: pl.DataFrame, params: CurateParams) -> pl.DataFrame:
     symbol = ["set", "symbol"]
     before = pl.col("close").shift(1)
     turnover = pl.col("close") * pl.col("volume")
-    usual = turnover.shift(1).rolling_median(params.usual_sessions, min_samples=5)
+    spans = (params.usual_sessions, LEAST_SESSIONS)
+    usual = pl.min_horizontal(
+        turnover.shift(1).rolling_median(span, min_samples=LEAST_SESSIONS) for span in spans
+    )
     after = ((pl.col(price) * pl.col("unit") / before).log().shift(-1) for price in ("open", "close"))
     moved = records.with_columns(
         move=(pl.col("close") * pl.col("unit") / before).log().over(symbol),

@@ -27,7 +27,9 @@ log = logging.getLogger(__name__)
 
 TXN_VERSION = 1
 """Version of every write's identity: identities are names, so no write is the second of its own."""
-CHANGE_FEED = {"delta.enableChangeDataFeed": "true"}
+TABLE_PROPERTIES = {"delta.enableChangeDataFeed": "true", "delta.checkpointInterval": "10"}
+"""Of every table. Whoever opens one reads its log from the last checkpoint on, and delta-rs writes one in a
+hundred commits only, unless told."""
 
 _ARROW_TYPES: dict[Any, str] = {
     pl.String: "Utf8",
@@ -51,6 +53,7 @@ class DeltaFolder:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._opened: dict[str, DeltaTable] = {}
 
     def version(self, contract: TableContract) -> int | None:
         """Return the table's latest Delta version, None where there is no table yet."""
@@ -85,7 +88,7 @@ class DeltaFolder:
             Schema.from_arrow(schema),
             mode="ignore",
             partition_by=contract.partition_by,
-            configuration=CHANGE_FEED,
+            configuration=TABLE_PROPERTIES,
         )
 
     def append(
@@ -150,8 +153,16 @@ class DeltaFolder:
         return self.root / contract.name.replace(".", "/")
 
     def _open(self, contract: TableContract) -> DeltaTable | None:
+        """Return a table as it is now; one that was opened before reads what its log has won since."""
         place = str(self._place(contract))
-        return DeltaTable(place) if DeltaTable.is_deltatable(place) else None
+        table = self._opened.get(place)
+        if table is not None:
+            table.update_incremental()
+            return table
+        if not DeltaTable.is_deltatable(place):
+            return None
+        self._opened[place] = DeltaTable(place)
+        return self._opened[place]
 
 
 def _batches(parts: Iterable[pa.Table], raised: list[Exception]) -> Iterator[pa.RecordBatch]:

@@ -20,7 +20,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from pipelines.base.frames import Changes, Step
 from pipelines.base.table import TableContract
 from pipelines.io.delta_changes import merge_difference, read_change_feed
-from pipelines.io.delta_folder import CHANGE_FEED, TXN_VERSION, DeltaFolder
+from pipelines.io.delta_folder import TABLE_PROPERTIES, TXN_VERSION, DeltaFolder
 from pipelines.io.frames import (
     Frame,
     conform,
@@ -118,7 +118,7 @@ class Lake:
             return
         builder = DeltaTable.createIfNotExists(self.spark).location(self.path(contract.name))
         builder = builder.addColumns(schema)
-        for key, value in CHANGE_FEED.items():
+        for key, value in TABLE_PROPERTIES.items():
             builder = builder.property(key, value)
         if contract.partition_by:
             builder = builder.partitionedBy(contract.partition_by)

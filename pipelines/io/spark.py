@@ -63,6 +63,8 @@ def build_session(params: SparkParams, *, warehouse: Path) -> SparkSession:
         "spark.driver.extraJavaOptions": _java_options(params, warehouse),
         "spark.sql.shuffle.partitions": str(params.shuffle_partitions),
         "spark.default.parallelism": str(params.shuffle_partitions),
+        # VACUUM lists a table in as many tasks, 10,000 unless told.
+        "spark.sql.sources.parallelPartitionDiscovery.parallelism": str(params.shuffle_partitions),
         "spark.sql.warehouse.dir": str(warehouse / "warehouse"),
         "spark.local.dir": str(warehouse / "scratch"),
         **params.options,

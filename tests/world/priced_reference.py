@@ -142,16 +142,62 @@ class PricedReference:
         said = sum(1 for one in self.world.announced if one.evening == evening or before == {})
         # A bar that looked like a tick until its past was restated is one no longer.
         cleared = sum(1 for (_, day), told in self.world.restated.items() if day < told == evening)
-        return changed + taken_back + 2 * judged + said + cleared
+        return changed + taken_back + 2 * judged + said + cleared + self._between_changes(evening)
+
+    def _between_changes(self, evening: date) -> int:
+        """Return how many versions bars may get that lie between two changes of units told at once.
+
+        They are corrected, and the bar after them is judged twice: by what they were and by what they are.
+        """
+        bars = self.standing(evening)
+        return sum(
+            1 + len(self._standing_between(symbol, first, last, evening))
+            for symbol in {symbol for symbol, _ in bars}
+            for told, days in self._told_at_once(symbol, evening).items()
+            if told == evening
+            for first, last in days
+        )
+
+    def _told_at_once(self, symbol: str, cut: date) -> dict[date, list[tuple[date, date]]]:
+        """Return, by the evening, pairs of changes that were told together with too few bars between them.
+
+        Those bars cannot show units of their own: they are corrected, and both changes are one at the first.
+        """
+        told: dict[date, list[date]] = {}
+        for day in self._changes(symbol, cut):
+            when = self.world.restated.get((self.true_name(symbol), day), date.max)
+            if when <= cut:
+                told.setdefault(when, []).append(day)
+        return {
+            when: [
+                (first, last)
+                for first, last in pairwise(days)
+                if 0 < len(self._standing_between(symbol, first, last, when)) < OVERLAP
+            ]
+            for when, days in told.items()
+        }
+
+    def _standing_between(self, symbol: str, first: date, last: date, cut: date) -> list[date]:
+        bars = self.standing(cut)
+        return [day for day in self.sessions if first <= day < last and (symbol, day) in bars]
 
     def seams(self, cut: date) -> dict[tuple[str, date], tuple[float, Answer]]:
         """Return the ratio of old units to new at each ex-date whose change is shown, or told, by a cut."""
-        return {
-            (symbol, day): (1 / self._factor(symbol, day), self._shown(symbol, day, cut))
-            for symbol in self.symbols(cut)
-            for day in self._changes(symbol, cut)
-            if self._shown(symbol, day, cut) != NO or self._announced(symbol, day, cut)
-        }
+        found: dict[tuple[str, date], tuple[float, Answer]] = {}
+        for symbol in self.symbols(cut):
+            merged = {
+                last: first for days in self._told_at_once(symbol, cut).values() for first, last in days
+            }
+            for day in self._changes(symbol, cut):
+                shown = self._shown(symbol, day, cut)
+                if shown == NO and not self._announced(symbol, day, cut):
+                    continue
+                first = day
+                while first in merged:
+                    first = merged[first]
+                ratio, before = found.get((symbol, first), (1.0, YES))
+                found[symbol, first] = ratio / self._factor(symbol, day), min(before, shown)
+        return found
 
     def jumps(self, cut: date) -> dict[Key, Answer]:
         """Return the bars that are after a move which nothing has explained by a cut, or may be."""
@@ -231,7 +277,7 @@ class PricedReference:
         true = self._true_move(symbol, first, last) * after.row.wrong / before.row.wrong
         rounding = self._rounding(before.row), self._rounding(after.row)
         gross, slack = self._with_dividends(symbol, first, last, cut)
-        error, unshown = 1.0, NO
+        error, unshown, unsure = 1.0, NO, NO
         for day in self._changes(symbol, cut):
             old = [self._is_old(symbol, one, day) for one in (before, after)]
             if old[0] == old[1]:
@@ -241,7 +287,10 @@ class PricedReference:
             if shown != YES and not self._announced(symbol, day, cut):
                 error *= self._factor(symbol, day) ** (1 if old[0] else -1)
                 unshown = max(unshown, PERHAPS if shown == PERHAPS else YES)
-        pending = self._pending(symbol, true * error, last, cut)
+            elif shown != YES and abs(math.log(true)) > 0.5 * abs(math.log(self._factor(symbol, day))):
+                # Whether such a move holds the announced split or not, nobody can tell.
+                unsure = PERHAPS
+        pending = max(unsure, self._pending(symbol, true * error, last, cut))
         if abs(math.log(error)) > SPLIT_SIZED and (pending != YES or unshown == PERHAPS):
             pending, error = PERHAPS, 1.0
         return Step(true * gross, true * error * gross, rounding, slack, pending, unshown)

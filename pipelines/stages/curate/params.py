@@ -11,9 +11,9 @@ class CurateParams:
 
     Moves are natural logarithms of close-to-close ratios; `revert_share` is the largest part of
     a suspected move that may be left once the next bar has come back. A suspect whose turnover is
-    `turnover_multiple` times its usual one, the median of the `usual_sessions` sessions before it, was
-    traded and stays. `jump_tolerance` is the relative distance from a simple split ratio within which an
-    unexplained move may be one.
+    `turnover_multiple` times its usual one, the median of the `usual_sessions` sessions before it or of the
+    last five where that is less, was traded and stays. `jump_tolerance` is the relative distance from a
+    simple split ratio within which an unexplained move may be one.
     """
 
     suspect_move: float

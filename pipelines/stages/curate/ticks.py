@@ -37,7 +37,10 @@ class Chain:
 
 EMPTY = Chain((), ())
 LEAST_SESSIONS = 5
-"""Fewer known sessions before a bar have no usual turnover: the bar is judged by its prices alone."""
+"""Fewer known sessions before a bar have no usual turnover: the bar is judged by its prices alone.
+
+The last so many are asked on their own too.
+"""
 
 
 def sessions_read(params: CurateParams) -> tuple[int, int]:
@@ -96,12 +99,18 @@ class TickJudge:
         return bool(turnover >= self.params.turnover_multiple * usual)
 
     def _usual_turnover(self, position: int, instant: datetime) -> float | None:
-        """Return the median turnover of the sessions before the bar, as known at `instant`."""
+        """Return the median turnover of the sessions before the bar, or of the last few where that is less.
+
+        As known at `instant`. Close times volume has no unit: a split leaves it as it is. Where a vendor
+        restates the past in price alone it steps down at a reverse split, and only the last few are like.
+        """
         steps = range(1, self.params.usual_sessions + 1)
         known = (self._at(position - step, instant) for step in steps)
-        # Close times volume has no unit: a split leaves it as it is.
         turnovers = [record["close"] * record["volume"] for record in known if record is not None]
-        return median(turnovers) if len(turnovers) >= LEAST_SESSIONS else None
+        if len(turnovers) < LEAST_SESSIONS:
+            return None
+        usual, lately = median(turnovers), median(turnovers[:LEAST_SESSIONS])
+        return float(min(usual, lately or usual))
 
     def suspect(self, position: int, instant: datetime) -> bool:
         """Tell whether the bar looks like a bad tick at `instant`."""

@@ -10,9 +10,10 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 import polars as pl
@@ -219,10 +220,23 @@ def _closes(accepted: pl.DataFrame, symbols: pl.DataFrame) -> _Closes:
     )
 
 
-def _nearest(near: Near, instant: datetime) -> tuple[int, float] | None:
-    """Return place and close of the nearest bar that was there at an instant."""
+def _known(near: Near, instant: datetime) -> Iterator[tuple[int, float]]:
+    """Yield place and close of the bars that were there at an instant, the nearest first."""
     known = ((place, line.at(instant)) for place, line in near)
-    return next(((place, close) for place, close in known if close is not None), None)
+    return ((place, close) for place, close in known if close is not None)
+
+
+def _jumped(moves: Sequence[float], split: float) -> bool:
+    """Tell whether prices moved by a split (log): nearer to the whole of it than to none.
+
+    The next session is asked where the first one moved otherwise, since its bar may be a bad tick.
+    """
+    for move in moves:
+        if abs(move + split) <= abs(split) / 2:
+            return True
+        if abs(move) <= UNMOVED:
+            return False
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,14 +257,20 @@ class _Split:
         near = [line for _, line in (*self.there, *self.before, *self.others)]
         return sorted({instant for line in (self.told, self.shown, *near) for instant in line.instants})
 
-    def _move(self, instant: datetime) -> float | None:
-        """Return the log move over the split's session, less what changed its units at another place."""
-        there, before = _nearest(self.there, instant), _nearest(self.before, instant)
-        if there is None or before is None:
-            return None
-        between = [line for place, line in self.others if before[0] < place <= there[0]]
-        units = sum(math.log(line.at(instant) or 1.0) for line in between)
-        return math.log(there[1] / before[1]) + units
+    def _moves(self, instant: datetime) -> list[float]:
+        """Return the log moves over the split's session to its bar and to the next one, as far as known.
+
+        What changed their units at another place is taken out.
+        """
+        before = next(_known(self.before, instant), None)
+        if before is None:
+            return []
+        moves = []
+        for place, close in islice(_known(self.there, instant), 2):
+            between = [line for other, line in self.others if before[0] < other <= place]
+            units = sum(math.log(line.at(instant) or 1.0) for line in between)
+            moves.append(math.log(close / before[1]) + units)
+        return moves
 
     def _state(self, instant: datetime) -> tuple[dict[str, Any] | None, dict[str, Any] | None, float]:
         """Return announcement, rebase and factor as they stand at an instant."""
@@ -260,14 +280,11 @@ class _Split:
             return told, shown, shown["value"]
         if ratio is None:
             return told, shown, 1.0
-        move = self._move(instant)
-        large = abs(math.log(ratio)) >= LEAST_SPLIT - 1e-9
+        moves = self._moves(instant) if abs(math.log(ratio)) >= LEAST_SPLIT - 1e-9 else []
         if self.raw:
-            contradicted = large and move is not None and abs(move) <= UNMOVED
+            contradicted = bool(moves) and abs(moves[0]) <= UNMOVED
             return ({**told, "valid": False} if contradicted else told), shown, 1.0 if contradicted else ratio
-        # Nearer to the whole split than to none.
-        jumped = large and move is not None and abs(move + math.log(ratio)) <= abs(math.log(ratio)) / 2
-        if not jumped:
+        if not _jumped(moves, math.log(ratio)):
             return told, shown, 1.0
         # Not by a delivery: what comes later is not read through it.
         shown = {**told, "share_value": ratio, "delivery": None, "delivered_at": None}

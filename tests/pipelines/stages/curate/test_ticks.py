@@ -113,6 +113,24 @@ def test_too_few_sessions_have_no_usual_turnover() -> None:
     assert [state[3] for state in judged(heavy)] == [True, False, True]
 
 
+def test_volume_that_does_not_follow_a_restated_reverse_split_makes_no_crash_a_tick() -> None:
+    # The past was restated in price alone: ten old sessions show ten times the turnover of the last three.
+    past = dict.fromkeys(range(10), 1000.0)
+    crash = bars(*(44.0,) * 13, 31.0, 43.0, volume={**past, 13: 900.0})
+    params = replace(PARAMS, usual_sessions=10)
+    found = judge_suspects(crash, suspect_bars(crash, params), params)
+    assert found["valid"].all()
+    calm = crash.with_columns(volume=pl.when(pl.col("position") == 13).then(100.0).otherwise("volume"))
+    assert not judge_suspects(calm, suspect_bars(calm, params), params)["valid"].all()
+
+
+def test_sessions_without_volume_do_not_make_the_usual_turnover_none() -> None:
+    idle = dict.fromkeys((8, 9, 10), 0.0)
+    heavy = bars(*(44.0,) * 11, 31.0, 43.0, volume={**idle, 11: 300.0})
+    params = replace(PARAMS, usual_sessions=10)
+    assert judge_suspects(heavy, suspect_bars(heavy, params), params)["valid"].all()
+
+
 def test_a_price_at_which_the_next_session_opens_is_real() -> None:
     assert all(state[3] for state in judged(bars(*QUIET, 31.0, 43.0, open={6: 33.0})))
 

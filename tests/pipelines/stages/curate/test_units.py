@@ -166,6 +166,18 @@ def test_restated_prices_take_an_announced_split_only_while_they_jump_by_it() ->
     assert units.actions.filter(kind="rebase")["delivery"].to_list() == [None]
 
 
+def test_a_bad_tick_on_the_ex_date_hides_a_split_until_the_next_session() -> None:
+    ticked = daily({3: 100.0, 4: 100.0, 5: 19.0, 6: 33.0})
+    units = weighed([in_feed(3, 3.0)], [], ticked, "split")
+    assert factor(units) == [(cut(3), 1.0), (cut(6), 3.0)]
+    assert told(units.actions, "rebase") == [(3.0, True, cut(6))]
+
+
+def test_a_crash_after_a_split_that_was_restated_is_no_split() -> None:
+    restated = daily({3: 100.0, 4: 100.0, 5: 99.0, 6: 33.0})
+    assert factor(weighed([in_feed(3, 3.0)], [], restated, "split")) == [(cut(3), 1.0)]
+
+
 def test_a_seam_without_an_announcement_is_a_rebase() -> None:
     units = weighed([], [seam(6, 2.0)], FLAT, "split")
     assert factor(units) == [(cut(6), 2.0)]
