@@ -1,7 +1,7 @@
-"""The table of `evaluate` on real bars: the daily default on every symbol, the transformer on fifty of them.
+"""The tables of `evaluate` on real bars: the daily default on two markets, the transformer on fifty symbols.
 
 Everything is done by the commands that a user has. The fifty symbols are the first, by name, of those with a
-bar in every session of the span.
+bar in every session of the span. The second market trades every day, coins on `24/7`.
 
     python -m benchmarks.real_bars [--work FOLDER]
 
@@ -19,6 +19,7 @@ import tempfile
 import textwrap
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,6 @@ import polars as pl
 
 RESULT = Path(__file__).parent / "results" / "real_bars.md"
 DATA = Path(os.environ.get("BELLWETHER_DATA", "../shared/data"))
-BARS = DATA / "bars_sp500_2013_2018" / "bars.parquet"
-FIRST, LAST = "2013-02-08", "2018-02-06"
 FEW, MOST_MINUTES = 50, 15
 COLUMNS = {
     "rank IC": "{rank_ic:+.4f}",
@@ -41,7 +40,24 @@ COLUMNS = {
 Rows = Sequence[Mapping[str, Any]]
 
 
-def bellwether(home: Path, bars: Path, *command: str) -> tuple[dict[str, Any], float]:
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """A file of bars, the span that is loaded of it and the settings that say how it trades."""
+
+    path: Path
+    first: str
+    last: str
+    settings: tuple[str, ...] = ()
+
+
+MEMBERS = Bars(DATA / "bars_sp500_2013_2018" / "bars.parquet", "2013-02-08", "2018-02-06")
+COINS = Bars(
+    DATA / "bars_crypto_daily_2013_2020" / "bars.parquet", "2013-04-29", "2020-12-30",
+    ("calendar.name=24/7", "sources.files.calendar=24/7", "sources.files.timezone=UTC"),
+)  # fmt: skip
+
+
+def bellwether(home: Path, bars: Bars, *command: str) -> tuple[dict[str, Any], float]:
     """Run one command and return its report and its seconds; exit 99, nothing to do, is no failure.
 
     Raises
@@ -50,7 +66,8 @@ def bellwether(home: Path, bars: Path, *command: str) -> tuple[dict[str, Any], f
         If it fails otherwise.
     """
     program = str(Path(sys.executable).with_name("bellwether"))
-    call = [program, *command, "--home", str(home), "--source", "files", "--bars", str(bars)]
+    call = [program, *command, "--home", str(home), "--source", "files", "--bars", str(bars.path)]
+    call += [word for setting in bars.settings for word in ("--set", setting)]
     began = time.perf_counter()
     done = subprocess.run(call, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
     if done.returncode not in {0, 99}:
@@ -58,25 +75,25 @@ def bellwether(home: Path, bars: Path, *command: str) -> tuple[dict[str, Any], f
     return json.loads(done.stdout.strip().splitlines()[-1]), time.perf_counter() - began
 
 
-def choose_few(bars: Path, place: Path) -> Path:
+def choose_few(bars: Bars, place: Path) -> Bars:
     """Write the bars of fifty symbols that have traded in every session."""
-    every = pl.read_parquet(bars)
+    every = pl.read_parquet(bars.path)
     counts = every.group_by("symbol").len()
     full = counts.filter(pl.col("len") == counts["len"].max())["symbol"].sort().head(FEW)
     every.filter(pl.col("symbol").is_in(full.implode())).write_parquet(place)
-    return place
+    return replace(bars, path=place)
 
 
-def judge(home: Path, bars: Path) -> dict[str, Rows]:
+def judge(home: Path, bars: Bars) -> dict[str, Rows]:
     """Return the tables that `evaluate` gives for the version that was trained last."""
-    report, _ = bellwether(home, bars, "evaluate", "--as-of", LAST)
+    report, _ = bellwether(home, bars, "evaluate", "--as-of", bars.last)
     return {part: report["details"][part] for part in ("out_of_fold", "holdout")}
 
 
-def ensure_history(home: Path, bars: Path) -> None:
+def ensure_history(home: Path, bars: Bars) -> None:
     """Load the bars and train the daily default, unless the home stands already."""
     if not (home / "lake").is_dir():
-        bellwether(home, bars, "run", "--start", FIRST, "--end", LAST)
+        bellwether(home, bars, "run", "--start", bars.first, "--end", bars.last)
 
 
 def render_table(rows: Rows) -> list[str]:
@@ -100,19 +117,20 @@ def describe(rows: Rows) -> str:
     return f"{rows[0]['sessions']} sessions, {rows[0]['rows']:,} rows, five-session returns"
 
 
-def render(every: Mapping[str, Rows], few: Mapping[str, Rows], minutes: float) -> str:
-    """Return the page of results."""
+def render(tables: Mapping[str, Mapping[str, Rows]], minutes: float) -> str:
+    """Return the page of results; `tables` by title."""
     story = (
-        f"S&P 500 members of 2018, bars of {FIRST} to {LAST}, adjusted for splits and not for dividends. "
-        "The label is the return of the five sessions after the next close. Out of fold: four walk-forward "
-        "blocks; held out: the last labelled sessions, which no fit and no choice has seen. Every forecaster "
-        "is judged on the very same rows; rivals stay in the table, won or lost."
+        f"S&P 500 members of 2018, bars of {MEMBERS.first} to {MEMBERS.last}, adjusted for splits "
+        f"and not for dividends; coins, a bar a day of UTC, {COINS.first} to {COINS.last}. "
+        "The label is the return of the five sessions after the next close. Out of fold: four "
+        "walk-forward blocks; held out: the last labelled sessions, which no fit and no choice has seen. "
+        "Every forecaster is judged on the very same rows; rivals stay in the table, won or lost."
     )
     parts = ["# What came out on real bars\n", "Written by `python -m benchmarks.real_bars`.\n"]
     parts += [textwrap.fill(story, 110), ""]
-    for title, tables in (("All 505 symbols", every), (f"{FEW} symbols, with the transformer", few)):
+    for title, both in tables.items():
         for name, part in (("out of fold", "out_of_fold"), ("held out", "holdout")):
-            parts += [f"## {title}: {name}\n", f"{describe(tables[part])}.\n", *render_table(tables[part])]
+            parts += [f"## {title}: {name}\n", f"{describe(both[part])}.\n", *render_table(both[part])]
     within = "met" if minutes <= MOST_MINUTES else "NOT met"
     parts.append(
         f"The transformer took {minutes:.1f} minutes on {os.cpu_count()} cores; wanted at most "
@@ -124,20 +142,26 @@ def render(every: Mapping[str, Rows], few: Mapping[str, Rows], minutes: float) -
 def main() -> int:
     """Load, train, judge, print and write; return 0 if the transformer was quick enough."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bars", type=Path, default=BARS)
     parser.add_argument("--work", type=Path, help="where the homes are kept; a scratch folder if left out")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         work = asked.work or Path(scratch)
         work.mkdir(parents=True, exist_ok=True)
-        ensure_history(work / "every", asked.bars)
-        every = judge(work / "every", asked.bars)
-        fifty = choose_few(asked.bars, work / "fifty.parquet")
+        tables = {}
+        for name, bars in (("every", MEMBERS), ("coins", COINS)):
+            ensure_history(work / name, bars)
+            tables[name] = judge(work / name, bars)
+        fifty = choose_few(MEMBERS, work / "fifty.parquet")
         ensure_history(work / "fifty", fifty)
-        trained, seconds = bellwether(work / "fifty", fifty, "train", "--model", "tft", "--as-of", LAST)
+        trained, seconds = bellwether(work / "fifty", fifty, "train", "--model", "tft", "--as-of", fifty.last)
         if trained["status"] != "done":
             raise RuntimeError(f"{work / 'fifty'} holds the transformer already: remove it to time it again")
-        page = render(every, judge(work / "fifty", fifty), seconds / 60)
+        titled = {
+            "All 505 symbols": tables["every"],
+            f"{FEW} symbols, with the transformer": judge(work / "fifty", fifty),
+            "Coins": tables["coins"],
+        }
+        page = render(titled, seconds / 60)
     print(page)
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(page, encoding="utf-8")
