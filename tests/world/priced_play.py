@@ -13,9 +13,10 @@ import polars as pl
 
 from tests.world import calendar as exchange
 from tests.world.commands import Answer, Home
+from tests.world.priced_expected import Answer as Sure
+from tests.world.priced_expected import Expected
 from tests.world.priced_records import Key
-from tests.world.priced_reference import Answer as Sure
-from tests.world.priced_reference import Expected, PricedReference
+from tests.world.priced_reference import PricedReference
 from tests.world.priced_vendor import PricedPlayer, PricedWorld
 
 STAGES = "ingest,curate,build_features"

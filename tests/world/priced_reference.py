@@ -14,10 +14,10 @@ import math
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date
-from enum import IntEnum
 from functools import cache
 from itertools import pairwise
 
+from tests.world.priced_expected import NO, PERHAPS, YES, Answer, Expected, Step, combined
 from tests.world.priced_records import NEUTRAL, Key, Kind, PricedDelivery, PricedRow
 from tests.world.priced_vendor import PricedWorld
 
@@ -27,60 +27,7 @@ SURELY_LIKE, PERHAPS_LIKE = (0.915, 1.09), (0.895, 1.115)
 ASKED, OVERLAP = 3, 3
 NO_JUMP = 0.1
 """Log move below which the prices plainly contradict an announced split."""
-FLOAT = 1e-9
 SPLIT_SIZED = math.log(1.3)
-
-
-class Answer(IntEnum):
-    """How sure the rules leave us of a thing."""
-
-    NO, PERHAPS, YES = range(3)
-
-
-NO, PERHAPS, YES = Answer
-
-
-@dataclass(frozen=True)
-class Expected:
-    """What may stand in a return's place.
-
-    Attributes
-    ----------
-    low, high : float or None
-        Ends of what is allowed; None where there must be nothing.
-    null_allowed : bool
-    why : str
-        Rule by which it is null, may be null, or may be wrong; empty for an ordinary return.
-    """
-
-    low: float | None
-    high: float | None
-    null_allowed: bool = False
-    why: str = ""
-
-
-@dataclass(frozen=True)
-class Step:
-    """A move from one bar that is there to the next.
-
-    Attributes
-    ----------
-    true, seen : float
-        Gross return as it is, and as the units that are known make it.
-    rounding : tuple of float
-        Half a tick of either close, relative.
-    slack : float
-        What the ratio of a seam, or a dividend's missing close, leaves open beside it, relative.
-    pending, unshown : Answer
-        Whether it stands for an unexplained split, and whether some units of it were never shown.
-    """
-
-    true: float
-    seen: float
-    rounding: tuple[float, float]
-    slack: float
-    pending: Answer
-    unshown: Answer
 
 
 @dataclass(frozen=True)
@@ -437,16 +384,3 @@ class PricedReference:
         rows = [row for row in delivery.bars if row.symbol == symbol and row.usable]
         again = [row for row in rows if row.key in bars and bars[row.key].row.wrong == 1]
         return len(again) >= OVERLAP and any(row.key not in bars for row in rows)
-
-
-def combined(steps: list[Step]) -> Expected:
-    """Return what several moves in a row may come to."""
-    if any(one.pending == YES for one in steps):
-        return Expected(None, None, null_allowed=True, why="a jump is unexplained")
-    true, seen = (math.prod(getattr(one, name) for one in steps) for name in ("true", "seen"))
-    rounding = steps[0].rounding[0] + steps[-1].rounding[1]
-    slack = max(true, seen) * (rounding + sum(one.slack for one in steps)) + FLOAT
-    perhaps = any(PERHAPS in (one.pending, one.unshown) for one in steps)
-    unshown = any(one.unshown != NO for one in steps)
-    why = "a dividend is not in the past yet" if unshown else "a jump is near a ratio" if perhaps else ""
-    return Expected(min(true, seen) - 1 - slack, max(true, seen) - 1 + slack, perhaps, why)

@@ -14,9 +14,10 @@ import pytest
 from tests.world import calendar as exchange
 from tests.world.commands import Answer, Home
 from tests.world.priced_build import build
+from tests.world.priced_expected import YES, Expected
 from tests.world.priced_play import LABEL_LAG, WINDOWS, PricedPlay
 from tests.world.priced_records import Key
-from tests.world.priced_reference import YES, Expected, PricedReference
+from tests.world.priced_reference import PricedReference
 from tests.world.priced_vendor import PricedPlayer, PricedWorld, deliveries_of
 
 pytestmark = pytest.mark.world

@@ -13,9 +13,10 @@ from tests.world import calendar as exchange
 from tests.world.commands import Answer
 from tests.world.priced_build import build
 from tests.world.priced_example import example
+from tests.world.priced_expected import PERHAPS, YES, Expected
 from tests.world.priced_play import returns_of, tells_of, verdict
 from tests.world.priced_records import Announcement, Corporate, Gap, Rename, Tick
-from tests.world.priced_reference import PERHAPS, YES, Expected, PricedReference
+from tests.world.priced_reference import PricedReference
 from tests.world.priced_vendor import PricedWorld, deliveries_of
 
 DAYS = exchange.sessions(date(2023, 11, 1), date(2023, 11, 17))
@@ -233,6 +234,29 @@ def test_a_symbol_goes_on_by_another_name_with_the_end_of_its_past() -> None:
     assert reference.symbols(DAYS[5]) == ["A"]
     assert reference.expect("B", EX, 1, EX).high == pytest.approx(0.0001, abs=5e-5)
     assert reference.expect("A", EX, 1, EX).low is None
+
+
+def test_two_changes_told_at_once_with_few_bars_between_are_one_at_the_first() -> None:
+    actions = {("A", EX): Corporate(dividend=2.08), ("A", DAYS[8]): Corporate(split=2.0)}
+    closes = {"A": (*CLOSES, 102.0, 102.0, 51.0, 51.0)}
+    world = example(DAYS, LOADED, closes, actions, basis="total_return")
+    world.restated["A", EX] = world.restated["A", DAYS[8]] = DAYS[8]
+    reference = follow(world)
+    assert reference.seams(DAYS[8]) == {("A", EX): (pytest.approx(2 / (1 - 2.08 / 104)), YES)}
+    # The new bar, a first bar that looked like a tick, and two corrected ones with the bar after them.
+    assert reference.versions(DAYS[8]) == 5
+    world.restated["A", EX] = DAYS[7]
+    assert len(follow(world).seams(DAYS[8])) == 2
+
+
+def test_an_announced_split_is_in_doubt_where_prices_moved_by_half_as_much_again() -> None:
+    world = halved(restated=None)
+    world.announced.append(Announcement("A", EX, "split", 2.0, EX))
+    world.ticks["A", EX] = Tick(0.57)
+    reference = follow(world)
+    assert reference.expect("A", EX, 1, EX).null_allowed
+    assert allowed(reference, EX, EX) == pytest.approx((-0.43, -0.43), abs=1e-3)
+    assert reference.jumps(EX) == {("A", EX): PERHAPS}
 
 
 def test_an_evening_writes_one_version_a_bar_and_none_for_a_restatement() -> None:

@@ -133,6 +133,39 @@ def test_an_announced_split_hides_no_bad_tick(open_home: Opener) -> None:
     assert [valid for _, valid in priced.closes("AAA", EX)] == ["true", "false"]
 
 
+def test_a_bad_tick_on_the_ex_date_hides_an_announced_split_until_the_next_bar(open_home: Opener) -> None:
+    world = story((50.0, 50.0, 50.0), SPLIT, channel="feed")
+    announce(world, EX)
+    world.restated["AAA", EX] = DAYS[PLACE + 9]
+    world.ticks["AAA", EX] = Tick(0.57)
+    priced = open_home(world)
+    priced.follow(NEXT)
+    assert priced.value("AAA", EX, EX) is None
+    assert priced.value("AAA", NEXT, NEXT) is None
+    assert priced.value("AAA", NEXT, NEXT, window=2) == pytest.approx(0, abs=ROUNDING)
+    assert [valid for _, valid in priced.closes("AAA", EX)] == ["true", "false"]
+
+
+def test_a_crash_is_kept_though_volume_does_not_follow_a_restated_reverse_split(open_home: Opener) -> None:
+    """The past before the reverse split shows ten times the turnover of the days before the crash."""
+    before, crash = DAYS[8], DAYS[18]
+    closes = {"AAA": [*(PAST * 2), *(1000.0,) * 10, 500.0, 990.0, 1000.0, 1000.0], "BBB": (FLAT * 6)[:22]}
+    reverse = {("AAA", before): Corporate(split=0.1)}
+    habits: dict[str, Any] = {"basis": "total_return", "volume_restated": False}
+    world = example(DAYS, LOADED, closes, reverse, **habits)
+    world.restated["AAA", before] = before
+    for place, day in enumerate(DAYS[:LOADED]):
+        heavy = 9 if day in (crash, DAYS[19]) else 1
+        bar = world.market.bars["AAA", day]
+        volume = 100_000 * heavy // (1 if place < 8 else 10)
+        world.market.bars["AAA", day] = replace(bar, volume=volume)
+    priced = open_home(world)
+    loaded = DAYS[LOADED - 1]
+    priced.follow(loaded)
+    assert [valid for _, valid in priced.closes("AAA", crash)] == ["true"]
+    assert priced.value("AAA", crash, loaded) == pytest.approx(-0.5, abs=ROUNDING)
+
+
 @pytest.mark.parametrize("fault", ["missing", "high below low", "negative close"])
 def test_a_split_is_not_lost_with_a_bar_that_is_not_there(open_home: Opener, fault: Any) -> None:
     world = raw((50.0, 51.0, 51.0))
