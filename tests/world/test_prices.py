@@ -148,22 +148,22 @@ def test_a_bad_tick_on_the_ex_date_hides_an_announced_split_until_the_next_bar(o
 
 def test_a_crash_is_kept_though_volume_does_not_follow_a_restated_reverse_split(open_home: Opener) -> None:
     """The past before the reverse split shows ten times the turnover of the days before the crash."""
-    before, crash = DAYS[8], DAYS[18]
-    closes = {"AAA": [*(PAST * 2), *(1000.0,) * 10, 500.0, 990.0, 1000.0, 1000.0], "BBB": (FLAT * 6)[:22]}
-    reverse = {("AAA", before): Corporate(split=0.1)}
+    split, crash = 13, 18
+    past, after = (PAST * 4)[:split], (1000.0,) * (crash - split)
+    closes = {"AAA": (*past, *after, 500.0, 990.0, 1000.0, 1000.0), "BBB": (FLAT * 6)[:LOADED]}
+    reverse = {("AAA", DAYS[split]): Corporate(split=0.1)}
     habits: dict[str, Any] = {"basis": "total_return", "volume_restated": False}
     world = example(DAYS, LOADED, closes, reverse, **habits)
-    world.restated["AAA", before] = before
+    world.restated["AAA", DAYS[split]] = DAYS[split]
     for place, day in enumerate(DAYS[:LOADED]):
-        heavy = 9 if day in (crash, DAYS[19]) else 1
-        bar = world.market.bars["AAA", day]
-        volume = 100_000 * heavy // (1 if place < 8 else 10)
-        world.market.bars["AAA", day] = replace(bar, volume=volume)
+        heavy = 9 if place in (crash, crash + 1) else 1
+        volume = 100_000 * heavy // (1 if place < split else 10)
+        world.market.bars["AAA", day] = replace(world.market.bars["AAA", day], volume=volume)
     priced = open_home(world)
     loaded = DAYS[LOADED - 1]
     priced.follow(loaded)
-    assert [valid for _, valid in priced.closes("AAA", crash)] == ["true"]
-    assert priced.value("AAA", crash, loaded) == pytest.approx(-0.5, abs=ROUNDING)
+    assert [valid for _, valid in priced.closes("AAA", DAYS[crash])] == ["true"]
+    assert priced.value("AAA", DAYS[crash], loaded) == pytest.approx(-0.5, abs=ROUNDING)
 
 
 @pytest.mark.parametrize("fault", ["missing", "high below low", "negative close"])
