@@ -85,6 +85,15 @@ def announce(world: PricedWorld, evening: date, value: float = 2.0) -> None:
     world.announced.append(Announcement("AAA", EX, "split", value, evening))
 
 
+def assert_tick_found(priced: PricedHome) -> None:
+    """Ask that the bar on EX is no return while it is new, and gone with the next one."""
+    priced.follow(NEXT)
+    assert priced.value("AAA", EX, EX) is None
+    assert priced.value("AAA", NEXT, NEXT) is None
+    assert priced.value("AAA", NEXT, NEXT, window=2) == pytest.approx(0, abs=ROUNDING)
+    assert [valid for _, valid in priced.closes("AAA", EX)] == ["true", "false"]
+
+
 @pytest.mark.parametrize("stamped", [True, False])
 def test_a_past_restated_for_a_split_is_no_crash(open_home: Opener, stamped: bool) -> None:
     priced = open_home(story((50.0, 51.0, 51.0, 51.0), SPLIT, stamped=stamped))
@@ -125,12 +134,7 @@ def test_an_announced_split_hides_no_bad_tick(open_home: Opener) -> None:
     world = story((50.0, 50.0, 50.0), SPLIT, channel="column")
     announce(world, EX)
     world.ticks["AAA", EX] = Tick(0.5)
-    priced = open_home(world)
-    priced.follow(NEXT)
-    assert priced.value("AAA", EX, EX) is None
-    assert priced.value("AAA", NEXT, NEXT) is None
-    assert priced.value("AAA", NEXT, NEXT, window=2) == pytest.approx(0, abs=ROUNDING)
-    assert [valid for _, valid in priced.closes("AAA", EX)] == ["true", "false"]
+    assert_tick_found(open_home(world))
 
 
 def test_a_bad_tick_on_the_ex_date_hides_an_announced_split_until_the_next_bar(open_home: Opener) -> None:
@@ -138,12 +142,7 @@ def test_a_bad_tick_on_the_ex_date_hides_an_announced_split_until_the_next_bar(o
     announce(world, EX)
     world.restated["AAA", EX] = DAYS[PLACE + 9]
     world.ticks["AAA", EX] = Tick(0.57)
-    priced = open_home(world)
-    priced.follow(NEXT)
-    assert priced.value("AAA", EX, EX) is None
-    assert priced.value("AAA", NEXT, NEXT) is None
-    assert priced.value("AAA", NEXT, NEXT, window=2) == pytest.approx(0, abs=ROUNDING)
-    assert [valid for _, valid in priced.closes("AAA", EX)] == ["true", "false"]
+    assert_tick_found(open_home(world))
 
 
 def test_a_crash_is_kept_though_volume_does_not_follow_a_restated_reverse_split(open_home: Opener) -> None:
