@@ -44,7 +44,7 @@ class Decision:
     Attributes
     ----------
     verdict : {"bootstrap", "promotion", "rejection", "insufficient"}
-        ``bootstrap``: there was no champion, so it is installed whatever it lost. ``insufficient``: too
+        ``bootstrap``: there never was a champion, so it is installed whatever it lost. ``insufficient``: too
         few held-out sessions to say.
     why : str
         One sentence with the numbers.
@@ -75,6 +75,7 @@ def decide(
     *,
     challenger: str,
     champion: str | None,
+    bootstrap: bool,
     params: PromotionParams,
     min_sessions: int,
 ) -> Decision:
@@ -85,11 +86,14 @@ def decide(
     table : polars.DataFrame
         From `models.evaluation.evaluate`; rows other than challenger and champion are baselines.
     challenger, champion : str
-        Names in the table's `forecaster`; champion None when there is none yet.
+        Names in the table's `forecaster`; champion None where there is none, or none that can be asked.
+    bootstrap : bool
+        Whether no model was ever champion. Otherwise, without a champion to compare with, every baseline must
+        be beaten.
     params : PromotionParams
         Margin over champion and baselines, least paired t against the champion.
     min_sessions : int
-        Fewest held-out sessions on which a champion may be challenged.
+        Fewest held-out sessions on which anything but a bootstrap is decided.
 
     Raises
     ------
@@ -104,8 +108,11 @@ def decide(
     others = table.filter(pl.col("forecaster") != challenger).select("forecaster", "lead", "lead_t")
     compared = [_compare(*row, champion=champion, params=params) for row in others.iter_rows()]
     comparisons = tuple(sorted(compared, key=lambda item: (item.benchmark != champion, item.benchmark)))
-    verdict = _judge(comparisons, champion, sessions, params=params, min_sessions=min_sessions)
-    why = _explain(verdict, comparisons, sessions, min_sessions)
+    enough = sessions >= min_sessions
+    verdict = (
+        "bootstrap" if bootstrap else _judge(comparisons, champion, params) if enough else "insufficient"
+    )
+    why = _explain(verdict, comparisons, champion, sessions, min_sessions)
     return Decision(verdict=verdict, why=why, comparisons=comparisons, sessions=sessions)
 
 
@@ -146,31 +153,28 @@ def _compare(
     )
 
 
-def _judge(
+def _judge(comparisons: Sequence[Comparison], champion: str | None, params: PromotionParams) -> Verdict:
+    """Return whether all is beaten that has to be; where no champion stands by, nothing else holds it off."""
+    every = params.require_baselines or champion is None
+    needed = [item for item in comparisons if every or item.benchmark == champion]
+    return "promotion" if needed and all(item.won for item in needed) else "rejection"
+
+
+def _explain(
+    verdict: Verdict,
     comparisons: Sequence[Comparison],
     champion: str | None,
     sessions: int,
-    *,
-    params: PromotionParams,
     min_sessions: int,
-) -> Verdict:
-    # Before the count of sessions: without a champion nothing would be served while it waits.
-    if champion is None:
-        return "bootstrap"
-    if sessions < min_sessions:
-        return "insufficient"
-    needed = [item for item in comparisons if params.require_baselines or item.benchmark == champion]
-    return "promotion" if all(item.won for item in needed) else "rejection"
-
-
-def _explain(verdict: Verdict, comparisons: Sequence[Comparison], sessions: int, min_sessions: int) -> str:
+) -> str:
     if verdict == "insufficient":
         return f"{sessions} held-out sessions unseen by both are fewer than {min_sessions}; wait for more"
+    beaten = "champion and baselines" if champion else "all baselines"
     leads = ", ".join(f"{item.benchmark} {item.lead:+.4f}" for item in comparisons)
     lost = ", ".join(item.benchmark for item in comparisons if not item.won)
     start = {
         "bootstrap": "installed because there was no champion",
-        "promotion": "beats champion and baselines by the margin",
+        "promotion": f"beats {beaten} by the margin",
         "rejection": "does not beat every benchmark by the margin",
     }[verdict]
     tail = f"; not beaten: {lost}" if lost else ""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from pipelines.base.report import SessionRange, StageReport
 
@@ -55,6 +55,13 @@ class RunLog(Protocol):
 
     def last_as_of(self, stage: str, as_of: date) -> date | None:
         """Return the latest as-of, not after `as_of`, that `stage` was run for; None before the first."""
+        ...
+
+    def last_details(self, stage: str, as_of: date) -> Mapping[str, Any] | None:
+        """Return what the last run of `stage` that has found or made its outcome told, None without any.
+
+        Runs for an as-of later than `as_of` do not count.
+        """
         ...
 
     def last_done(self, stages: Collection[str]) -> date | None:

@@ -9,11 +9,12 @@ from typing import Any
 import polars as pl
 
 from pipelines.base.context import Context
+from pipelines.base.errors import BadDataError, UnavailableError
 from pipelines.io.feature_retrieval import read_features
 from pipelines.io.lake import decode_versions
-from pipelines.registry.champion import tracking_of
+from pipelines.registry.champion import load_model
 from pipelines.registry.ledger import LedgerEntry, read_ledger
-from pipelines.registry.lineage import Lineage, json_default, read_lineage
+from pipelines.registry.lineage import Lineage, json_default
 from pipelines.stages.forecast.steps import digest_inputs, plan_history
 from pipelines.tables import queries
 from pipelines.tables.contracts import GOLD_FORECASTS, OPS_STAGE_RUNS
@@ -66,21 +67,28 @@ def audit(context: Context, session: date) -> dict[str, Any]:
 
 def _describe_issue(context: Context, forecasts: pl.DataFrame, ledger: list[LedgerEntry]) -> dict[str, Any]:
     first: dict[str, Any] = forecasts.row(0, named=True)
-    folder = tracking_of(context).model_folder(first["model_version"], first["model_key"])
-    lineage = read_lineage(folder)
+    lineage, why_not = _find_lineage(context, first)
     run = queries.inputs_of_issue(OPS_STAGE_RUNS, first["session"], first["issued_at"])
     inputs = context.lake.collect_query(run, OPS_STAGE_RUNS)
     return {
         **{name: first[name] for name in SAID},
         "replay": first["issued_at"] > first["decision_at"],
-        "inputs_unchanged": _read_again(context, first, lineage),
+        "inputs_unchanged": _read_again(context, first, lineage) if lineage else None,
         "rows": forecasts.height,
         "decisions": [entry.headline() for entry in ledger if entry.model_key == first["model_key"]],
-        "trained_from": {name: getattr(lineage, name) for name in MADE_FROM},
+        "trained_from": {name: getattr(lineage, name) for name in MADE_FROM} if lineage else {"why": why_not},
         # Table versions that the forecast run which issued at this instant had read.
         "scored_from": decode_versions(inputs.item()) if inputs.height else {},
         "forecasts": forecasts.select(SHOWN).to_dicts(),
     }
+
+
+def _find_lineage(context: Context, issue: dict[str, Any]) -> tuple[Lineage | None, str]:
+    """Return what an issue's model was made from, or why that cannot be told; the rest can."""
+    try:
+        return load_model(context, issue["model_version"], issue["model_key"])[0], ""
+    except (BadDataError, UnavailableError) as error:
+        return None, str(error)
 
 
 def _read_again(context: Context, issue: dict[str, Any], lineage: Lineage) -> bool | None:

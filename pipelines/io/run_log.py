@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Collection
 from dataclasses import asdict
 from datetime import date, datetime
+from typing import Any
 
 import polars as pl
 
@@ -18,6 +19,8 @@ from pipelines.tables import queries
 from pipelines.tables.contracts import OPS_STAGE_RUNS
 
 CALENDAR = "calendar"
+STOOD = pl.col("status").is_in(["done", "unchanged"])
+"""Of runs whose outcome stands."""
 REMEMBERED = ("run_id", "seq", "stage", "status", "as_of", "finished_at", "inputs", "definition")
 
 
@@ -45,11 +48,14 @@ class RunLog:
             return None
         run_id: str = runs["run_id"][-1]
         if run_id not in self._calendars:
-            # Details are long: those of one run are read, not of all.
-            own = queries.rows_of(OPS_STAGE_RUNS, ["details"], queries.equals("run_id", run_id))
-            told = self._lake.collect_query(own, OPS_STAGE_RUNS)["details"][0]
-            self._calendars[run_id] = _parse_calendar(json.loads(told or "{}").get(CALENDAR))
+            self._calendars[run_id] = _parse_calendar(self._read_details(run_id).get(CALENDAR))
         return self._calendars[run_id]
+
+    def _read_details(self, run_id: str) -> dict[str, Any]:
+        """Return what one run told: details are long, so they are read of one run and not of all."""
+        own = queries.rows_of(OPS_STAGE_RUNS, ["details"], queries.equals("run_id", run_id))
+        told: dict[str, Any] = json.loads(self._lake.collect_query(own, OPS_STAGE_RUNS)["details"][0] or "{}")
+        return told
 
     def last_as_of(self, stage: str, as_of: date) -> date | None:
         """Return the latest as-of, not after `as_of`, that `stage` was run for; None before the first."""
@@ -57,10 +63,17 @@ class RunLog:
         newest: date | None = runs["as_of"].max()  # type: ignore[assignment]
         return newest
 
+    def last_details(self, stage: str, as_of: date) -> dict[str, Any] | None:
+        """Return what the last run of `stage` that has found or made its outcome told, None without any.
+
+        Runs for an as-of later than `as_of` do not count.
+        """
+        runs = self._read().filter(STOOD & (pl.col("stage") == stage) & (pl.col("as_of") <= as_of))
+        return None if runs.is_empty() else self._read_details(runs["run_id"][-1])
+
     def last_done(self, stages: Collection[str]) -> date | None:
         """Return the latest as-of whose outcome one of `stages` has found or made; None without any."""
-        stood = pl.col("status").is_in(["done", "unchanged"])
-        runs = self._read().filter(stood & pl.col("stage").is_in(list(stages)))
+        runs = self._read().filter(STOOD & pl.col("stage").is_in(list(stages)))
         newest: date | None = runs["as_of"].max()  # type: ignore[assignment]
         return newest
 

@@ -20,7 +20,9 @@ from urllib.parse import urlparse
 from urllib.request import url2pathname
 
 from pipelines.base.errors import BadDataError, UnavailableError
+from pipelines.io.model_folder import forecaster_folder
 from pipelines.io.tracking_params import TrackingParams
+from serving.served_model import digest_folder
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -177,14 +179,14 @@ class Tracking:
         """Register the run's model folder as a version; a second call returns the first one's."""
         self._ensure_registered_model()
         existing = self.client.search_model_versions(f"run_id = '{run_id}'")
-        if existing:
-            return _described(existing[0])
+        ours = [version for version in map(_described, existing) if version is not None]
+        if ours:
+            return ours[0]
         source = f"{self.client.get_run(run_id).info.artifact_uri}/{MODEL_FOLDER}"
-        return _described(
-            self.client.create_model_version(
-                self.params.registered_model, source, run_id=run_id, tags=dict(tags), description=description
-            )
+        created = self.client.create_model_version(
+            self.params.registered_model, source, run_id=run_id, tags=dict(tags), description=description
         )
+        return self.version(str(created.version))
 
     def _ensure_registered_model(self) -> None:
         """Create the registered model if there is none: a commit before the first version's."""
@@ -193,7 +195,7 @@ class Tracking:
             self.client.create_registered_model(name, description="Forecasters of all families.")
 
     def versions(self, condition: str = "") -> list[ModelVersion]:
-        """Return the registered versions, oldest first.
+        """Return the versions that training registered, oldest first; others are skipped with a warning.
 
         Parameters
         ----------
@@ -202,7 +204,8 @@ class Tracking:
         """
         parts = [f"name = '{self.params.registered_model}'", *([condition] if condition else [])]
         found = self.client.search_model_versions(" and ".join(parts), max_results=10_000)
-        return sorted((_described(entry) for entry in found), key=lambda entry: int(entry.version))
+        described = [_described(entry) for entry in found]
+        return sorted((one for one in described if one is not None), key=lambda one: int(one.version))
 
     def find_version(self, model_key: str) -> ModelVersion | None:
         """Return the version that was registered for a key, or None."""
@@ -215,18 +218,17 @@ class Tracking:
         Raises
         ------
         BadDataError
-            If there is none of that number; the message lists those there are.
+            If training has registered none of that number; the message lists those that it has.
         """
         known = {entry.version: entry for entry in self.versions()}
         if version not in known:
             names = ", ".join(known) or "none: train first"
-            msg = f"version={version!r} of {self.params.registered_model} is not registered; known: {names}"
+            msg = (
+                f"version={version!r} of {self.params.registered_model} is not registered by training; "
+                f"known: {names}"
+            )
             raise BadDataError(msg)
         return known[version]
-
-    def tag_version(self, version: str, name: str, value: str) -> None:
-        """Set one tag of a version."""
-        self.client.set_model_version_tag(self.params.registered_model, version, name, value)
 
     def describe_version(self, version: str, text: str) -> None:
         """Set the text that MLflow's page shows for a version."""
@@ -268,19 +270,39 @@ class Tracking:
             msg = f"{path} of run {run_id} cannot be fetched ({error}); is {self.uri} up?"
             raise UnavailableError(msg) from error
 
-    def model_folder(self, version: str, model_key: str) -> Path:
+    def model_folder(self, version: str, model_key: str, *, digest: str | None = None) -> Path:
         """Return a local folder with the model of a version, fetched once.
 
         The copy spares the daily path MLflow's import: what is registered under a version never
         changes, so it stays right.
+
+        Parameters
+        ----------
+        digest : str, optional
+            Of the forecaster's files, as training recorded it; a copy that differs is fetched anew.
+
+        Raises
+        ------
+        BadDataError
+            If what MLflow holds differs from the digest.
         """
         copy = self.folder / "models" / f"{model_key}-v{version}"
-        if not copy.exists():
-            source = self.fetch(self.version(version).run_id, MODEL_FOLDER)
-            partial = copy.with_name(f"{copy.name}.partial-{os.getpid()}")
-            shutil.rmtree(partial, ignore_errors=True)
-            shutil.copytree(source, partial)
-            partial.rename(copy)
+        if copy.exists() and _is_of(copy, digest):
+            return copy
+        source = self.fetch(self.version(version).run_id, MODEL_FOLDER)
+        partial = copy.with_name(f"{copy.name}.partial-{os.getpid()}")
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.copytree(source, partial)
+        if not _is_of(partial, digest):
+            shutil.rmtree(partial)
+            msg = (
+                f"the files of version {version} at {source} are not those that training recorded for model "
+                f"{model_key[:12]}; find out who changed them, then bring them back from a backup or train "
+                "a new model"
+            )
+            raise BadDataError(msg)
+        shutil.rmtree(copy, ignore_errors=True)
+        partial.rename(copy)
         return copy
 
 
@@ -288,6 +310,10 @@ class Tracking:
 def open_tracking(params: TrackingParams, folder: Path) -> Tracking:
     """Return the MLflow of a home; the stages of one process share its client."""
     return Tracking(params, folder)
+
+
+def _is_of(model_folder: Path, digest: str | None) -> bool:
+    return digest is None or digest_folder(forecaster_folder(model_folder)) == digest
 
 
 def _create_database(path: Path) -> None:
@@ -304,16 +330,21 @@ def _create_database(path: Path) -> None:
     fresh.rename(path)
 
 
-def _described(entry: RegistryEntry) -> ModelVersion:
+def _described(entry: RegistryEntry) -> ModelVersion | None:
+    """Return what a version's tags say of it; None, with a warning, where they are not those of training."""
     tags: dict[str, Any] = dict(entry.tags)
-    return ModelVersion(
-        version=str(entry.version),
-        run_id=str(entry.run_id),
-        model_key=tags["model_key"],
-        family=tags["family"],
-        as_of=date.fromisoformat(tags["as_of"]),
-        tags=tags,
-    )
+    try:
+        return ModelVersion(
+            version=str(entry.version),
+            run_id=str(entry.run_id),
+            model_key=tags["model_key"],
+            family=tags["family"],
+            as_of=date.fromisoformat(tags["as_of"]),
+            tags=tags,
+        )
+    except (KeyError, ValueError) as error:
+        log.warning("version %s is skipped, training has not registered it (tags: %r)", entry.version, error)
+        return None
 
 
 def _local_path(uri: str) -> Path | None:

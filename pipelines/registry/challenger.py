@@ -1,19 +1,26 @@
-"""The challenger: the version that training was last asked for, with what its run kept."""
+"""The challenger: the model that training was last asked for, with what its run kept."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 import polars as pl
 
+from models.identity import digest_frame
 from pipelines.base.context import Context
-from pipelines.io.tracking import MODEL_FOLDER, ModelVersion, Tracking
+from pipelines.base.errors import BadDataError
+from pipelines.io.tracking import ModelVersion, Tracking
 from pipelines.registry.champion import tracking_of
-from pipelines.registry.lineage import Lineage, read_lineage
+from pipelines.registry.ledger import read_ledger
+from pipelines.registry.lineage import Lineage
+from pipelines.registry.trained_models import find_trained, recorded_keys
 
-REQUEST = "request"
+log = logging.getLogger(__name__)
+
 FRAME_FILE = "frame/frame.parquet"
 OUT_OF_FOLD_FILE = "forecasts/out_of_fold.parquet"
 HOLDOUT_FILE = "forecasts/holdout.parquet"
@@ -25,10 +32,21 @@ FORMER_COLUMNS = {"decision_at": "cutoff_at"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Challenger:
-    """A registered version under judgement, and where its run's files are."""
+    """A registered version under judgement, and where its run's files are.
+
+    Attributes
+    ----------
+    version : ModelVersion
+    lineage : Lineage
+        As the lake has it.
+    folder : Path
+        Model folder whose forecaster is, byte for byte, what training recorded.
+    tracking : Tracking
+    """
 
     version: ModelVersion
     lineage: Lineage
+    folder: Path
     tracking: Tracking
 
     @property
@@ -37,32 +55,62 @@ class Challenger:
         return f"{self.version.family} v{self.version.version}"
 
     def read(self, file: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
-        """Read one of the frames that its run kept, its columns named as they are now."""
-        path = self.tracking.fetch(self.version.run_id, file)
-        kept = pl.read_parquet(path).rename(FORMER_COLUMNS, strict=False)
+        """Read one of the frames that its run kept, its columns named as they are now.
+
+        MLflow keeps it, so that it may be shown and is no ground for a decision; `read_frame` is checked.
+        """
+        kept = pl.read_parquet(self.tracking.fetch(self.version.run_id, file))
+        kept = kept.rename(FORMER_COLUMNS, strict=False)
         return kept.select(columns) if columns else kept
 
+    def read_frame(self) -> pl.DataFrame:
+        """Read the training frame that its run kept.
 
-def request_judgement(tracking: Tracking, version: ModelVersion) -> None:
-    """Remember that training was asked for this version last: it is the one to judge.
-
-    A version that is found rather than fitted may be older than others; its number does not tell.
-    """
-    newest = max((_request(entry) for entry in tracking.versions()), default=0)
-    if _request(version) == 0 or _request(version) < newest:
-        tracking.tag_version(version.version, REQUEST, str(newest + 1))
+        Raises
+        ------
+        BadDataError
+            If it is another one than the model was trained on.
+        """
+        frame = self.read(FRAME_FILE)
+        if digest_frame(frame) != self.lineage.frame_digest:
+            msg = (
+                f"{FRAME_FILE} of run {self.version.run_id} is not what {self.name} was trained on; find out "
+                "who changed it, then bring it back from a backup or train a new model"
+            )
+            raise BadDataError(msg)
+        return frame
 
 
 def find_challenger(context: Context, as_of: date) -> Challenger | None:
-    """Return the version that training was last asked for at or before an as-of, None without any."""
-    tracking = tracking_of(context)
-    requested = [entry for entry in tracking.versions() if entry.as_of <= as_of]
-    if not requested:
+    """Return the version that training was last asked for at or before an as-of, None without any.
+
+    The record of its runs says which: a version that is found rather than fitted may be older than others.
+
+    Raises
+    ------
+    BadDataError
+        If nothing vouches for its files, or they are not those that training recorded.
+    """
+    asked = context.run_log.last_details("train", as_of)
+    if asked is None:
         return None
-    version = max(requested, key=lambda entry: (_request(entry), int(entry.version)))
-    folder = tracking.fetch(version.run_id, MODEL_FOLDER)
-    return Challenger(version=version, lineage=read_lineage(folder), tracking=tracking)
+    tracking = tracking_of(context)
+    _warn_of_foreign(context, tracking)
+    version = tracking.version(str(asked["model_version"]))
+    trained = find_trained(context.lake, version.model_key)
+    if trained is None or asked["model_key"] != version.model_key:
+        msg = (
+            f"the lake has no record of training version {version.version}, so that nothing vouches for its "
+            "files: an earlier release trained it, or it was put in its place. Train again"
+        )
+        raise BadDataError(msg)
+    folder = tracking.model_folder(version.version, version.model_key, digest=trained.model_digest)
+    return Challenger(version=version, lineage=trained.lineage, folder=folder, tracking=tracking)
 
 
-def _request(version: ModelVersion) -> int:
-    return int(version.tags.get(REQUEST, "0"))
+def _warn_of_foreign(context: Context, tracking: Tracking) -> None:
+    """Name the registered versions that nobody here has trained or made champion."""
+    known = recorded_keys(context.lake) | {entry.model_key for entry in read_ledger(context.lake)}
+    foreign = [one.version for one in tracking.versions() if one.model_key not in known]
+    if foreign:
+        log.warning("versions %s are skipped: the lake has no record of training them", ", ".join(foreign))

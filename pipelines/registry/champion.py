@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipelines.base.context import Context
 from pipelines.base.errors import BadDataError
-from pipelines.io.tracking import Tracking, open_tracking
+from pipelines.io.tracking import ModelVersion, Tracking, open_tracking
 from pipelines.io.tracking_params import TrackingParams
 from pipelines.registry.ledger import (
     LedgerEntry,
@@ -20,6 +20,7 @@ from pipelines.registry.ledger import (
     select_champion,
 )
 from pipelines.registry.lineage import Lineage, read_lineage
+from pipelines.registry.trained_models import find_trained
 from pipelines.tables import queries
 from pipelines.tables.contracts import OPS_STAGE_RUNS
 
@@ -56,9 +57,26 @@ def champion_at(context: Context, as_of: date) -> LedgerEntry | None:
 
 
 def load_champion(context: Context, entry: LedgerEntry) -> Champion:
-    """Fetch a champion's folder (once a home) and read its lineage."""
-    folder = tracking_of(context).model_folder(entry.model_version, entry.model_key)
-    return Champion(entry=entry, lineage=read_lineage(folder), folder=folder)
+    """Fetch a champion's folder (once a home) and its lineage; see `load_model`."""
+    lineage, folder = load_model(context, entry.model_version, entry.model_key)
+    return Champion(entry=entry, lineage=lineage, folder=folder)
+
+
+def load_model(context: Context, version: str, model_key: str) -> tuple[Lineage, Path]:
+    """Return the lineage and the local folder of a model.
+
+    Both are as training recorded them in the lake; of models that a release before that record has trained,
+    as the folder has them.
+
+    Raises
+    ------
+    BadDataError
+        If the files are not those that training recorded, or there is no lineage to be read.
+    """
+    trained = find_trained(context.lake, model_key)
+    digest = trained.model_digest if trained else None
+    folder = tracking_of(context).model_folder(version, model_key, digest=digest)
+    return (trained.lineage if trained else read_lineage(folder)), folder
 
 
 def point_alias(context: Context) -> str | None:
@@ -100,13 +118,15 @@ def roll_back(
     Raises
     ------
     BadDataError
-        If no reason is given, the version is unknown, or a later decision would override this one.
+        If no reason is given, the version is unknown or its files are not those that training recorded, or a
+        later decision would override this one.
     """
     if not why.strip():
         msg = "why='' must say why the champion changes; the ledger is read by auditors"
         raise BadDataError(msg)
     target = tracking_of(context).version(version)
     entries = read_ledger(context.lake)
+    _check_ours(context, target, entries)
     since = as_of or _latest_as_of(context, entries)
     current = select_champion(entries, since)
     _check_not_overridden(entries, since)
@@ -127,6 +147,21 @@ def roll_back(
         log.warning("rolled back to %s: %s", current.headline(), why)
     point_alias(context)
     return current
+
+
+def _check_ours(context: Context, target: ModelVersion, entries: list[LedgerEntry]) -> None:
+    """Refuse a version that training did not record and that never was champion, or whose files differ."""
+    was = any(
+        one.installs and (one.model_version, one.model_key) == (target.version, target.model_key)
+        for one in entries
+    )
+    if not was and find_trained(context.lake, target.model_key) is None:
+        msg = (
+            f"version {target.version} was never champion, and the lake has no record of training it: "
+            "nothing vouches for its files; train again"
+        )
+        raise BadDataError(msg)
+    load_model(context, target.version, target.model_key)
 
 
 def _check_not_overridden(entries: list[LedgerEntry], since: date) -> None:

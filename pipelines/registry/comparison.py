@@ -1,4 +1,4 @@
-"""The present champion on a challenger's held-out rows."""
+"""Challenger and champion on the challenger's held-out rows, forecast here and now."""
 
 from __future__ import annotations
 
@@ -42,6 +42,17 @@ class ChampionForecasts:
     why_not: str = ""
 
 
+def forecast_holdout(challenger: Challenger, frame: pl.DataFrame) -> pl.DataFrame:
+    """Let the challenger forecast its hold-out again; see `models.training.forecast_part`.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        From `Challenger.read_frame`.
+    """
+    return forecast_part(read_forecaster(challenger.folder), frame, _holdout(challenger))
+
+
 def forecast_champion(
     context: Context, current: LedgerEntry, challenger: Challenger, frame: pl.DataFrame
 ) -> ChampionForecasts:
@@ -67,7 +78,10 @@ def forecast_champion(
         )
         log.warning(why_not)
         return ChampionForecasts(name=name, forecasts=None, unseen=tuple(unseen), why_not=why_not)
-    test = challenger.lineage.splits["final"]["test"]
-    holdout = Part(first=date.fromisoformat(test["first"]), last=date.fromisoformat(test["last"]))
-    forecasts = forecast_part(forecaster, frame, holdout)
+    forecasts = forecast_part(forecaster, frame, _holdout(challenger))
     return ChampionForecasts(name=name, forecasts=forecasts, unseen=tuple(unseen))
+
+
+def _holdout(challenger: Challenger) -> Part:
+    test = challenger.lineage.splits["final"]["test"]
+    return Part(first=date.fromisoformat(test["first"]), last=date.fromisoformat(test["last"]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
@@ -12,6 +12,7 @@ import polars as pl
 
 from pipelines.base.digest import digest_of
 from pipelines.base.lake import Lake
+from pipelines.base.operator import account, host
 from pipelines.tables.contracts import OPS_MODEL_LEDGER
 
 Kind = Literal["bootstrap", "promotion", "rollback", "rejection", "history_load"]
@@ -39,6 +40,8 @@ class LedgerEntry:
         What was compared, with its results; JSON values only.
     decided_at : datetime
         UTC; later than that of every entry before it.
+    account, host : str or None
+        The system's user whose process decided, and its machine; None in entries of before they were kept.
     """
 
     entry_id: str
@@ -51,6 +54,8 @@ class LedgerEntry:
     why: str
     numbers: Mapping[str, Any]
     decided_at: datetime
+    account: str | None = field(default_factory=account)
+    host: str | None = field(default_factory=host)
 
     @property
     def installs(self) -> bool:

@@ -11,13 +11,21 @@ from typing import Any
 
 from models.families import find_family
 from models.params import BaselineParams, ModelsParams, SplitParams
+from pipelines.base.errors import BadDataError
 
 LINEAGE_FILE = "lineage.json"
 FORMER_FILE = "ancestry.json"
 """Where releases before the feature sets kept it."""
 RENAMED = {"horizon": "horizon_sessions", "feature_service": "feature_set", "decision_at": "cutoff_at"}
-ADDED: Mapping[str, Any] = {"feature_digests": {}, "definitions": {}, "baselines": {}, "assumed_share": None}
-"""Fields that older records lack, with what they then say: nothing is known of it."""
+UNKNOWN: Mapping[str, Any] = {
+    **{name: {} for name in ("feature_digests", "definitions", "baselines", "table_versions")},
+    **{name: {} for name in ("model_settings", "splits")},
+    **dict.fromkeys(("frame_digest", "feature_set", "code_revision", "git_commit"), ""),
+    **dict.fromkeys(("settings_hash", "universe_rule"), ""),
+    **dict.fromkeys(("rows", "assumed_share"), None),
+}
+"""Fields that a record may lack, with what it then says: nothing is known of it. Without one of the others
+nobody knows what the model reads, forecasts or has seen."""
 UNIVERSE_RULE = (
     "every symbol with a valid feature row of the session known at its cut; "
     "to train, with a valid label known at the as-of's"
@@ -43,7 +51,7 @@ class Lineage:
         Columns the model reads, in its order.
     history_sessions : int
         Sessions of features that one forecast needs.
-    rows : int
+    rows : int or None
         Rows of the training frame.
     frame_digest : str
         Digest of the sorted training frame.
@@ -82,7 +90,7 @@ class Lineage:
     horizon_sessions: int
     feature_names: tuple[str, ...]
     history_sessions: int
-    rows: int
+    rows: int | None
     frame_digest: str
     table_versions: Mapping[str, int | None]
     feature_set: str
@@ -130,22 +138,40 @@ def parse_lineage(text: str) -> Lineage:
 
     Raises
     ------
-    ValueError
-        If a field is missing that every release has written.
+    BadDataError
+        If the text is no such record, or lacks what nobody can do without.
     """
-    written: dict[str, Any] = json.loads(text)
-    renamed = {**ADDED, **{RENAMED.get(name, name): value for name, value in written.items()}}
-    names = [field.name for field in fields(Lineage)]
-    missing = sorted(set(names) - set(renamed))
-    if missing:
-        msg = f"the lineage record lacks {missing}; no release wrote it so: train the model again"
-        raise ValueError(msg)
-    found = {name: renamed[name] for name in names}
-    for name in ("cutoff_at", "fitted_until"):
-        found[name] = datetime.fromisoformat(found[name])
-    found["as_of"] = date.fromisoformat(found["as_of"])
-    found["feature_names"] = tuple(found["feature_names"])
+    try:
+        written: dict[str, Any] = json.loads(text)
+        renamed = {**UNKNOWN, **{RENAMED.get(name, name): value for name, value in written.items()}}
+        found = {field.name: renamed[field.name] for field in fields(Lineage)}
+        for name in ("cutoff_at", "fitted_until"):
+            found[name] = datetime.fromisoformat(found[name])
+        found["as_of"] = date.fromisoformat(found["as_of"])
+        found["feature_names"] = tuple(found["feature_names"])
+    except KeyError as error:
+        msg = f"the lineage record lacks {error}; no release wrote it so: train the model again"
+        raise BadDataError(msg) from error
+    except (TypeError, ValueError, AttributeError) as error:
+        msg = f"the lineage record cannot be read ({error}); bring it back from a backup, or train again"
+        raise BadDataError(msg) from error
     return Lineage(**found)
+
+
+def require(lineage: Lineage, *names: str) -> None:
+    """Refuse a record that says nothing of some fields.
+
+    Raises
+    ------
+    BadDataError
+    """
+    unknown = [name for name in names if not getattr(lineage, name)]
+    if unknown:
+        msg = (
+            f"the record of model {lineage.model_key[:12]} says nothing of {', '.join(unknown)}: it cannot "
+            "be made again; train a new model"
+        )
+        raise BadDataError(msg)
 
 
 def restore_params(lineage: Lineage, current: ModelsParams) -> ModelsParams:
@@ -165,10 +191,21 @@ def restore_params(lineage: Lineage, current: ModelsParams) -> ModelsParams:
 
 
 def read_lineage(model_folder: Path) -> Lineage:
-    """Return the record that stands in a registered model's folder."""
+    """Return the record that stands in a registered model's folder.
+
+    Raises
+    ------
+    BadDataError
+        If there is none, or it cannot be used.
+    """
     path = model_folder / LINEAGE_FILE
     former = model_folder / FORMER_FILE
-    return parse_lineage((path if path.is_file() else former).read_text(encoding="utf-8"))
+    try:
+        text = (path if path.is_file() else former).read_text(encoding="utf-8")
+    except (FileNotFoundError, UnicodeDecodeError) as error:
+        msg = f"{path} is no lineage record ({error}); bring it back from a backup, or train again"
+        raise BadDataError(msg) from error
+    return parse_lineage(text)
 
 
 def write_lineage(lineage: Lineage, folder: Path) -> None:

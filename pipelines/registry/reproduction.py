@@ -14,9 +14,9 @@ from models.identity import digest_frame
 from models.params import ModelsParams
 from pipelines.base.context import Context
 from pipelines.registry.challenger import FRAME_FILE, HOLDOUT_FILE, OUT_OF_FOLD_FILE, Challenger
-from pipelines.registry.champion import tracking_of
+from pipelines.registry.champion import load_model, tracking_of
 from pipelines.registry.fitting import Fitted, fit_model
-from pipelines.registry.lineage import read_lineage, restore_params
+from pipelines.registry.lineage import require, restore_params
 from pipelines.registry.revision import digest_family_code
 from pipelines.registry.training_frame import read_frame
 
@@ -71,12 +71,13 @@ def reproduce(context: Context, version: str) -> Reproduction:
     Raises
     ------
     BadDataError
-        If the version is unknown.
+        If the version is unknown, or its record does not say what it was made from.
     """
     tracking = tracking_of(context)
     registered = tracking.version(version)
-    lineage = read_lineage(tracking.model_folder(version, registered.model_key))
-    challenger = Challenger(version=registered, lineage=lineage, tracking=tracking)
+    lineage, folder = load_model(context, version, registered.model_key)
+    require(lineage, "model_settings", "frame_digest")
+    challenger = Challenger(version=registered, lineage=lineage, folder=folder, tracking=tracking)
     frame = read_frame(context, lineage.as_of, lineage.horizon_sessions, lineage.feature_names)
     rebuilt = digest_frame(frame)
     if rebuilt != lineage.frame_digest:

@@ -158,10 +158,17 @@ OPS_STAGE_RUNS = TableContract(
     | {"inputs": TEXT, "outputs": TEXT, "definition": TEXT, "details": TEXT},
     key=("run_id",),
 )
+OPS_TRAINED_MODELS = TableContract(
+    name="ops.trained_models",
+    schema={"model_key": TEXT, "family": TEXT, "as_of": DAY, "fitted_until": MOMENT}
+    | {"model_digest": TEXT, "lineage": TEXT, "table_versions": TEXT},
+    key=("model_key",),
+)
 OPS_MODEL_LEDGER = TableContract(
     name="ops.model_ledger",
     schema={"entry_id": TEXT, "kind": TEXT, "as_of": DAY, "model_key": TEXT, "model_version": TEXT}
-    | {"previous_version": TEXT, "who": TEXT, "why": TEXT, "numbers": TEXT, "decided_at": MOMENT},
+    | {"previous_version": TEXT, "who": TEXT, "why": TEXT, "numbers": TEXT, "decided_at": MOMENT}
+    | {"account": TEXT, "host": TEXT},
     key=("entry_id",),
 )
 
@@ -170,7 +177,7 @@ _FIXED = (
     SILVER_BARS, SILVER_ACTIONS, SILVER_TEXT, SILVER_TEXT_SCORES,
     GOLD_LABELS, GOLD_FORECASTS,
     OPS_DELIVERIES, OPS_COVERAGE, OPS_POLLS, OPS_ACCEPTANCES, OPS_QUARANTINE,
-    OPS_STAGE_RUNS, OPS_MODEL_LEDGER,
+    OPS_STAGE_RUNS, OPS_TRAINED_MODELS, OPS_MODEL_LEDGER,
 )  # fmt: skip
 _LAYERS = ("bronze", "silver", "gold", "ops")
 

@@ -45,7 +45,6 @@ COMMITS = {
         "complete_run",
         "_ensure_registered_model",
         "register",
-        "tag_version",
         "set_champion",
         "describe_version",
     ),

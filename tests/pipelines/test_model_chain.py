@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
 import re
-from collections.abc import Callable
+import shutil
+import socket
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -23,12 +28,16 @@ from pipelines.io.feature_store import open_feature_store
 from pipelines.io.lake import Lake
 from pipelines.io.model_folder import forecaster_folder
 from pipelines.io.tracking import Tracking
+from pipelines.registry.challenger import find_challenger
 from pipelines.registry.champion import champion_at, load_champion, point_alias, roll_back, tracking_of
+from pipelines.registry.comparison import ChampionForecasts, forecast_holdout
 from pipelines.registry.ledger import read_ledger
+from pipelines.registry.lineage import parse_lineage
 from pipelines.registry.reproduction import reproduce
 from pipelines.registry.training_frame import read_frame
 from pipelines.stages.forecast import job as forecasting
 from pipelines.stages.forecast.steps import digest_inputs
+from pipelines.stages.promote import job as promoting
 from pipelines.tables.contracts import GOLD_FORECASTS, GOLD_LABELS, SILVER_BARS
 from tests.gold_tables import GOLD_FEATURES_DAILY
 from tests.pipelines.synthetic_gold import (
@@ -357,7 +366,7 @@ def test_later_models_are_judged_against_the_champion_and_rolled_back(chain: Cha
 def test_rollback_needs_a_reason_a_version_and_no_later_decision(chain: Chain) -> None:
     with pytest.raises(BadDataError, match="why='' must say why"):
         roll_back(chain.context, version="1", why="")
-    with pytest.raises(BadDataError, match="version='99' of bellwether is not registered"):
+    with pytest.raises(BadDataError, match="version='99' of bellwether is not registered by training"):
         roll_back(chain.context, version="99", why="typo")
 
 
@@ -393,3 +402,157 @@ def test_what_is_not_complete_is_waited_for_and_then_missed(
     append_rows(chain.context.lake, SILVER_BARS, bars.with_columns(**came))
     with pytest.raises(BadDataError, match=f"no symbol has a valid feature row of {following}"):
         run_stage(at(cut), "forecast", window)
+
+
+@pytest.fixture
+def on_page(chain: Chain) -> Iterator[Tracking]:
+    """What somebody who reaches MLflow alone can write: its versions, tags and files; put back at the end."""
+    tracking = tracking_of(chain.context)
+    before = {one.version for one in tracking.versions()}
+    yield tracking
+    for entry in tracking.client.search_model_versions("name = 'bellwether'"):
+        if str(entry.version) not in before:
+            tracking.client.delete_model_version("bellwether", str(entry.version))
+
+
+def forge(tracking: Tracking, chain: Chain, folder: Path) -> str:
+    """Register a model that knows the outcomes, from outside the home, tagged like one of training."""
+    last = tracking.version("2")
+    run_id = tracking.begin_run(
+        "f" * 64, name="forged", tags=dict(last.tags), started_at=chain.context.clock()
+    )
+    shutil.copytree(tracking.fetch(last.run_id, "card.md").parent, folder)
+    frame = pl.read_parquet(folder / "frame" / "frame.parquet")
+    told = frame.select("symbol", "session", pl.col("label").alias("value"), "label", "target")
+    told.write_parquet(folder / "forecasts" / "holdout.parquet")
+    tracking.log_folder(run_id, folder)
+    tracking.complete_run(run_id, finished_at=chain.context.clock())
+    tags = dict(last.tags) | {"model_key": "f" * 64, "request": "999"}
+    return tracking.register(run_id, tags).version
+
+
+def test_a_version_forged_in_mlflow_is_nobodys_challenger(
+    chain: Chain, on_page: Tracking, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = read_ledger(chain.context.lake)
+    forged = forge(on_page, chain, tmp_path / "forged")
+    by_hand = on_page.client.create_model_version("bellwether", str(tmp_path / "forged" / "model"))
+    report = chain.run("promote", -1)
+    assert report.details["challenger"] == "xgboost v2"
+    assert read_ledger(chain.context.lake) == before
+    assert f"versions {forged} are skipped: the lake has no record of training them" in caplog.text
+    assert f"version {by_hand.version} is skipped, training has not registered it" in caplog.text
+    with pytest.raises(BadDataError, match=f"version {forged} was never champion, and the lake has no rec"):
+        roll_back(chain.context, version=forged, why="it is so good")
+    with pytest.raises(BadDataError, match=f"version='{by_hand.version}' of bellwether is not registered by"):
+        roll_back(chain.context, version=str(by_hand.version), why="it is so good")
+    assert read_ledger(chain.context.lake) == before
+
+
+def numbers_of_the_challenger(chain: Chain) -> dict[str, object]:
+    """Return what promotion computes of the challenger, whatever was decided of it before."""
+    session = chain.gold.sessions[-1]
+    challenger = find_challenger(chain.context, session)
+    assert challenger is not None
+    window = SessionRange(start=session, end=session)
+    current = champion_at(chain.context, session)
+    return dict(promoting.take_decision(chain.context, window, challenger, current).numbers)
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        ("frame/frame.parquet", "is not what xgboost v2 was trained on"),
+        ("model/data/forecaster/forecaster.json", "are not those that training recorded for model"),
+        ("model/data/forecaster/more.ubj", "are not those that training recorded for model"),
+        ("model/lineage.json", ""),
+        ("forecasts/holdout.parquet", ""),
+        ("evaluation/baselines_holdout.parquet", ""),
+    ],
+)
+def test_files_changed_in_mlflow_are_refused_or_count_for_nothing(
+    file: str, said: str, chain: Chain, on_page: Tracking
+) -> None:
+    before = numbers_of_the_challenger(chain)
+    version = on_page.version("2")
+    root = on_page.fetch(version.run_id, "card.md").parent
+    kept = (root / file).read_bytes() if (root / file).exists() else None
+    copies = on_page.folder / "models"
+    shutil.rmtree(copies / f"{version.model_key}-v2", ignore_errors=True)
+    try:
+        flattered(root / file)
+        if said:
+            with pytest.raises(BadDataError, match=said):
+                numbers_of_the_challenger(chain)
+        else:
+            assert numbers_of_the_challenger(chain) == before
+    finally:
+        (root / file).unlink()
+        if kept is not None:
+            (root / file).write_bytes(kept)
+    assert numbers_of_the_challenger(chain) == before
+
+
+def flattered(path: Path) -> None:
+    """Change a file as somebody would who wants its model to win, or to seem fitted on less than it was."""
+    if path.suffix == ".parquet":
+        frame = pl.read_parquet(path)
+        better = {"label": pl.col("label") * 2} if "label" in frame.columns else {"value": pl.lit(0.0)}
+        better |= {"value": pl.col("label")} if {"label", "value"} <= set(frame.columns) else {}
+        frame.with_columns(**better).write_parquet(path)
+    elif path.name == "lineage.json":
+        record = json.loads(path.read_text()) | {"fitted_until": "2001-01-01T00:00:00+00:00"}
+        path.write_text(json.dumps(record))
+    else:
+        path.write_bytes(path.read_bytes() + b" " if path.exists() else b"another tree")
+
+
+def test_a_torn_copy_of_a_model_is_fetched_anew(chain: Chain) -> None:
+    entry = champion_at(chain.context, chain.gold.sessions[-1])
+    assert entry is not None
+    file = forecaster_folder(load_champion(chain.context, entry).folder) / "forecaster.json"
+    whole = file.read_bytes()
+    file.write_bytes(whole[:7])
+    assert forecaster_folder(load_champion(chain.context, entry).folder) / "forecaster.json" == file
+    assert file.read_bytes() == whole
+
+
+def test_where_the_champion_cannot_be_asked_nothing_is_installed_for_want_of_one(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mute = ChampionForecasts(name="champion v1", forecasts=None, unseen=(), why_not="v1 cannot be asked")
+    monkeypatch.setattr(promoting, "forecast_champion", lambda *_arguments: mute)
+    session = chain.gold.sessions[-1]
+    challenger = find_challenger(chain.context, session)
+    assert challenger is not None
+    flat = forecast_holdout(challenger, challenger.read_frame()).with_columns(value=-pl.col("label"))
+    monkeypatch.setattr(promoting, "forecast_holdout", lambda *_arguments: flat)
+    decided = promoting.take_decision(
+        chain.context,
+        SessionRange(start=session, end=session),
+        challenger,
+        champion_at(chain.context, session),
+    )
+    assert decided.kind == "rejection"
+    assert "zero" in decided.lost
+
+
+def test_every_decision_says_whose_process_took_it_and_where(chain: Chain) -> None:
+    entries = read_ledger(chain.context.lake)
+    assert {(entry.account, entry.host) for entry in entries} == {
+        (pwd.getpwuid(os.getuid()).pw_name, socket.gethostname())
+    }
+
+
+@pytest.mark.usefixtures("issued")
+def test_an_audit_tells_what_it_can_where_the_record_of_a_model_cannot_be_read(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def torn(*_arguments: object) -> None:
+        parse_lineage("{")
+
+    monkeypatch.setattr("pipelines.registry.champion.find_trained", torn)
+    issue = audit(chain.context, chain.gold.sessions[-6])["issues"][0]
+    assert issue["trained_from"]["why"].startswith("the lineage record cannot be read")
+    assert issue["inputs_unchanged"] is None
+    assert issue["rows"] == 11

@@ -6,5 +6,5 @@ STAGE = Stage(
     name="evaluate",
     help="Judge the challenger beside the baselines.",
     chain="training",
-    reads=("ops.model_ledger",),
+    reads=("ops.trained_models", "ops.model_ledger"),
 )

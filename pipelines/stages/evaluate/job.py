@@ -14,26 +14,19 @@ from models.forecast_frames import KEY
 from models.params import ModelsParams
 from pipelines.base.context import Context
 from pipelines.base.report import Outcome, SessionRange, nothing_to_do
+from pipelines.registry.baseline_forecasts import BaselineForecasts, forecast_baselines
 from pipelines.registry.challenger import (
     BASELINES_HOLDOUT_FILE,
     BASELINES_OUT_OF_FOLD_FILE,
-    FRAME_FILE,
-    HOLDOUT_FILE,
     OUT_OF_FOLD_FILE,
     Challenger,
     find_challenger,
 )
 from pipelines.registry.champion import champion_at
-from pipelines.registry.comparison import forecast_champion
+from pipelines.registry.comparison import forecast_champion, forecast_holdout
 from pipelines.registry.lineage import restore_params
 from pipelines.registry.model_description import CARD_FILE, IMPORTANCE_FILE, describe_model
-from pipelines.stages.evaluate.steps import (
-    BaselineForecasts,
-    as_metrics,
-    as_rows,
-    forecast_baselines,
-    judge,
-)
+from pipelines.stages.evaluate.steps import as_metrics, as_rows, judge
 
 
 def run(context: Context, sessions: SessionRange) -> Outcome:
@@ -41,7 +34,7 @@ def run(context: Context, sessions: SessionRange) -> Outcome:
     challenger = find_challenger(context, sessions.end)
     if challenger is None:
         return nothing_to_do(f"no model is registered as of {sessions.end}: run train first")
-    frame = challenger.read(FRAME_FILE)
+    frame = challenger.read_frame()
     params = restore_params(challenger.lineage, context.params(ModelsParams))
     baselines = forecast_baselines(frame, params, challenger.lineage.feature_names)
     others = pl.concat([baselines.holdout, *champion_rows(context, sessions, challenger, frame)])
@@ -49,7 +42,7 @@ def run(context: Context, sessions: SessionRange) -> Outcome:
         "out_of_fold": judge(
             challenger.name, challenger.read(OUT_OF_FOLD_FILE), baselines.out_of_fold, params
         ),
-        "holdout": judge(challenger.name, challenger.read(HOLDOUT_FILE), others, params),
+        "holdout": judge(challenger.name, forecast_holdout(challenger, frame), others, params),
     }
     keep(context, challenger, baselines, tables, card=draw_card(challenger, frame, tables["out_of_fold"]))
     return Outcome(

@@ -1,59 +1,19 @@
-"""The baselines through the very same folds, and the tables that stand them beside a challenger; pure."""
+"""The tables that stand a challenger beside baselines and champion; pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
-from models.base import Forecaster, build_forecaster
 from models.evaluation import evaluate
-from models.families import baseline_families
 from models.forecast_frames import KEY
 from models.params import ModelsParams
-from models.training import fit_final, forecast_part, walk_forward
 
 SHOWN = (
     "forecaster", "sessions", "rows", "ic", "rank_ic", "rank_ic_low", "rank_ic_high", "icir", "t_newey_west",
     "hit_rate", "decile_spread", "turnover", "lead", "lead_low", "lead_high", "lead_t",
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BaselineForecasts:
-    """Forecasts of all baselines, one under another: `forecaster`, `symbol`, `session`, `value`."""
-
-    out_of_fold: pl.DataFrame
-    holdout: pl.DataFrame
-
-
-def forecast_baselines(
-    frame: pl.DataFrame, params: ModelsParams, features: Sequence[str]
-) -> BaselineForecasts:
-    """Fit each baseline on the challenger's own folds and forecast the same rows.
-
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        The challenger's training frame.
-    params : ModelsParams
-        With the challenger's splits and seed.
-    """
-    out_of_fold, holdout = [], []
-    for family in baseline_families():
-
-        def build(_name: str, family: str = family) -> Forecaster:
-            return build_forecaster(family, params, features)
-
-        name = pl.lit(family).alias("forecaster")
-        walked = walk_forward(frame, params.split, build).forecasts
-        final = fit_final(frame, params.split, build)
-        tested = forecast_part(final.forecaster, frame, final.fold.test)
-        out_of_fold.append(walked.select(name, *KEY, "value"))
-        holdout.append(tested.select(name, *KEY, "value"))
-    return BaselineForecasts(out_of_fold=pl.concat(out_of_fold), holdout=pl.concat(holdout))
 
 
 def judge(name: str, forecasts: pl.DataFrame, others: pl.DataFrame, params: ModelsParams) -> pl.DataFrame:

@@ -6,6 +6,13 @@ STAGE = Stage(
     name="forecast",
     help="Issue the champion's forecasts.",
     chain="issue",
-    reads=(FEATURE_TABLES, "ops.model_ledger", "silver.bars", "ops.polls", "ops.acceptances"),
+    reads=(
+        FEATURE_TABLES,
+        "ops.trained_models",
+        "ops.model_ledger",
+        "silver.bars",
+        "ops.polls",
+        "ops.acceptances",
+    ),
     writes=("gold.forecasts",),
 )

@@ -6,5 +6,5 @@ STAGE = Stage(
     name="package",
     help="Build the champion's Bento and switch the service to it.",
     chain="release",
-    reads=("gold.forecasts", FEATURE_TABLES, "ops.model_ledger"),
+    reads=("gold.forecasts", FEATURE_TABLES, "ops.trained_models", "ops.model_ledger"),
 )

@@ -6,6 +6,6 @@ STAGE = Stage(
     name="promote",
     help="Make the challenger champion if it has earned it.",
     chain="training",
-    reads=("ops.model_ledger",),
+    reads=("ops.trained_models", "ops.model_ledger"),
     writes=("ops.model_ledger",),
 )

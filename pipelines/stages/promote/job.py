@@ -9,18 +9,12 @@ import polars as pl
 from models.params import ModelsParams
 from models.selection import Decision
 from pipelines.base.context import Context
-from pipelines.base.errors import BadDataError, UnavailableError
 from pipelines.base.report import Outcome, SessionRange, nothing_to_do
 from pipelines.io.tracking_params import TrackingParams
-from pipelines.registry.challenger import (
-    BASELINES_HOLDOUT_FILE,
-    FRAME_FILE,
-    HOLDOUT_FILE,
-    Challenger,
-    find_challenger,
-)
+from pipelines.registry.baseline_forecasts import forecast_baselines_on_holdout
+from pipelines.registry.challenger import Challenger, find_challenger
 from pipelines.registry.champion import champion_at, point_alias
-from pipelines.registry.comparison import ChampionForecasts, forecast_champion
+from pipelines.registry.comparison import ChampionForecasts, forecast_champion, forecast_holdout
 from pipelines.registry.ledger import (
     Kind,
     LedgerEntry,
@@ -57,10 +51,11 @@ def take_decision(
     context: Context, sessions: SessionRange, challenger: Challenger, current: LedgerEntry | None
 ) -> LedgerEntry:
     """Compare the challenger with baselines and champion and return the entry to write."""
-    frame = challenger.read(FRAME_FILE)
+    frame = challenger.read_frame()
     champion = forecast_champion(context, current, challenger, frame) if current else None
-    decision, table = weigh(context, challenger, champion)
     ledger = read_ledger(context.lake)
+    bootstrap = not any(entry.installs for entry in ledger)
+    decision, table = weigh(context, challenger, frame, champion, bootstrap=bootstrap)
     withdrawn = find_withdrawal(ledger, challenger.version.version, sessions.end)
     decision = refuse_withdrawn(decision, withdrawn.why) if withdrawn else decision
     kind: Kind = "rejection" if not decision.installs else decision.verdict  # type: ignore[assignment]
@@ -80,15 +75,24 @@ def take_decision(
 
 
 def weigh(
-    context: Context, challenger: Challenger, champion: ChampionForecasts | None
+    context: Context,
+    challenger: Challenger,
+    frame: pl.DataFrame,
+    champion: ChampionForecasts | None,
+    *,
+    bootstrap: bool,
 ) -> tuple[Decision, pl.DataFrame]:
-    """Return the decision and its table, from forecasts that were made before.
+    """Return the decision and its table, from forecasts of the hold-out that are made here.
 
     Parameters
     ----------
+    frame : polars.DataFrame
+        The challenger's training frame.
     champion : ChampionForecasts or None
         Of the challenger's hold-out; None where there is no champion. Where its model cannot forecast these
-        rows the baselines alone are compared, and the decision says so.
+        rows the baselines alone are compared, all of which must then be beaten, and the decision says so.
+    bootstrap : bool
+        Whether no model was ever champion.
 
     Returns
     -------
@@ -96,7 +100,11 @@ def weigh(
     table : polars.DataFrame
         See `pipelines.stages.promote.steps.compare`.
     """
-    forecasts = {challenger.name: challenger.read(HOLDOUT_FILE), **read_baselines(challenger)}
+    params = restore_params(challenger.lineage, context.params(ModelsParams))
+    baselines = forecast_baselines_on_holdout(frame, params, challenger.lineage.feature_names)
+    by_name = baselines.partition_by("forecaster", as_dict=True, include_key=False)
+    forecasts = {challenger.name: forecast_holdout(challenger, frame)}
+    forecasts |= {str(name): rows for (name,), rows in sorted(by_name.items())}
     sessions, to_beat = forecasts[challenger.name]["session"].unique().to_list(), None
     if champion is not None and champion.forecasts is not None:
         to_beat, sessions = champion.name, list(champion.unseen)
@@ -106,26 +114,10 @@ def weigh(
         sessions,
         challenger=challenger.name,
         champion=to_beat,
-        params=restore_params(challenger.lineage, context.params(ModelsParams)),
+        bootstrap=bootstrap,
+        params=params,
     )
     return explain_unusable(decision, champion.why_not if champion else ""), table
-
-
-def read_baselines(challenger: Challenger) -> dict[str, pl.DataFrame]:
-    """Return the baselines' forecasts of the hold-out that evaluate kept.
-
-    Raises
-    ------
-    BadDataError
-        If the challenger has not been evaluated.
-    """
-    try:
-        baselines = challenger.read(BASELINES_HOLDOUT_FILE)
-    except UnavailableError as error:
-        msg = f"{challenger.name} has not been evaluated; run `bellwether evaluate`, then promote again"
-        raise BadDataError(msg) from error
-    names = baselines["forecaster"].unique().sort().to_list()
-    return {name: baselines.filter(pl.col("forecaster") == name).drop("forecaster") for name in names}
 
 
 def describe(challenger: Challenger, entry: LedgerEntry) -> dict[str, Any]:

@@ -33,6 +33,7 @@ def compare(
     *,
     challenger: str,
     champion: str | None,
+    bootstrap: bool,
     params: ModelsParams,
 ) -> tuple[Decision, pl.DataFrame]:
     """Decide on the sessions that nobody compared has seen.
@@ -44,7 +45,9 @@ def compare(
     sessions : sequence of date
         Sessions that count.
     challenger, champion : str
-        Names in `forecasts`; champion None where there is none to beat.
+        Names in `forecasts`; champion None where there is none to compare with.
+    bootstrap : bool
+        Whether no model was ever champion.
     params : ModelsParams
         With the challenger's horizon and seed.
 
@@ -57,7 +60,7 @@ def compare(
     kept = {name: rows.filter(pl.col("session").is_in(list(sessions))) for name, rows in forecasts.items()}
     least = params.split.min_holdout_sessions
     shared = kept[challenger]["session"].n_unique()
-    if champion is not None and shared < least:
+    if not bootstrap and shared < least:
         return too_few(shared, least), pl.DataFrame()
     table = evaluate(
         kept,
@@ -67,7 +70,12 @@ def compare(
         seed=params.seed,
     )
     decision = decide(
-        table, challenger=challenger, champion=champion, params=params.promotion, min_sessions=least
+        table,
+        challenger=challenger,
+        champion=champion,
+        bootstrap=bootstrap,
+        params=params.promotion,
+        min_sessions=least,
     )
     return decision, table
 

@@ -7,4 +7,5 @@ STAGE = Stage(
     help="Train and register a challenger.",
     chain="training",
     reads=(FEATURE_TABLES, "gold.labels"),
+    writes=("ops.trained_models",),
 )

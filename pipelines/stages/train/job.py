@@ -15,12 +15,12 @@ from models.splits import InsufficientHistoryError, plan_splits
 from pipelines.base.context import Context
 from pipelines.base.cut import wait_for_cut
 from pipelines.base.report import Outcome, SessionRange, nothing_to_do
-from pipelines.io.tracking import ModelVersion
-from pipelines.registry.challenger import request_judgement
+from pipelines.io.tracking import MODEL_FOLDER, ModelVersion
 from pipelines.registry.champion import tracking_of
 from pipelines.registry.fitting import fit_model
 from pipelines.registry.lineage import Lineage
 from pipelines.registry.model_identity import build_lineage
+from pipelines.registry.trained_models import find_trained, record_trained
 from pipelines.registry.training_frame import read_frame
 from pipelines.registry.training_params import TrainingParams
 from pipelines.stages.train import STAGE
@@ -44,11 +44,12 @@ def run(context: Context, sessions: SessionRange) -> Outcome:
     except InsufficientHistoryError as error:
         return nothing_to_do(str(error), rows_in=frame.height)
     lineage = build_lineage(context, sessions.end, frame, plan, versions=versions)
-    known = find_or_register(tracking_of(context), lineage.model_key)
+    # A version that the lake has no record of is nobody's word: it is fitted again.
+    recorded = find_trained(context.lake, lineage.model_key) is not None
+    known = find_or_register(tracking_of(context), lineage.model_key, recorded=recorded)
     workspace = context.home.run / "training" / lineage.model_key
     version = known or train(context, frame, lineage, workspace)
     shutil.rmtree(workspace, ignore_errors=True)
-    request_judgement(tracking_of(context), version)
     return Outcome(
         status="unchanged" if known else "done",
         rows_in=frame.height,
@@ -59,7 +60,7 @@ def run(context: Context, sessions: SessionRange) -> Outcome:
 
 
 def train(context: Context, frame: pl.DataFrame, lineage: Lineage, workspace: Path) -> ModelVersion:
-    """Fit, keep everything and register: tagged run, artefacts, ``complete``, version, in this order."""
+    """Fit, keep and register: tagged run, record in the lake, artefacts, ``complete``, version, in order."""
     tracking, name = tracking_of(context), f"{lineage.family} {lineage.as_of}"
     run_id = tracking.begin_run(
         lineage.model_key, name=name, tags=lineage.as_tags(), started_at=context.clock()
@@ -71,6 +72,7 @@ def train(context: Context, frame: pl.DataFrame, lineage: Lineage, workspace: Pa
     shutil.rmtree(kept, ignore_errors=True)
     symbols = context.params(TrainingParams).example_symbols
     write_run_folder(frame, fitted, lineage, kept, example_symbols=symbols)
+    record_trained(context.lake, lineage, kept / MODEL_FOLDER)
     tracking.log_folder(run_id, kept)
     log_scores(tracking, run_id, fitted, at=context.clock())
     tracking.tag_run(run_id, score_tags(fitted, collect_warnings(fitted)))

@@ -17,20 +17,26 @@ VERSION_TAGS = (
 )  # fmt: skip
 
 
-def find_or_register(tracking: Tracking, model_key: str) -> ModelVersion | None:
+def find_or_register(tracking: Tracking, model_key: str, *, recorded: bool) -> ModelVersion | None:
     """Return the version of a key; a run that was complete but not registered yet is registered now.
+
+    Parameters
+    ----------
+    recorded : bool
+        Whether the lake has training's record of the key; what MLflow has without it does not count.
 
     Returns
     -------
     ModelVersion or None
         None where the model has to be fitted; what an interrupted fit left has then been removed.
     """
-    version = tracking.find_version(model_key)
-    if version is not None:
-        return version
-    complete = tracking.find_complete_run(model_key)
-    if complete is not None:
-        return register_run(tracking, complete)
+    if recorded:
+        version = tracking.find_version(model_key)
+        if version is not None:
+            return version
+        complete = tracking.find_complete_run(model_key)
+        if complete is not None:
+            return register_run(tracking, complete)
     tracking.discard_incomplete_runs(model_key)
     return None
 

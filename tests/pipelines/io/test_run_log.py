@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
-from pipelines.base.report import SessionRange, StageReport
+from pipelines.base.report import SessionRange, StageReport, Status
 from pipelines.base.run_log import CoveredCalendar
 from pipelines.io.lake import Lake
 from pipelines.io.run_log import RunLog
@@ -39,6 +39,27 @@ def test_the_run_that_finished_last_counts_whatever_its_as_of(lake: Lake) -> Non
         assert reader.last("curate").version_of("silver.bars", "another definition") is None
         assert reader.last_as_of("curate", date(2024, 1, 9)) == date(2024, 1, 4)
         assert reader.last_as_of("curate", date(2024, 1, 3)) == date(2024, 1, 2)
+
+
+def test_what_the_last_run_at_or_before_an_as_of_told_is_found(lake: Lake) -> None:
+    log = RunLog(lake)
+    sessions = {day: SessionRange(start=date(2024, 1, day), end=date(2024, 1, day)) for day in (2, 3, 4, 5)}
+
+    def trained(day: int, version: str, status: Status = "done") -> None:
+        report = StageReport(stage="train", status=status, details={"model_version": version})
+        log.record(report, sessions[day], started_at=NOON, finished_at=NOON)
+
+    assert log.last_details("train", date(2024, 1, 9)) is None
+    trained(3, "1")
+    trained(4, "2")
+    trained(2, "1", "unchanged")
+    trained(5, "", "nothing_to_do")
+    record(log, "curate", 3, day=4)
+    assert log.last_details("train", date(2024, 1, 1)) is None
+    assert log.last_details("train", date(2024, 1, 9)) == {"model_version": "1"}
+    trained(4, "2", "unchanged")
+    assert log.last_details("train", date(2024, 1, 9)) == {"model_version": "2"}
+    assert log.last_details("train", date(2024, 1, 3)) == {"model_version": "1"}
 
 
 def test_a_clock_that_steps_back_does_not_change_which_run_was_last(lake: Lake) -> None:

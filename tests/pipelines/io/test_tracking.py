@@ -104,6 +104,23 @@ def test_unknown_version_is_refused_with_the_known_ones(tracking: Tracking, tmp_
         tracking.version("7")
 
 
+@pytest.mark.parametrize(
+    "tags", [{}, {"model_key": "k", "family": "x"}, TAGS | {"model_key": "k", "as_of": "soon"}]
+)
+def test_a_version_that_others_registered_is_skipped_with_a_warning(
+    tags: dict[str, str], tracking: Tracking, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run_id = complete(tracking, tmp_path)
+    tracking.client.create_registered_model("bellwether")
+    tracking.client.create_model_version("bellwether", str(tmp_path), run_id=run_id, tags=tags)
+    assert tracking.versions() == []
+    assert "version 1 is skipped, training has not registered it" in caplog.text
+    ours = tracking.register(run_id, TAGS | {"model_key": "k1"})
+    assert ours.version == "2"
+    assert tracking.register(run_id, TAGS | {"model_key": "k1"}) == ours
+    assert [entry.version for entry in tracking.versions()] == ["2"]
+
+
 def test_alias_follows_the_last_call(tracking: Tracking, tmp_path: Path) -> None:
     assert tracking.champion() is None
     for key in ("k1", "k2"):

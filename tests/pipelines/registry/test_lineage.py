@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -12,7 +12,15 @@ import pytest
 from models.params import SplitParams
 from models.tft_params import TFTParams
 from models.xgboost_params import XGBoostParams
-from pipelines.registry.lineage import Lineage, parse_lineage, read_lineage, restore_params, write_lineage
+from pipelines.base.errors import BadDataError
+from pipelines.registry.lineage import (
+    Lineage,
+    parse_lineage,
+    read_lineage,
+    require,
+    restore_params,
+    write_lineage,
+)
 from pipelines.registry.model_identity import model_settings
 from tests.pipelines.stages.evaluate.test_steps import PARAMS
 
@@ -76,11 +84,45 @@ def test_record_of_an_earlier_release_is_read(tmp_path: Path) -> None:
     assert read.fitted_until == lineage().fitted_until
 
 
-def test_record_without_what_every_release_wrote_is_refused() -> None:
+NEEDED = (
+    "model_key", "family", "as_of", "cutoff_at", "horizon_sessions", "feature_names", "history_sessions",
+    "seed", "fitted_until", "embargo_sessions",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Lineage)])
+def test_a_record_that_lacks_a_field_is_read_or_says_what_it_lacks(name: str) -> None:
     record = json.loads(lineage().to_json())
-    del record["seed"]
-    with pytest.raises(ValueError, match=r"lacks \['seed'\].*train the model again"):
-        parse_lineage(json.dumps(record))
+    del record[name]
+    if name in NEEDED:
+        with pytest.raises(BadDataError, match=f"lacks '{name}'.*train the model again"):
+            parse_lineage(json.dumps(record))
+    else:
+        assert not getattr(parse_lineage(json.dumps(record)), name)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"model_key": 1}', "\x00"])
+def test_what_is_no_record_says_so(text: str, tmp_path: Path) -> None:
+    with pytest.raises(BadDataError, match=r"the lineage record (cannot be read|lacks)"):
+        parse_lineage(text)
+    (tmp_path / "lineage.json").write_text(text)
+    with pytest.raises(BadDataError, match="the lineage record"):
+        read_lineage(tmp_path)
+
+
+def test_a_folder_without_a_record_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadDataError, match=f"{tmp_path}/lineage.json is no lineage record"):
+        read_lineage(tmp_path)
+    (tmp_path / "lineage.json").write_bytes(b"\xff\xfe")
+    with pytest.raises(BadDataError, match="is no lineage record"):
+        read_lineage(tmp_path)
+
+
+def test_what_a_record_does_not_say_is_asked_for_by_name() -> None:
+    require(lineage(), "model_settings", "frame_digest")
+    silent = replace(lineage(), model_settings={}, frame_digest="")
+    with pytest.raises(BadDataError, match="says nothing of model_settings, frame_digest: it cannot be made"):
+        require(silent, "model_settings", "frame_digest", "seed")
 
 
 @pytest.mark.parametrize("family", ["xgboost", "tft"])

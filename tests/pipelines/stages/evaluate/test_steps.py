@@ -1,4 +1,4 @@
-"""Baselines through the challenger's own folds, and one table with losers in it."""
+"""One table of challenger and baselines, with losers in it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from models.params import BaselineParams, PromotionParams, SplitParams, models_p
 from models.tft_params import TFTParams
 from models.training import walk_forward
 from models.xgboost_params import XGBoostParams
-from pipelines.stages.evaluate.steps import as_metrics, as_rows, forecast_baselines, judge
+from pipelines.registry.baseline_forecasts import forecast_baselines
+from pipelines.stages.evaluate.steps import as_metrics, as_rows, judge
 from tests.models.market import feature_names, make_market
 
 PARAMS: Any = models_params_type()(
@@ -40,27 +41,6 @@ PARAMS: Any = models_params_type()(
 @pytest.fixture(scope="module")
 def market() -> pl.DataFrame:
     return make_market(symbols=12, sessions=110, seed=3)
-
-
-def test_every_baseline_forecasts_the_same_rows(market: pl.DataFrame) -> None:
-    baselines = forecast_baselines(market, PARAMS, feature_names(market))
-    counts = baselines.out_of_fold.group_by("forecaster").len().sort("forecaster")
-    assert counts["forecaster"].to_list() == ["momentum", "reversal", "ridge", "zero"]
-    assert counts["len"].to_list() == [240, 240, 240, 240]
-    held = baselines.holdout["session"].unique().sort()
-    assert held.to_list() == market["session"].unique().sort().tail(12).to_list()
-    assert baselines.holdout.height == 4 * 144
-
-
-def test_reversal_is_the_negative_rank_of_the_past_return(market: pl.DataFrame) -> None:
-    baselines = forecast_baselines(market, PARAMS, feature_names(market)).holdout
-    session = baselines["session"].max()
-    said = baselines.filter((pl.col("forecaster") == "reversal") & (pl.col("session") == session)).sort(
-        "value"
-    )
-    past = market.filter((pl.col("session") == session) & pl.col("mom_return_5d").is_not_null())
-    best_past = past.sort("mom_return_5d")["symbol"][-1]
-    assert said["symbol"][0] == best_past
 
 
 def test_table_holds_candidate_and_losers_on_common_rows(market: pl.DataFrame) -> None:

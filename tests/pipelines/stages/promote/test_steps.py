@@ -33,13 +33,18 @@ def forecasts(strength: float, *, seed: int = 1) -> pl.DataFrame:
 
 
 def decide(
-    champion: float | None, challenger: float, sessions: list[date] = SESSIONS
+    champion: float | None, challenger: float, sessions: list[date] = SESSIONS, *, bootstrap: bool = False
 ) -> tuple[Decision, pl.DataFrame]:
     offered = {"new": forecasts(challenger), "zero": forecasts(0.0).with_columns(pl.lit(0.0).alias("value"))}
     if champion is not None:
         offered["old"] = forecasts(champion, seed=2)
     return compare(
-        offered, sessions, challenger="new", champion="old" if champion is not None else None, params=PARAMS
+        offered,
+        sessions,
+        challenger="new",
+        champion="old" if champion is not None else None,
+        bootstrap=bootstrap,
+        params=PARAMS,
     )
 
 
@@ -61,7 +66,7 @@ def test_worse_candidate_is_rejected() -> None:
 
 
 def test_first_model_is_installed_and_says_what_it_lost() -> None:
-    decision, table = decide(champion=None, challenger=-1.0)
+    decision, table = decide(champion=None, challenger=-1.0, bootstrap=True)
     assert decision.verdict == "bootstrap"
     assert as_numbers(decision, table)["lost"] == ["zero"]
 
@@ -81,9 +86,17 @@ def test_only_the_unseen_sessions_count() -> None:
 
 def test_champion_that_cannot_be_asked_is_named() -> None:
     decision, _ = decide(champion=None, challenger=1.0)
+    assert decision.verdict == "promotion"
     assert explain_unusable(decision, "") == decision
     named = explain_unusable(decision, "v3 lacks features").why
-    assert named.startswith("v3 lacks features; installed because")
+    assert named.startswith("v3 lacks features; beats all baselines by the margin")
+
+
+def test_where_the_champion_cannot_be_asked_who_loses_to_zero_is_not_installed() -> None:
+    decision, _ = decide(champion=None, challenger=-1.0)
+    assert (decision.verdict, decision.lost) == ("rejection", ("zero",))
+    few, _ = decide(champion=None, challenger=2.0, sessions=SESSIONS[:9])
+    assert few.verdict == "insufficient"
 
 
 def test_withdrawn_model_does_not_come_back_by_itself() -> None:
