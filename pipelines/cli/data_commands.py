@@ -71,7 +71,10 @@ def accept_jump(request: Request, symbol: str, session: date, why: str, source: 
 def write_acceptance(
     context: Context, *, kind: str, source: str, session: date, why: str, symbol: str | None = None
 ) -> None:
-    """Keep what a person has decided, with name and hour, and print it."""
+    """Keep what a person has decided, with name and hour, and print it; the same word again adds nothing.
+
+    Whoever does not know whether a command that died has kept the word says it again.
+    """
     import polars as pl
 
     from pipelines.app.runner import one_writer
@@ -80,9 +83,12 @@ def write_acceptance(
 
     row = {"kind": kind, "source": source, "session": session, "symbol": symbol}
     row |= {"who": context.params(TrackingParams).signed_by, "why": why.strip()}
-    row |= {"accepted_at": context.clock()}
     with one_writer(context):
-        context.lake.append(OPS_ACCEPTANCES, pl.DataFrame([row], schema=dict(OPS_ACCEPTANCES.schema)))
+        said = [pl.col(name).eq_missing(pl.lit(value)) for name, value in row.items()]
+        before = context.lake.collect_table(OPS_ACCEPTANCES).filter(said).sort("accepted_at")
+        row |= {"accepted_at": before["accepted_at"][0] if before.height else context.clock()}
+        if before.is_empty():
+            context.lake.append(OPS_ACCEPTANCES, pl.DataFrame([row], schema=dict(OPS_ACCEPTANCES.schema)))
     click.echo(json.dumps(row, default=str, sort_keys=True))
 
 

@@ -142,7 +142,7 @@ OPS_ACCEPTANCES = TableContract(
     name="ops.acceptances",
     schema={"kind": TEXT, "source": TEXT, "session": DAY, "symbol": TEXT}
     | {"who": TEXT, "why": TEXT, "accepted_at": MOMENT},
-    key=("kind", "source", "session", "accepted_at"),
+    key=("kind", "source", "session", "symbol", "accepted_at"),
 )
 OPS_QUARANTINE = TableContract(
     name="ops.quarantine",

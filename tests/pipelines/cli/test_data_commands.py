@@ -39,6 +39,19 @@ def test_it_is_kept_with_who_and_why(spark: object, tmp_path: Path) -> None:
     assert "ann" in lake.collect_table(OPS_ACCEPTANCES)["who"]
 
 
+def test_the_same_word_again_adds_nothing_and_another_does(spark: object, tmp_path: Path) -> None:
+    first = accept(tmp_path)
+    later = "2024-01-11T04:00:00+00:00"
+    again = accept(tmp_path, "2024-01-09", "a strike", "--clock", later)
+    assert (first.exit_code, again.exit_code) == (0, 0), again.output
+    assert json.loads(again.stdout) == json.loads(first.stdout)
+    lake = open_context(load_settings()[0], tmp_path).lake
+    assert lake.collect_table(OPS_ACCEPTANCES).height == 1
+    assert accept(tmp_path, "2024-01-09", "still a strike", "--clock", later).exit_code == 0
+    assert accept(tmp_path, "2024-01-09", "a strike", "--source", "files").exit_code == 0
+    assert lake.collect_table(OPS_ACCEPTANCES).height == 3
+
+
 @pytest.mark.parametrize(
     ("command", "status", "said"),
     [
