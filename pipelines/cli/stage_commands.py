@@ -87,11 +87,37 @@ def _stage_command(stage: Stage) -> click.Command:
     @click.command(name=stage.name, help=stage.help)
     @runs_stages
     def command(context: Context, sessions: SessionRange) -> None:
-        ended = _run_stages(context, [stage.name], sessions)
-        report = asdict(ended.reports[0]) if ended.reports else {"stage": stage.name, "status": "failed"}
-        _finish(ended, report, sessions)
+        _run_one(context, stage.name, sessions)
 
     return command
+
+
+def _run_one(context: Context, stage: str, sessions: SessionRange) -> None:
+    """Run one stage as a command does: print its report and end the process as it says."""
+    ended = _run_stages(context, [stage], sessions)
+    report = asdict(ended.reports[0]) if ended.reports else {"stage": stage, "status": "failed"}
+    _finish(ended, report, sessions)
+
+
+@click.command(help=STAGES["promote"].help)
+@click.option("--accept-suspect", is_flag=True, help="Take its result for no leak; say why.")
+@click.option("--why", default="", help="What explains the result, kept in the ledger.")
+@runs_stages
+def promote(context: Context, sessions: SessionRange, *, accept_suspect: bool, why: str) -> None:
+    """Run the stage, after a person's word that a result above the leak bound is none, where it is given."""
+    if accept_suspect != bool(why):
+        msg = "--accept-suspect and --why belong together: what explains a result that is too good?"
+        raise click.UsageError(msg)
+    if accept_suspect:
+        from pipelines.app.runner import one_writer
+        from pipelines.registry.challenger import find_challenger
+        from pipelines.registry.leak_stop import accept_suspect as accept
+
+        with one_writer(context):
+            challenger = find_challenger(context, sessions.end)
+            if challenger is not None:
+                accept(context, challenger, sessions.end, why)
+    _run_one(context, "promote", sessions)
 
 
 @click.command()
@@ -111,7 +137,7 @@ def run(context: Context, sessions: SessionRange, *, train: bool | None, stages:
     _finish(ended, summary, sessions)
 
 
-COMMANDS = (*map(_stage_command, STAGES.values()), run)
+COMMANDS = (*(_stage_command(stage) for stage in STAGES.values() if stage.name != "promote"), promote, run)
 
 
 def _named(stages: str) -> list[str]:

@@ -31,6 +31,7 @@ from pipelines.io.tracking import Tracking
 from pipelines.registry.challenger import find_challenger
 from pipelines.registry.champion import champion_at, load_champion, point_alias, roll_back, tracking_of
 from pipelines.registry.comparison import ChampionForecasts, forecast_holdout
+from pipelines.registry.leak_stop import accept_suspect
 from pipelines.registry.ledger import read_ledger
 from pipelines.registry.lineage import parse_lineage
 from pipelines.registry.reproduction import reproduce
@@ -67,6 +68,12 @@ class Chain:
         """Run a stage as of the session at `place`, over `back` sessions before it too."""
         window = SessionRange(start=self.gold.sessions[place - back], end=self.gold.sessions[place])
         return run_stage(self.context, stage, window)
+
+    def accept(self, place: int) -> None:
+        """Say what explains that the planted alpha is so strong."""
+        challenger = find_challenger(self.context, self.gold.sessions[place])
+        assert challenger is not None
+        accept_suspect(self.context, challenger, self.gold.sessions[place], "the alpha was planted")
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +115,8 @@ def chain(open_home: Callable[..., Context], tmp_path_factory: pytest.TempPathFa
     )
     for stage in ("train", "evaluate"):
         chain.reports[stage] = chain.run(stage, -6)
+    chain.reports["stopped"] = chain.run("promote", -6)
+    chain.accept(-6)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Tracking, "set_champion", crash)
         with pytest.raises(KeyboardInterrupt, match="before the alias"):
@@ -173,8 +182,22 @@ def test_crash_between_ledger_and_alias_is_mended_by_the_next_run(chain: Chain) 
     kinds = [
         entry.kind for entry in read_ledger(chain.context.lake) if entry.as_of == chain.gold.sessions[-6]
     ]
-    assert kinds == ["bootstrap"]
+    assert kinds == ["rejection", "acceptance", "bootstrap"]
     assert tracking_of(chain.context).champion() is not None
+
+
+def test_a_result_that_is_too_good_waits_for_a_persons_word(chain: Chain) -> None:
+    stopped = chain.reports["stopped"]
+    assert (stopped.status, stopped.exit_code) == ("nothing_to_do", 99)
+    assert stopped.details["decision"] == "rejection"
+    assert "is above the leak bound 0.0500: look for a leak" in stopped.details["why"]
+    rejection, acceptance, bootstrap = read_ledger(chain.context.lake)[:3]
+    assert (rejection.numbers["leak_bound"], rejection.numbers["accepted_suspect"]) == (0.05, False)
+    assert (acceptance.why, acceptance.model_key) == ("the alpha was planted", bootstrap.model_key)
+    assert bootstrap.numbers["accepted_suspect"]
+    before = read_ledger(chain.context.lake)
+    chain.accept(-6)
+    assert read_ledger(chain.context.lake) == before
 
 
 def test_first_model_is_installed_with_its_numbers(chain: Chain) -> None:
@@ -184,7 +207,7 @@ def test_first_model_is_installed_with_its_numbers(chain: Chain) -> None:
     assert {row["forecaster"] for row in evaluate.details["out_of_fold"]} == {
         "xgboost v1", "zero", "reversal", "momentum", "ridge",
     }  # fmt: skip
-    entry = read_ledger(chain.context.lake)[0]
+    entry = read_ledger(chain.context.lake)[2]
     assert (entry.kind, entry.model_version, entry.as_of) == ("bootstrap", "1", chain.gold.sessions[-6])
     assert list(entry.lost) == promote.details["lost"]
     assert tracking_of(chain.context).champion() == "1"
@@ -342,6 +365,7 @@ def test_later_models_are_judged_against_the_champion_and_rolled_back(chain: Cha
     context, last = chain.context, chain.gold.sessions[-1]
     for stage in ("train", "evaluate"):
         report = chain.run(stage, -1)
+    chain.accept(-1)
     assert "champion xgboost v1" in {row["forecaster"] for row in report.details["holdout"]}
     judged = chain.run("promote", -1)
     entry = read_ledger(context.lake)[-1]

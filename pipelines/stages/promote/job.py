@@ -15,6 +15,7 @@ from pipelines.registry.baseline_forecasts import forecast_baselines_on_holdout
 from pipelines.registry.challenger import Challenger, find_challenger
 from pipelines.registry.champion import champion_at, point_alias
 from pipelines.registry.comparison import ChampionForecasts, forecast_champion, forecast_holdout
+from pipelines.registry.leak_stop import is_accepted, leak_bound
 from pipelines.registry.ledger import (
     Kind,
     LedgerEntry,
@@ -25,7 +26,13 @@ from pipelines.registry.ledger import (
     read_ledger,
 )
 from pipelines.registry.lineage import restore_params
-from pipelines.stages.promote.steps import as_numbers, compare, explain_unusable, refuse_withdrawn
+from pipelines.stages.promote.steps import (
+    as_numbers,
+    compare,
+    explain_unusable,
+    refuse_withdrawn,
+    stop_suspect,
+)
 
 
 def run(context: Context, sessions: SessionRange) -> Outcome:
@@ -55,7 +62,11 @@ def take_decision(
     champion = forecast_champion(context, current, challenger, frame) if current else None
     ledger = read_ledger(context.lake)
     bootstrap = not any(entry.installs for entry in ledger)
-    decision, table = weigh(context, challenger, frame, champion, bootstrap=bootstrap)
+    holdout = forecast_holdout(challenger, frame)
+    decision, table = weigh(context, challenger, frame, holdout, champion, bootstrap=bootstrap)
+    bound = leak_bound(context, holdout, challenger.lineage.horizon_sessions)
+    accepted = is_accepted(ledger, challenger.version.model_key)
+    decision = stop_suspect(decision, table, challenger=challenger.name, bound=bound, accepted=accepted)
     withdrawn = find_withdrawal(ledger, challenger.version.version, sessions.end)
     decision = refuse_withdrawn(decision, withdrawn.why) if withdrawn else decision
     kind: Kind = "rejection" if not decision.installs else decision.verdict  # type: ignore[assignment]
@@ -69,7 +80,7 @@ def take_decision(
         previous_version=current.model_version if current else "",
         who=context.params(TrackingParams).signed_by,
         why=decision.why,
-        numbers=as_numbers(decision, table),
+        numbers=as_numbers(decision, table) | {"leak_bound": bound, "accepted_suspect": accepted},
         decided_at=next_instant(ledger, context.clock()),
     )
 
@@ -78,16 +89,19 @@ def weigh(
     context: Context,
     challenger: Challenger,
     frame: pl.DataFrame,
+    holdout: pl.DataFrame,
     champion: ChampionForecasts | None,
     *,
     bootstrap: bool,
 ) -> tuple[Decision, pl.DataFrame]:
-    """Return the decision and its table, from forecasts of the hold-out that are made here.
+    """Return the decision and its table, from forecasts of the hold-out that are made now.
 
     Parameters
     ----------
     frame : polars.DataFrame
         The challenger's training frame.
+    holdout : polars.DataFrame
+        From `pipelines.registry.comparison.forecast_holdout`.
     champion : ChampionForecasts or None
         Of the challenger's hold-out; None where there is no champion. Where its model cannot forecast these
         rows the baselines alone are compared, all of which must then be beaten, and the decision says so.
@@ -103,7 +117,7 @@ def weigh(
     params = restore_params(challenger.lineage, context.params(ModelsParams))
     baselines = forecast_baselines_on_holdout(frame, params, challenger.lineage.feature_names)
     by_name = baselines.partition_by("forecaster", as_dict=True, include_key=False)
-    forecasts = {challenger.name: forecast_holdout(challenger, frame)}
+    forecasts = {challenger.name: holdout}
     forecasts |= {str(name): rows for (name,), rows in sorted(by_name.items())}
     sessions, to_beat = forecasts[challenger.name]["session"].unique().to_list(), None
     if champion is not None and champion.forecasts is not None:

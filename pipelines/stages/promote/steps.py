@@ -99,6 +99,33 @@ def refuse_withdrawn(decision: Decision, why: str) -> Decision:
     return replace(decision, verdict="rejection", why=reason)
 
 
+def stop_suspect(
+    decision: Decision, table: pl.DataFrame, *, challenger: str, bound: float, accepted: bool
+) -> Decision:
+    """Return a rejection where even the lower end of the challenger's interval is too good to be true.
+
+    Parameters
+    ----------
+    table : polars.DataFrame
+        From `compare`.
+    bound : float
+        From `pipelines.registry.leak_stop.leak_bound`.
+    accepted : bool
+        Whether a person has explained it.
+    """
+    if table.is_empty() or accepted:
+        return decision
+    row = table.filter(pl.col("forecaster") == challenger).row(0, named=True)
+    if not row["rank_ic_low"] > bound:
+        return decision
+    reason = (
+        f"its rank IC of {row['rank_ic']:.4f} on the held-out rows, with 95 % at least "
+        f"{row['rank_ic_low']:.4f}, is above the leak bound {bound:.4f}: look for a leak, and if a person "
+        'can explain it, run `bellwether promote --accept-suspect --why "…"`'
+    )
+    return replace(decision, verdict="rejection", why=f"{reason}; otherwise: {decision.why}")
+
+
 def as_numbers(decision: Decision, table: pl.DataFrame) -> dict[str, Any]:
     """Return what was compared, for the ledger; NaN becomes None, so that it stays valid JSON."""
     shown = table.select(SHOWN).with_columns(pl.col(pl.Float64).fill_nan(None)) if table.height else table

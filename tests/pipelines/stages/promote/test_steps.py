@@ -10,7 +10,14 @@ import polars as pl
 import pytest
 
 from models.selection import Decision
-from pipelines.stages.promote.steps import as_numbers, compare, explain_unusable, refuse_withdrawn, too_few
+from pipelines.stages.promote.steps import (
+    as_numbers,
+    compare,
+    explain_unusable,
+    refuse_withdrawn,
+    stop_suspect,
+    too_few,
+)
 from tests.pipelines.stages.evaluate.test_steps import PARAMS
 
 SESSIONS = [date(2018, 1, 1) + timedelta(days=day) for day in range(20)]
@@ -104,6 +111,26 @@ def test_withdrawn_model_does_not_come_back_by_itself() -> None:
     refused = refuse_withdrawn(decision, "desk saw nonsense")
     assert refused.verdict == "rejection"
     assert refused.why.startswith("it was rolled back (desk saw nonsense)")
+
+
+def test_a_result_above_the_leak_bound_is_stopped_unless_a_person_has_explained_it() -> None:
+    decision, table = decide(champion=0.2, challenger=2.0)
+    low = table.filter(pl.col("forecaster") == "new")["rank_ic_low"].item()
+
+    def stopped(bound: float, *, accepted: bool = False) -> Decision:
+        return stop_suspect(decision, table, challenger="new", bound=bound, accepted=accepted)
+
+    assert stopped(low) == decision
+    assert stopped(0.05, accepted=True) == decision
+    found = stopped(low - 0.0001)
+    assert (found.verdict, found.installs, found.comparisons) == ("rejection", False, decision.comparisons)
+    assert f"with 95 % at least {low:.4f}, is above the leak bound {low - 0.0001:.4f}" in found.why
+    assert found.why.endswith(f"otherwise: {decision.why}")
+
+
+def test_where_too_few_sessions_were_compared_no_leak_is_suspected() -> None:
+    decision, table = decide(champion=0.2, challenger=2.0, sessions=SESSIONS[:9])
+    assert stop_suspect(decision, table, challenger="new", bound=0.0, accepted=False) == decision
 
 
 @pytest.mark.parametrize("sessions", [0, 3])
