@@ -124,7 +124,7 @@ def render(tables: Mapping[str, Mapping[str, Rows]], minutes: float) -> str:
         f"and not for dividends; coins, a bar a day of UTC, {COINS.first} to {COINS.last}. "
         "The label is the return of the five sessions after the next close. Out of fold: four "
         "walk-forward blocks; held out: the last labelled sessions, which no fit and no choice has seen. "
-        "Every forecaster is judged on the very same rows; rivals stay in the table, won or lost."
+        "Every forecaster is judged on the very same rows; losing rows stay in the table."
     )
     parts = ["# What came out on real bars\n", "Written by `python -m benchmarks.real_bars`.\n"]
     parts += [textwrap.fill(story, 110), ""]

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from serving.pointer import POINTER_FILE, read_pointer
-from serving.served_model import ServedModel, load_served_model
+from serving.pointer import POINTER_FILE, Pointer, read_pointer
+from serving.served_model import ServedModel, digest_folder, load_served_model
 
 log = logging.getLogger(__name__)
 
 Outcome = Literal["unchanged", "switched", "failed"]
 _Stamp = tuple[int, int, int]
 _NEVER: _Stamp = (-1, -1, -1)
+MISSED_LOOKS = 10
+"""So many looks in a row that do not come mean that nobody follows the pointer any more."""
 
 
 class ChampionWatch:
     """Holds the current champion.
 
     A request reads `current` once and keeps what it got; a new champion is loaded and warmed beside
-    the old one and takes its place by one assignment. A champion that cannot be loaded leaves the old one.
+    the old one and takes its place by one assignment. A champion that cannot be loaded, or whose files are
+    not those that the pointer names by their digest, leaves the old one. No error ends the looking.
 
     Parameters
     ----------
@@ -32,6 +36,8 @@ class ChampionWatch:
         Champion that a Bento carries in its own files, served where there is no pointer.
     on_outcome : callable, optional
         Told about each switch and each failure.
+    clock : callable
+        Seconds that only grow, by which looks are missed.
 
     Attributes
     ----------
@@ -45,6 +51,7 @@ class ChampionWatch:
         *,
         embedded: Path | None = None,
         on_outcome: Callable[[Outcome, ServedModel | None], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.folder = folder
         self._embedded = embedded
@@ -52,6 +59,9 @@ class ChampionWatch:
         self.current: ServedModel | None = None
         self._seen: _Stamp | None = _NEVER
         self._failed: _Stamp | None = _NEVER
+        self._clock = clock
+        self._looked_at: float | None = None
+        self._every_seconds = 0.0
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -66,6 +76,18 @@ class ChampionWatch:
             self._on_outcome(outcome, self.current)
         return outcome
 
+    def why_not_following(self) -> str | None:
+        """Return since when nobody has looked at the pointer, None while somebody does or nobody has to."""
+        if self._looked_at is None:
+            return None
+        silent = self._clock() - self._looked_at
+        if silent <= MISSED_LOOKS * self._every_seconds:
+            return None
+        return (
+            f"nobody has looked at {self.folder / POINTER_FILE} for {silent:.0f} s, and looks come every "
+            f"{self._every_seconds:g} s; restart the service"
+        )
+
     def _stamp(self) -> _Stamp | None:
         try:
             status = (self.folder / POINTER_FILE).stat()
@@ -76,7 +98,7 @@ class ChampionWatch:
     def _switch(self, *, first_try: bool) -> Outcome:
         try:
             pointer = read_pointer(self.folder)
-            folder = self._embedded if pointer is None else self.folder / pointer.champion
+            folder = self._embedded if pointer is None else self._check(pointer)
             if folder is None:
                 return "unchanged"
             self.current = load_served_model(folder)
@@ -87,9 +109,22 @@ class ChampionWatch:
         log.info("now serving %s", self.current.manifest.bento)
         return "switched"
 
+    def _check(self, pointer: Pointer) -> Path:
+        """Return the folder that a pointer names, once its files are known to be the ones meant."""
+        folder = self.folder / pointer.champion
+        found = digest_folder(folder)
+        if found != pointer.digest:
+            msg = (
+                f"{folder} is not the champion that {POINTER_FILE} names: digest {found[:12]}, expected "
+                f"{pointer.digest[:12]}; run `bellwether package` again"
+            )
+            raise ValueError(msg)
+        return folder
+
     def start(self, every_seconds: float) -> None:
         """Look now and from then on in a thread of its own."""
-        self.look()
+        self._every_seconds = every_seconds
+        self._look_on()
         self._thread = threading.Thread(
             target=self._follow, args=(every_seconds,), name="champion-watch", daemon=True
         )
@@ -97,7 +132,15 @@ class ChampionWatch:
 
     def _follow(self, every_seconds: float) -> None:
         while not self._ended.wait(every_seconds):
+            self._look_on()
+
+    def _look_on(self) -> None:
+        """Look once, whatever comes of it: a look that fails is repeated, a thread that ends is not."""
+        try:
             self.look()
+        except Exception:
+            log.exception("a look at the pointer in %s failed; the next one follows", self.folder)
+        self._looked_at = self._clock()
 
     def stop(self) -> None:
         """End the thread."""

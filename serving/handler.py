@@ -37,6 +37,8 @@ class ForecastHandler:
     store : OnlineStore
     clock : callable
         Returns the wall clock's instant in UTC.
+    why_not_following : callable
+        Returns why `current_model` may be out of date, None if it is not.
     """
 
     params: ServingParams
@@ -44,6 +46,7 @@ class ForecastHandler:
     store: OnlineStore
     calendar: SessionCalendar
     clock: Callable[[], datetime]
+    why_not_following: Callable[[], str | None] = lambda: None
     cache: ResponseCache = field(default_factory=ResponseCache)
 
     def forecast(self, request: ForecastRequest, request_id: str) -> ForecastAnswer:
@@ -126,7 +129,7 @@ class ForecastHandler:
             return refusal.message
         except Exception as error:
             return f"the online store does not answer: {error}"
-        return None
+        return self.why_not_following()
 
     def _model(self) -> ServedModel:
         model = self.current_model()

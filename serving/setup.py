@@ -66,6 +66,7 @@ def start(arguments: ServiceArguments) -> RunningService:
         store=CachedOnlineStore(store) if params.cache else store,
         calendar=settings.session_calendar(),
         clock=lambda: datetime.now(tz=UTC),
+        why_not_following=watch.why_not_following,
     )
     watch.start(params.poll_seconds)
     return RunningService(handler, watch, read_token(params.token_file))

@@ -12,6 +12,8 @@ from pipelines.base.errors import BadDataError, SettingsError
 from pipelines.cli.options import Request, common, open_home, parse_session, resolve_sessions
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from pipelines.base.context import Context
 
 MOST_NAMED = 20
@@ -57,15 +59,22 @@ def accept_jump(request: Request, symbol: str, session: date, why: str, source: 
         msg = f"--why {why!r} says nothing; name the reason for which {symbol} has moved on {session}"
         raise BadDataError(msg)
     name = source or context.params(SourcesParams).feeds.bars
-    waiting = read_jumps(context).filter(source=name, valid=True)
+    jumps = read_jumps(context).filter(valid=True)
+    waiting = jumps.filter(source=name)
     if waiting.filter(symbol=symbol, session=session).is_empty():
         known = [f"{row['symbol']} {row['session']}" for row in waiting.sort("session").to_dicts()]
         msg = (
             f"{symbol} has no unexplained jump on {session} in the bars of {name}; "
-            f"there are {', '.join(known[-MOST_NAMED:]) or 'none'}"
+            f"there are {', '.join(known[-MOST_NAMED:]) or 'none'}{_elsewhere(jumps, name)}"
         )
         raise SettingsError(msg)
     write_acceptance(context, kind=JUMP, source=name, session=session, why=why, symbol=symbol)
+
+
+def _elsewhere(jumps: pl.DataFrame, source: str) -> str:
+    """Return how to ask for the jumps of other sources, if there are any."""
+    others = sorted(set(jumps["source"]) - {source})
+    return f"; --source {' or --source '.join(others)} has others" if others else ""
 
 
 def write_acceptance(

@@ -27,9 +27,14 @@ log = logging.getLogger(__name__)
 
 TXN_VERSION = 1
 """Version of every write's identity: identities are names, so no write is the second of its own."""
-TABLE_PROPERTIES = {"delta.enableChangeDataFeed": "true", "delta.checkpointInterval": "10"}
+TABLE_PROPERTIES = {
+    "delta.enableChangeDataFeed": "true",
+    "delta.checkpointInterval": "10",
+    "delta.logRetentionDuration": "interval 3650 days",
+}
 """Of every table. Whoever opens one reads its log from the last checkpoint on, and delta-rs writes one in a
-hundred commits only, unless told."""
+hundred commits only, unless told. Each checkpoint takes away what of the log is older than 30 days, unless
+told: for how long it is kept in the end, `maintain` says."""
 
 _ARROW_TYPES: dict[Any, str] = {
     pl.String: "Utf8",
@@ -153,7 +158,7 @@ class DeltaFolder:
         return self.root / contract.name.replace(".", "/")
 
     def _open(self, contract: TableContract) -> DeltaTable | None:
-        """Return a table as it is now; one that was opened before reads what its log has won since."""
+        """Return a table as it is now; one that was opened before reads what its log has gained since."""
         place = str(self._place(contract))
         table = self._opened.get(place)
         if table is not None:

@@ -7,6 +7,8 @@ from delta.tables import DeltaTable
 from pipelines.base.lake import Lake
 from pipelines.base.table import TableContract
 
+LOG_RETENTION = "delta.logRetentionDuration"
+
 
 def compact_table(lake: Lake, contract: TableContract) -> int:
     """Join the small files of each partition and return how many files that took away; no row changes."""
@@ -17,6 +19,17 @@ def compact_table(lake: Lake, contract: TableContract) -> int:
 def vacuum_table(lake: Lake, contract: TableContract, *, retention_days: int) -> None:
     """Remove the files that no version younger than `retention_days` refers to."""
     _table(lake, contract).vacuum(retentionHours=24.0 * retention_days)
+
+
+def keep_log(lake: Lake, contract: TableContract, *, retention_days: int) -> bool:
+    """Have the table's log kept for as long as its files, and tell whether that was new to it."""
+    wanted = f"interval {retention_days} days"
+    told = _table(lake, contract).detail().select("properties").collect()[0]["properties"]
+    if told.get(LOG_RETENTION) == wanted:
+        return False
+    place = lake.path(contract.name)
+    lake.spark.sql(f"alter table delta.`{place}` set tblproperties ('{LOG_RETENTION}' = '{wanted}')")
+    return True
 
 
 def _table(lake: Lake, contract: TableContract) -> DeltaTable:

@@ -24,6 +24,7 @@ from serving.served_model import (
     FORECASTER_FOLDER,
     Manifest,
     ServedModel,
+    digest_folder,
     load_served_model,
     write_manifest,
 )
@@ -96,7 +97,7 @@ def point_at(store: Path, champion: Path, manifest: Manifest) -> None:
     write_pointer(
         store,
         Pointer(
-            tag=manifest.bento, champion=str(champion.relative_to(store)), digest="d",
+            tag=manifest.bento, champion=str(champion.relative_to(store)), digest=digest_folder(champion),
             model_version=manifest.model_version, model_key=manifest.model_key,
         ),
     )  # fmt: skip

@@ -10,6 +10,7 @@ import pytest
 
 from serving.champion_watch import ChampionWatch
 from serving.pointer import POINTER_FILE
+from serving.served_model import MANIFEST_FILE
 from tests.serving.parts import manifest_of, point_at, write_champion
 
 
@@ -41,13 +42,83 @@ def test_a_damaged_champion_leaves_the_old_one_and_is_tried_again(
     watch.look()
     good = watch.current
     second = manifest_of(model_version="2")
-    point_at(store, store / "two", second)
+    point_at(store, write_champion(store / "two", second, seed=1), second)
+    (store / "two").rename(store / "away")
     assert [watch.look(), watch.look()] == ["failed", "failed"]
     assert watch.current is good
     assert len([record for record in caplog.records if "cannot be loaded" in record.message]) == 1
-    write_champion(store / "two", second, seed=1)
+    (store / "away").rename(store / "two")
     assert watch.look() == "switched"
     assert outcomes == ["switched", "failed", "failed", "switched"]
+
+
+def test_files_that_the_pointer_does_not_mean_are_not_even_parsed(
+    store: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    watch = ChampionWatch(store)
+    point_at(store, store / "one", manifest_of())
+    watch.look()
+    good, second = watch.current, manifest_of(model_version="2")
+    point_at(store, write_champion(store / "two", second, seed=1), second)
+    whole = (store / "two" / MANIFEST_FILE).read_bytes()
+    (store / "two" / MANIFEST_FILE).write_bytes(b"\xff not to be parsed")
+    assert watch.look() == "failed"
+    assert watch.current is good
+    assert "is not the champion that current.json names" in caplog.text
+    assert "UnicodeDecodeError" not in caplog.text
+    (store / "two" / MANIFEST_FILE).write_bytes(whole)
+    (store / "two" / "more").write_text("a file too many")
+    assert watch.look() == "failed"
+    (store / "two" / "more").unlink()
+    assert watch.look() == "switched"
+
+
+@pytest.mark.parametrize("text", ["", '{"tag": "bell', "null", "\x00\x00", '{"tag": 1}', "[" * 5000])
+def test_a_torn_pointer_leaves_the_champion(text: str, store: Path) -> None:
+    watch = ChampionWatch(store)
+    point_at(store, store / "one", manifest_of())
+    watch.look()
+    good = watch.current
+    (store / POINTER_FILE).write_text(text)
+    assert watch.look() == "failed"
+    assert watch.current is good is not None
+    point_at(store, store / "one", manifest_of())
+    assert watch.look() == "switched"
+
+
+def test_no_error_of_a_look_ends_the_thread(
+    store: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    switched = threading.Event()
+    refused = iter([PermissionError("the disk is away"), MemoryError(), OSError(5, "input/output error")])
+    genuine = ChampionWatch._stamp
+
+    def stamp(watch: ChampionWatch) -> object:
+        for error in refused:
+            raise error
+        return genuine(watch)
+
+    monkeypatch.setattr(ChampionWatch, "_stamp", stamp)
+    watch = ChampionWatch(store, on_outcome=lambda outcome, _: outcome == "switched" and switched.set())
+    point_at(store, store / "one", manifest_of())
+    watch.start(0.01)
+    assert switched.wait(10)
+    watch.stop()
+    assert caplog.text.count("the next one follows") == 3
+
+
+def test_a_watch_that_is_silent_for_ten_looks_says_so(store: Path) -> None:
+    now = [100.0]
+    watch = ChampionWatch(store, clock=lambda: now[0])
+    assert watch.why_not_following() is None
+    watch.start(5.0)
+    watch.stop()
+    now[0] += 50.0
+    assert watch.why_not_following() is None
+    now[0] += 0.1
+    silence = watch.why_not_following()
+    assert silence is not None
+    assert silence.startswith(f"nobody has looked at {store / POINTER_FILE} for 50 s, and looks come every 5")
 
 
 def test_a_bento_carries_its_own_champion(store: Path) -> None:

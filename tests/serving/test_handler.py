@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -66,6 +67,14 @@ def test_a_silent_store_makes_it_not_ready(champion_folder: Path) -> None:
         make_handler(champion_folder, Broken()).why_not_ready()
         == "the online store does not answer: disk I/O error"
     )
+
+
+def test_it_is_not_ready_while_nobody_follows_the_pointer(champion_folder: Path) -> None:
+    handler = make_handler(champion_folder, InMemoryStore())
+    assert handler.why_not_ready() is None
+    lost = replace(handler, why_not_following=lambda: "nobody has looked")
+    assert lost.why_not_ready() == "nobody has looked"
+    assert lost.forecast(ASK, "id").forecasts
 
 
 def test_questions_before_it_is_ready_are_refused(champion_folder: Path) -> None:

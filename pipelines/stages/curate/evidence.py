@@ -116,7 +116,8 @@ def check_bases(verdicts: Mapping[str, BasisVerdict]) -> None:
         msg = (
             f"sources.{source}.price_basis={told.declared}, but around {said} of {clear} splits prices moved "
             f"as {'raw' if other == 'raw' else 'adjusted'} ones do ({'; '.join(told.evidence)}): set "
-            f"sources.{source}.price_basis to {other}, then run this again"
+            f"sources.{source}.price_basis to {other}, then run this again (`--set sources.{source}."
+            "price_basis=…` with every command, or once and for all in an overlay of conf/)"
         )
         raise SettingsError(msg)
 

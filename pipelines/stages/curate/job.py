@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -60,6 +60,8 @@ from pipelines.tables.text_identity import identify_texts
 FINDINGS = {"symbol": pl.String, "finding": pl.String, "session": pl.Date, "missing": pl.Int64}
 NOTHING = {"rows_in": 0, "rows_out": 0, "sessions_touched": 0}
 MOST_EXAMPLES = 20
+MOST_TOLD = 5
+"""Jumps that one notice names."""
 MODEST_ROWS = 8_000_000
 """So many records are compared in this process, where its tables are."""
 PART_ROWS = 700_000
@@ -95,14 +97,15 @@ def curate_bars(context: Context, definition: str, *, history: bool) -> dict[str
     SettingsError
         If splits contradict the declared price basis of a load, or of everything; then nothing is written.
     """
-    scope = plan_scope(context, definition)
+    scope, waiting = plan_scope(context, definition), waiting_jumps(context)
     if scope is None or not context.lake.exists(BRONZE_BARS):
         return NOTHING
     rules = bar_rules(context, scope)
     step = partial(steps.curate_block, rules=rules)
     read = count_records(context, scope)
     if scope.sessions is None and context.lake.local_rows < read <= MODEST_ROWS and context.lake.reads_here:
-        return curate_in_parts(context, step, rules, read)
+        told = curate_in_parts(context, step, rules, read)
+        return told | {"alerts": [*told["alerts"], *tell_of_jumps(context, waiting)]}
     query = queries.records_of(BRONZE_BARS, BRONZE_ACTIONS, steps.RECORD_COLUMNS, scope.of_records())
     few = read <= context.lake.local_rows
     records: Frame = (context.lake.collect_query if few else context.lake.scan_query)(
@@ -124,7 +127,8 @@ def curate_bars(context: Context, definition: str, *, history: bool) -> dict[str
         found = find_gaps(context, versions, rules)
     told = describe(context, scope, read, changes, touched)
     refused = quarantine_contradicted(context)
-    return told | {"findings": found, "basis": verdicts, "alerts": [*renamed, *refused]}
+    alerts = [*renamed, *refused, *tell_of_jumps(context, waiting)]
+    return told | {"findings": found, "basis": verdicts, "alerts": alerts}
 
 
 def curate_in_parts(context: Context, step: Step, rules: steps.BarRules, read: int) -> dict[str, Any]:
@@ -271,6 +275,25 @@ def describe_jumps(context: Context) -> dict[str, Any]:
         "explained": jumps.height - waiting.height,
         "examples": named[-MOST_EXAMPLES:],
     }
+
+
+def waiting_jumps(context: Context) -> set[tuple[str, str, date]]:
+    """Return source, symbol and session of the jumps that nobody has explained."""
+    return set(read_jumps(context).filter("valid").select("source", "symbol", "session").rows())
+
+
+def tell_of_jumps(context: Context, before: Collection[tuple[str, str, date]]) -> list[str]:
+    """Return what a person is to be told of the jumps that were not waiting before."""
+    fresh = sorted(waiting_jumps(context).difference(before), key=lambda jump: (jump[2], jump[1]))
+    if not fresh:
+        return []
+    named = ", ".join(f"{symbol} {session} of {source}" for source, symbol, session in fresh[-MOST_TOLD:])
+    more = f" and {len(fresh) - MOST_TOLD} before" if len(fresh) > MOST_TOLD else ""
+    return [
+        f"{named}{more} moved as at a split that nobody has told of: no return goes across until an action "
+        "or a restatement explains it, later sessions show none, or `bellwether accept-jump` takes it for a "
+        "move"
+    ]
 
 
 def curate_texts(context: Context, definition: str) -> dict[str, Any]:

@@ -99,18 +99,20 @@ class TickJudge:
         return bool(turnover >= self.params.turnover_multiple * usual)
 
     def _usual_turnover(self, position: int, instant: datetime) -> float | None:
-        """Return the median turnover of the sessions before the bar, or of the last few where that is less.
+        """Return the median turnover, as known at `instant`, of the sessions before the bar.
 
-        As known at `instant`. Close times volume has no unit: a split leaves it as it is. Where a vendor
-        restates the past in price alone it steps down at a reverse split, and only the last few are like.
+        Of the last few alone where that is less. Close times volume has no unit: a split leaves it as it is.
+        Where a vendor restates the past in price alone, it steps down at a reverse split, and only the
+        sessions since then compare with the bar.
         """
         steps = range(1, self.params.usual_sessions + 1)
         known = (self._at(position - step, instant) for step in steps)
         turnovers = [record["close"] * record["volume"] for record in known if record is not None]
         if len(turnovers) < LEAST_SESSIONS:
             return None
-        usual, lately = median(turnovers), median(turnovers[:LEAST_SESSIONS])
-        return float(min(usual, lately or usual))
+        usual, recent = median(turnovers), median(turnovers[:LEAST_SESSIONS])
+        # Of a symbol that is seldom traded the last few may say nothing at all.
+        return float(min(usual, recent or usual))
 
     def suspect(self, position: int, instant: datetime) -> bool:
         """Tell whether the bar looks like a bad tick at `instant`."""

@@ -220,16 +220,23 @@ def _closes(accepted: pl.DataFrame, symbols: pl.DataFrame) -> _Closes:
     )
 
 
-def _known(near: Near, instant: datetime) -> Iterator[tuple[int, float]]:
+def _known_closes(near: Near, instant: datetime) -> Iterator[tuple[int, float]]:
     """Yield place and close of the bars that were there at an instant, the nearest first."""
     known = ((place, line.at(instant)) for place, line in near)
     return ((place, close) for place, close in known if close is not None)
 
 
 def _jumped(moves: Sequence[float], split: float) -> bool:
-    """Tell whether prices moved by a split (log): nearer to the whole of it than to none.
+    """Tell whether prices moved by a split: nearer to the whole of it than to none.
 
     The next session is asked where the first one moved otherwise, since its bar may be a bad tick.
+
+    Parameters
+    ----------
+    moves : sequence of float
+        Log returns from the close before to the first closes after, the nearest first.
+    split : float
+        Log of new shares for one old: prices that follow it move by its negative.
     """
     for move in moves:
         if abs(move + split) <= abs(split) / 2:
@@ -262,11 +269,11 @@ class _Split:
 
         What changed their units at another place is taken out.
         """
-        before = next(_known(self.before, instant), None)
+        before = next(_known_closes(self.before, instant), None)
         if before is None:
             return []
         moves = []
-        for place, close in islice(_known(self.there, instant), 2):
+        for place, close in islice(_known_closes(self.there, instant), 2):
             between = [line for other, line in self.others if before[0] < other <= place]
             units = sum(math.log(line.at(instant) or 1.0) for line in between)
             moves.append(math.log(close / before[1]) + units)

@@ -6,7 +6,7 @@ import shutil
 
 from pipelines.base.context import Context
 from pipelines.base.report import Outcome, SessionRange
-from pipelines.io.table_upkeep import compact_table, vacuum_table
+from pipelines.io.table_upkeep import compact_table, keep_log, vacuum_table
 from pipelines.stages.maintain import steps
 from pipelines.stages.maintain.params import MaintainParams
 from pipelines.tables.contracts import all_tables
@@ -18,6 +18,7 @@ def run(context: Context, sessions: SessionRange) -> Outcome:
     tables = [table for table in all_tables() if context.lake.exists(table)]
     joined = {table.name: compact_table(context.lake, table) for table in tables}
     for table in tables:
+        keep_log(context.lake, table, retention_days=params.table_retention_days)
         vacuum_table(context.lake, table, retention_days=params.table_retention_days)
     expired = expire_reports(context, sessions)
     return Outcome(

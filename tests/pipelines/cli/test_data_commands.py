@@ -131,6 +131,13 @@ def test_a_jump_that_does_not_wait_is_named_with_those_that_do(
     assert not lake.exists(OPS_ACCEPTANCES)
 
 
+def test_a_jump_of_another_source_is_asked_for_by_its_name(spark: object, tmp_path: Path) -> None:
+    append(open_context(load_settings()[0], tmp_path).lake, SILVER_ACTIONS, JUMPS)
+    result = accept_jump(tmp_path, "AAA", "2024-01-09", "a takeover bid", "--source", "simulated")
+    assert result.exit_code == 78
+    assert "in the bars of simulated; there are none; --source files has others" in result.output
+
+
 def test_a_home_without_prices_has_no_jump_to_accept(tmp_path: Path) -> None:
     result = accept_jump(tmp_path, "AAA", "2024-01-09")
     assert (result.exit_code, "there are none" in result.output) == (78, True), result.output

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+import os
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -77,6 +78,34 @@ def test_changes_are_those_after_a_version(folder: DeltaFolder) -> None:
     assert folder.has_commit(TABLE, 1)
     assert not folder.has_commit(TABLE, 2)
     assert DeltaTable(str(place)).version() == folder.version(TABLE) == 1
+
+
+def test_an_opened_table_follows_what_others_write(folder: DeltaFolder) -> None:
+    write(folder, ROWS)
+    assert folder.version(TABLE) == 0
+    other = DeltaFolder(folder.root)
+    for _ in range(12):
+        write(other, ROWS)
+    assert folder.version(TABLE) == 12
+    assert folder.collect_query("select count(*) as rows from gold_samples", [TABLE]).item() == 26
+    assert folder.changed_rows(TABLE, ["symbol"], since=11) == {("A",), ("B",)}
+
+
+def test_the_log_of_a_new_table_outlives_its_checkpoints(folder: DeltaFolder) -> None:
+    rows = ROWS.to_arrow()
+    folder.ensure(TABLE, rows.schema)
+    place = folder.root / "gold" / "samples"
+    for _ in range(15):
+        folder.append(TABLE, [rows], rows.schema)
+    long_ago = (KNOWN - timedelta(days=400)).timestamp()
+    for entry in (place / "_delta_log").glob("*.json"):
+        os.utime(entry, (long_ago, long_ago))
+    for _ in range(10):
+        folder.append(TABLE, [rows], rows.schema)
+    assert len(list((place / "_delta_log").glob("*.checkpoint.parquet"))) == 2
+    assert all(folder.has_commit(TABLE, version) for version in range(26))
+    assert DeltaTable(str(place), version=3).to_pyarrow_table().num_rows == 6
+    assert DeltaFolder(folder.root).changed_rows(TABLE, ["symbol"], since=3) == {("A",), ("B",)}
 
 
 def test_rows_written_are_counted(folder: DeltaFolder) -> None:

@@ -66,3 +66,26 @@ def test_records_of_days_that_are_no_session_change_nothing(spark: object, tmp_p
     deliver(tmp_path, saturday, "saturday.csv")
     assert run(context, "ingest").rows_out == 3
     assert run(context, "curate").status == "unchanged"
+
+
+def test_a_jump_that_nobody_explains_is_told_of_once(spark: object, tmp_path: Path) -> None:
+    halved = pl.col("session") >= str(DAYS[8])
+    prices = ("open", "high", "low", "close")
+    fallen = make_bars().with_columns(
+        pl.when(halved & (pl.col("symbol") == "BBB"))
+        .then(pl.col(name) / 2)
+        .otherwise(pl.col(name))
+        .alias(name)
+        for name in prices
+    )
+    context = open_files_home(tmp_path, fallen.filter(pl.col("session") < str(DAYS[8])))
+    run(context, "ingest", end=DAYS[7])
+    assert run(context, "curate", end=DAYS[7]).details["alerts"] == []
+    for day in DAYS[8:10]:
+        deliver(tmp_path, fallen.filter(pl.col("session") == str(day)), f"{day}.csv")
+        run(context, "ingest", start=day, end=day)
+        alerts = run(context, "curate", start=day, end=day).details["alerts"]
+        if day == DAYS[8]:
+            (alert,) = alerts
+            assert alert.startswith(f"BBB {DAYS[8]} of files moved as at a split that nobody has told of")
+    assert alerts == []

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
+from deltalake import DeltaTable
 
 from pipelines.tables.contracts import BRONZE_BARS
 from tests.pipelines.stages.files_home import DAYS, deliver, make_bars, open_files_home, rows, run, until
@@ -26,3 +27,14 @@ def test_no_row_changes_and_old_reports_go(spark: object, tmp_path: Path) -> Non
     assert files == 4
     assert report.details["files_joined"]["bronze.bars"] == 3  # four became one
     assert rows(context, BRONZE_BARS).sort("record_hash").equals(before)
+
+
+def test_a_tables_log_is_kept_for_as_long_as_its_files(spark: object, tmp_path: Path) -> None:
+    context = open_files_home(tmp_path, until(DAYS[0]), "maintain.table_retention_days=61")
+    run(context, "ingest", end=DAYS[0])
+    run(context, "maintain")
+    properties = DeltaTable(str(context.home.lake / "bronze" / "bars")).metadata().configuration
+    assert properties["delta.logRetentionDuration"] == "interval 61 days"
+    run(context, "maintain")
+    told = DeltaTable(str(context.home.lake / "bronze" / "bars")).history()
+    assert [one["operation"] for one in told].count("SET TBLPROPERTIES") == 1
