@@ -1,24 +1,57 @@
-"""Small files that readers may open at any moment."""
+"""Small files that readers may open at any moment, and that a power cut may tear."""
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 from pathlib import Path
 from typing import Any
 
+log = logging.getLogger(__name__)
 
-def replace_text(path: Path, text: str) -> None:
-    """Write a file so that a reader sees the old text or the new one, never a part."""
+
+def replace_text(path: Path, text: str, *, mode: int = 0o666) -> None:
+    """Write a file so that a reader, and whoever comes after a power cut, sees the old text or the new one.
+
+    Parameters
+    ----------
+    mode : int
+        Permissions, less the process's umask.
+    """
     partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(text, encoding="utf-8")
+    partial.unlink(missing_ok=True)
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        # A name that is moved before its bytes are down may lead to an empty file after a power cut.
+        os.fsync(file.fileno())
     partial.replace(path)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """Return a JSON record, empty where there is none yet."""
+    """Return a JSON record, empty where there is none yet or what is there is torn.
+
+    Its reader writes it anew, or does without: a record that cannot be missed is read otherwise.
+    """
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
+        return {}
+    except (ValueError, RecursionError) as error:
+        log.warning("%s is torn (%s) and is taken for absent", path, error)
+        return {}
+    if not isinstance(content, dict):
+        log.warning("%s holds no record and is taken for absent", path)
         return {}
     return content

@@ -161,8 +161,12 @@ class BentoRepository:
         return True
 
     def current(self) -> Pointer | None:
-        """Return the pointer to the current Bento, None before the first."""
-        return read_pointer(self.folder)
+        """Return the pointer to the current Bento, None before the first; a torn one is written anew."""
+        try:
+            return read_pointer(self.folder)
+        except ValueError as error:
+            log.warning("%s", error)
+            return None
 
     def export_to(self, tag: str, path: Path) -> Path:
         """Write a Bento to one archive, such as ``x.bento``, and return its path."""

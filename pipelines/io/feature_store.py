@@ -8,6 +8,7 @@ import logging
 import sqlite3
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -34,8 +35,10 @@ from serving.online.feast_config import (
     REGISTRY_FILE,
     build_config,
 )
+from serving.online.feast_store import parse_publication
 from serving.online.params import FeatureStoreParams
 from serving.online.rows import created_column, encode_rows, read_rows, select_newer
+from serving.online.store import Published
 
 log = logging.getLogger(__name__)
 
@@ -238,18 +241,18 @@ class FeatureStore:
         rows : polars.DataFrame
             The newest rows of the primary view: `symbol`, `session`, `valid`.
         """
-        record = read_record(self._folder / PUBLISHED_FILE)
-        if record and date.fromisoformat(record["session"]) > session:
+        record = parse_publication(read_record(self._folder / PUBLISHED_FILE))
+        if record is not None and record.session > session:
             return
         recent = rows.filter(pl.col("session") > session - self._ttl)
         current = recent.filter((pl.col("session") == session) & pl.col("valid"))
         if current.is_empty():
             log.warning("no valid row of %s is known; the online store stays at what it held before", session)
             return
-        counts = {"symbols": current.height, "expected": recent.height}
-        if record and record["session"] == str(session) and counts.items() <= record.items():
+        now = Published(session=session, published_at=at, symbols=current.height, expected=recent.height)
+        if record is not None and replace(record, published_at=at) == now:
             return
-        stamp = {"session": str(session), "published_at": at.isoformat(), **counts}
+        stamp = asdict(now) | {"session": str(session), "published_at": at.isoformat()}
         replace_text(self._folder / PUBLISHED_FILE, json.dumps(stamp, sort_keys=True))
 
 

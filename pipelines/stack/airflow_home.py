@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pipelines.base.errors import SettingsError, UnavailableError
 from pipelines.base.project import PROJECT_ROOT
+from pipelines.base.small_files import read_record, replace_text
 from pipelines.stack.params import ServicesParams
 
 USER = "admin"
@@ -92,8 +93,9 @@ def read_password(folder: Path) -> tuple[str, bool]:
     The file is readable by its owner alone and the password is never written anywhere else.
     """
     path = folder / "passwords.json"
-    if path.exists():
-        return json.loads(path.read_text(encoding="utf-8"))[USER], False
+    kept = read_record(path).get(USER)
+    if isinstance(kept, str) and kept:
+        return kept, False
     password = secrets.token_urlsafe(18)
     _write_private(path, json.dumps({USER: password}))
     return password, True
@@ -131,18 +133,18 @@ def migrate_database(params: ServicesParams, environment: Mapping[str, str], log
 def _secrets(folder: Path) -> dict[str, str]:
     """Return the keys of this home, made once: processes that disagree on them refuse each other."""
     path = folder / "secrets.json"
-    if not path.exists():
-        fresh = {
-            "fernet": urlsafe_b64encode(secrets.token_bytes(32)).decode(),
-            "session": secrets.token_hex(32),
-            "token": secrets.token_hex(64),
-        }
-        _write_private(path, json.dumps(fresh))
-    return dict(json.loads(path.read_text(encoding="utf-8")))
+    kept = read_record(path)
+    if all(isinstance(kept.get(name), str) for name in ("fernet", "session", "token")):
+        return kept
+    fresh = {
+        "fernet": urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+        "session": secrets.token_hex(32),
+        "token": secrets.token_hex(64),
+    }
+    _write_private(path, json.dumps(fresh))
+    return fresh
 
 
 def _write_private(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
+    replace_text(path, text, mode=0o600)

@@ -18,13 +18,15 @@ from filelock import FileLock, Timeout
 
 from pipelines.base.errors import SettingsError, TransientError, UnavailableError
 from pipelines.base.home import Home
-from pipelines.base.small_files import replace_text
+from pipelines.base.small_files import read_record, replace_text
 from pipelines.base.text_table import text_table
 from pipelines.stack.airflow_home import airflow_environment, migrate_database, read_password
 from pipelines.stack.params import ServicesParams
 from pipelines.stack.processes import (
     STACK_VARIABLE,
     Started,
+    count_marked,
+    find_mark,
     find_process,
     last_lines,
     start_process,
@@ -70,6 +72,12 @@ def start_stack(params: ServicesParams, home: Home, arguments: Sequence[str] = (
                 f"for {' '.join(arguments) or 'none'}; run `bellwether down` first"
             )
             raise SettingsError(msg)
+        if not running and (left := count_marked(before.mark)):
+            msg = (
+                f"{left} processes of this home's stack run that {_record_path(home)} does not name; run "
+                "`bellwether down` first"
+            )
+            raise SettingsError(msg)
         services = list_services(params, home, arguments)
         missing = [service for service in services if service.name not in running]
         try:
@@ -95,13 +103,18 @@ def stop_stack(params: ServicesParams, home: Home) -> list[str]:
 
 
 def read_stack(home: Home) -> Stack:
-    """Return the recorded stack; an empty one with a fresh mark where nothing is recorded."""
+    """Return the recorded stack; an empty one with a fresh mark where nothing is recorded.
+
+    Of a record that a power cut has torn nothing is left but the mark, if processes still carry it.
+    """
     path = _record_path(home)
-    if not path.exists():
-        return Stack(mark=secrets.token_hex(8))
-    record = json.loads(path.read_text(encoding="utf-8"))
-    started = {one["name"]: Started(**one) for one in record["started"]}
-    return Stack(mark=record["mark"], arguments=tuple(record["arguments"]), started=started)
+    record = read_record(path)
+    try:
+        started = {one["name"]: Started(**one) for one in record["started"]}
+        return Stack(mark=record["mark"], arguments=tuple(record["arguments"]), started=started)
+    except (KeyError, TypeError):
+        torn = path.exists()
+        return Stack(mark=(find_mark(str(home.root)) if torn else None) or secrets.token_hex(8))
 
 
 def render_addresses(params: ServicesParams, home: Home, stack: Stack) -> str:

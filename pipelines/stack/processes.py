@@ -89,6 +89,35 @@ def stop_processes(started: Iterable[Started], stack: str, seconds: float) -> No
     _end(family.values(), seconds)
 
 
+def count_marked(stack: str) -> int:
+    """Return how many processes of this user carry a stack's mark."""
+    return len(_marked(stack))
+
+
+def find_mark(home: str) -> str | None:
+    """Return the mark that processes of a home's stack carry, None where none runs.
+
+    Parameters
+    ----------
+    home : str
+        Its path, which every service is told in its arguments or its environment.
+    """
+    for process in psutil.process_iter():
+        try:
+            environment = process.environ()
+            told = (*process.cmdline(), *environment.values())
+        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+            continue
+        if STACK_VARIABLE in environment and any(_lies_in(home, text) for text in told):
+            return str(environment[STACK_VARIABLE])
+    return None
+
+
+def _lies_in(home: str, text: str) -> bool:
+    """Tell whether a text names a home or a place below it, and no other home whose name begins alike."""
+    return f"{home}/" in text or text.endswith(home)
+
+
 def last_lines(log: Path, count: int = 15) -> str:
     """Return the end of a log file, or a remark that there is none."""
     if not log.exists():

@@ -6,7 +6,7 @@ import json
 import sqlite3
 import threading
 import warnings
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
@@ -48,6 +48,7 @@ class FeastOnlineStore:
         self._store: feast.FeatureStore | None = None
         self._views: dict[str, feast.FeatureView] = {}
         self._applied: dict[str, Any] = {}
+        self._published: Published | None = None
 
     def read(self, symbols: Sequence[str], views: Sequence[ViewFeatures]) -> OnlineRows:
         """Return the rows of the symbols that the store knows, with the features asked for and no others."""
@@ -86,16 +87,13 @@ class FeastOnlineStore:
             return read_rows(store, self._view(store, view), symbols, features)
 
     def published(self) -> Published | None:
-        """Return what the newest publication was about, None before the first."""
-        record = _read_record(self._folder / PUBLISHED_FILE)
-        if not record:
-            return None
-        return Published(
-            session=date.fromisoformat(record["session"]),
-            published_at=datetime.fromisoformat(record["published_at"]),
-            symbols=record["symbols"],
-            expected=record["expected"],
-        )
+        """Return what the newest publication was about, None before the first.
+
+        A record that a power cut has torn says what it said before, as far as this process has seen it.
+        """
+        found = parse_publication(_read_record(self._folder / PUBLISHED_FILE))
+        self._published = found or self._published
+        return self._published
 
     def version(self) -> Hashable | None:
         """Return something that differs after every publication; None where the store cannot tell."""
@@ -135,9 +133,23 @@ class FeastOnlineStore:
         return self._views[name]
 
 
-def _read_record(path: Path) -> dict[str, Any]:
-    """Return a JSON record that is replaced in one step, empty where there is none yet."""
+def parse_publication(record: Mapping[str, Any]) -> Published | None:
+    """Return what a record of a publication says; None where it is empty, or no such record."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
-    except FileNotFoundError:
+        return Published(
+            session=date.fromisoformat(record["session"]),
+            published_at=datetime.fromisoformat(record["published_at"]),
+            symbols=int(record["symbols"]),
+            expected=int(record["expected"]),
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    """Return a JSON record that is replaced in one step, empty where there is none yet or it is torn."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError, RecursionError):
         return {}
+    return content if isinstance(content, dict) else {}

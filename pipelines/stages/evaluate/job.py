@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from models.forecast_frames import KEY
 from models.params import ModelsParams
 from pipelines.base.context import Context
 from pipelines.base.report import Outcome, SessionRange, nothing_to_do
+from pipelines.base.small_files import read_record
 from pipelines.registry.baseline_forecasts import BaselineForecasts, forecast_baselines
 from pipelines.registry.challenger import (
     BASELINES_HOLDOUT_FILE,
@@ -73,7 +73,7 @@ def draw_card(challenger: Challenger, frame: pl.DataFrame, table: pl.DataFrame) 
         challenger.lineage,
         frame,
         table,
-        importance=json.loads(importance.read_text(encoding="utf-8")),
+        importance=read_record(importance),
         warnings=warnings,
     )
     return render_card(card)

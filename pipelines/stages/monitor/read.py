@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import date
 
@@ -40,7 +39,7 @@ def read_importance(context: Context, as_of: date) -> dict[str, float]:
         return {}
     tracking = tracking_of(context)
     path = tracking.fetch(tracking.version(champion.model_version).run_id, IMPORTANCE_FILE)
-    return dict(json.loads(path.read_text(encoding="utf-8")))
+    return read_record(path)
 
 
 def read_vectors(context: Context, as_of: date, names: Sequence[str]) -> pl.DataFrame:

@@ -181,6 +181,9 @@ def test_apply_does_nothing_until_definitions_change(context: Context, store: Fe
     assert store.apply() is True
     (context.home.feast / "registry.db").unlink()
     assert store.apply() is True
+    for torn in (b"", b'{"definitions": ', b"\xff\xfe"):
+        (context.home.feast / APPLIED_FILE).write_bytes(torn)
+        assert (store.apply(), store.apply()) == (True, False)
 
 
 def test_apply_takes_up_after_a_crash(context: Context, store: FeatureStore) -> None:

@@ -27,6 +27,21 @@ def test_all_processes_of_a_home_share_their_secrets(tmp_path: Path) -> None:
     assert airflow_environment(PARAMS, tmp_path / "other")["AIRFLOW__CORE__FERNET_KEY"] not in first.values()
 
 
+@pytest.mark.parametrize(
+    "content", [b"", b'{"admin": ', b"\xff\xfe", b"[]", b'{"admin": 7}', b'{"fernet": "x"}']
+)
+def test_torn_passwords_and_secrets_are_made_anew_and_private(content: bytes, tmp_path: Path) -> None:
+    for name in ("passwords.json", "secrets.json"):
+        (tmp_path / name).write_bytes(content)
+        (tmp_path / name).chmod(0o644)
+    password, fresh = read_password(tmp_path)
+    assert (fresh, len(password) >= 20) == (True, True)
+    assert read_password(tmp_path) == (password, False)
+    assert airflow_environment(PARAMS, tmp_path) == airflow_environment(PARAMS, tmp_path)
+    for name in ("passwords.json", "secrets.json"):
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
+
+
 def test_airflow_listens_on_loopback_and_keeps_to_itself(tmp_path: Path) -> None:
     environment = airflow_environment(replace(PARAMS, airflow_port=9999), tmp_path)
     assert environment["AIRFLOW__API__HOST"] == "127.0.0.1"

@@ -135,6 +135,31 @@ def test_an_interrupt_leaves_nothing_running(
     assert [port for port in params.ports().values() if is_taken(port)] == []
 
 
+@pytest.mark.parametrize(
+    "content", [b"", b'{"mark": "', b"\xff\xfe", b"[]", b'{"mark": "m", "started": [{}]}']
+)
+def test_a_torn_record_of_a_running_stack_is_found_again_by_its_mark(
+    content: bytes, params: ServicesParams, home: Home, services: list[Service]
+) -> None:
+    services[:] = [service("mlflow", params.address("mlflow_port"), SERVER, str(home.root / "mlflow"))]
+    mark = start_stack(params, home).mark
+    (home.run / "services.json").write_bytes(content)
+    assert read_stack(home) == stack.Stack(mark=mark)
+    with pytest.raises(SettingsError, match=r"2 processes of this home's stack run that .* not name"):
+        start_stack(params, home)
+    stop_stack(params, home)
+    assert marked(mark) == []
+    assert start_stack(params, home).mark != mark
+
+
+def test_a_torn_record_after_a_power_cut_is_a_fresh_start(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.run.mkdir()
+    (home.run / "services.json").write_bytes(b"\x00" * 100)
+    assert read_stack(home).started == {}
+    assert len(read_stack(home).mark) == 16
+
+
 @pytest.mark.usefixtures("services")
 def test_a_taken_port_names_its_setting(params: ServicesParams, home: Home) -> None:
     with (

@@ -12,6 +12,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from pipelines.io.feature_store import FeatureStore
+from serving.online.feast_config import PUBLISHED_FILE
 from serving.online.feast_store import FeastOnlineStore
 from serving.online.store import ViewFeatures
 from tests.pipelines.synthetic_gold import Gold, make_gold
@@ -102,6 +103,23 @@ def test_publication_record_counts_the_session(
     assert online_store.published() == published
     store.record_publication(rows, session=last + timedelta(days=1), at=AT + timedelta(days=1))
     assert online_store.published() == published  # no row of that day is known
+
+
+@pytest.mark.parametrize("torn", [b"", b'{"session": "2024', b"\xff\xfe", b"[]", b'{"session": 7}'])
+def test_a_torn_publication_record_says_what_it_said_and_is_written_anew(
+    torn: bytes, store: FeatureStore, online_store: FeastOnlineStore, home: Path, gold: Gold
+) -> None:
+    store.apply()
+    last = gold.sessions[-1]
+    store.record_publication(latest(gold).head(2), session=last, at=AT)
+    before = online_store.published()
+    (home / "feast" / PUBLISHED_FILE).write_bytes(torn)
+    assert online_store.published() == before is not None
+    later = AT + timedelta(hours=1)
+    store.record_publication(latest(gold).head(2), session=last, at=later)
+    published = online_store.published()
+    assert published is not None
+    assert (published.session, published.published_at) == (last, later)
 
 
 def test_reading_needs_no_spark(store: FeatureStore, home: Path, gold: Gold) -> None:

@@ -19,6 +19,7 @@ from pipelines.registry.ledger import LedgerEntry, append_entry
 from pipelines.registry.lineage import Lineage, write_lineage
 from pipelines.stages.package.job import run
 from pipelines.tables.contracts import GOLD_FORECASTS
+from serving.pointer import POINTER_FILE
 from serving.served_model import load_served_model, read_manifest
 from tests.gold_tables import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT
 from tests.pipelines.synthetic_gold import CALENDAR, Gold, append_rows, make_gold
@@ -120,6 +121,9 @@ def test_the_story_of_four_champions(context: Context, gold: Gold) -> None:
         ("features_daily", DAILY), ("features_text", TEXT),
     ]  # fmt: skip
     assert run(context, window).status == "unchanged"
+    for torn in (b"", b'{"tag": "bell', b"\xff\xfe", b"null"):
+        (repository.folder / POINTER_FILE).write_bytes(torn)
+        assert (run(context, window).status, repository.current()) == ("done", pointer)
 
     issue(context, install(context, "2", second), gold, second)
     run_stage(context, "materialize", SessionRange(start=second, end=second))
