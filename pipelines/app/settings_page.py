@@ -13,20 +13,29 @@ from pipelines.app.settings import CONF_FOLDER, Origins, Settings
 SECRET_KEY = re.compile(
     r"secret|passw|token(?!s|_file)|credential|(access|account|api|encryption)[._-]?key", re.IGNORECASE
 )
+IN_ADDRESS = re.compile(r"(?<=//)(?P<user>[^/@\s:]*):[^/@\s]+(?=@)|(?<=password=)[^,\s&]+")
+"""What stands between user and host of an address, or behind ``password=`` in one."""
 MASK = "**********"
 
 
 def print_settings(settings: Settings, origins: Origins) -> str:
     """Return every effective setting on a line of its own, with the file that gave it; secrets masked.
 
-    Free-form keys, such as Spark's options, count as secret by their name.
+    Free-form keys, such as Spark's options, count as secret by their name, and so does the password within an
+    address.
     """
     lines = []
     for key, value in _flatten(settings.model_dump(mode="json"), ""):
         shown = json.dumps(MASK if SECRET_KEY.search(key) else value, default=str)
+        shown = IN_ADDRESS.sub(_mask_password, shown)
         lines.append((f"{key}={shown}", _origin_of(key, origins)))
     width = min(max(len(line) for line, _ in lines), 72)
     return "\n".join(f"{line:<{width}}  # {origin}" for line, origin in lines)
+
+
+def _mask_password(found: re.Match[str]) -> str:
+    user = found.group("user")
+    return MASK if user is None else f"{user}:{MASK}"
 
 
 def _flatten(value: Any, prefix: str) -> Iterator[tuple[str, Any]]:

@@ -38,5 +38,24 @@ def test_a_free_form_option_that_is_named_like_a_secret_is_masked(key: str) -> N
     assert "text.max_tokens=128" in printed
 
 
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("postgresql://ann:hunter2@db:5432/mlflow", "postgresql://ann:**********@db:5432/mlflow"),
+        ("https://:hunter2@mlflow.example", "https://:**********@mlflow.example"),
+        ("mysql+pymysql://ann:hunter2%40@db/x?ssl=1", "mysql+pymysql://ann:**********@db/x?ssl=1"),
+        (
+            "postgresql://db/x?user=ann&password=hunter2&a=1",
+            "postgresql://db/x?user=ann&password=**********&a=1",
+        ),
+        ("http://127.0.0.1:5000/a@b", "http://127.0.0.1:5000/a@b"),
+    ],
+)
+def test_a_password_within_an_address_is_masked_and_nothing_else(address: str, shown: str) -> None:
+    printed = print_settings(*load_settings(overrides=[f"tracking.uri={address}"]))
+    assert f'tracking.uri="{shown}"' in printed
+    assert "hunter2" not in printed
+
+
 def test_the_settings_page_is_current() -> None:
     assert DOCS.read_text(encoding="utf-8") == document_settings()
