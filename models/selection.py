@@ -108,10 +108,12 @@ def decide(
     others = table.filter(pl.col("forecaster") != challenger).select("forecaster", "lead", "lead_t")
     compared = [_compare(*row, champion=champion, params=params) for row in others.iter_rows()]
     comparisons = tuple(sorted(compared, key=lambda item: (item.benchmark != champion, item.benchmark)))
-    enough = sessions >= min_sessions
-    verdict = (
-        "bootstrap" if bootstrap else _judge(comparisons, champion, params) if enough else "insufficient"
-    )
+    verdict: Verdict = "insufficient"
+    if bootstrap:
+        # Before the count of sessions: without a champion nothing would be served while it waits.
+        verdict = "bootstrap"
+    elif sessions >= min_sessions:
+        verdict = _judge(comparisons, champion, params)
     why = _explain(verdict, comparisons, champion, sessions, min_sessions)
     return Decision(verdict=verdict, why=why, comparisons=comparisons, sessions=sessions)
 

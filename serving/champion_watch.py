@@ -19,6 +19,8 @@ _Stamp = tuple[int, int, int]
 _NEVER: _Stamp = (-1, -1, -1)
 MISSED_LOOKS = 10
 """So many looks in a row that do not come mean that nobody follows the pointer any more."""
+LEAST_SILENCE_SECONDS = 60.0
+"""Loading a champion on a slow disk takes a while, in which nobody looks."""
 
 
 class ChampionWatch:
@@ -81,11 +83,11 @@ class ChampionWatch:
         if self._looked_at is None:
             return None
         silent = self._clock() - self._looked_at
-        if silent <= MISSED_LOOKS * self._every_seconds:
+        if silent <= max(MISSED_LOOKS * self._every_seconds, LEAST_SILENCE_SECONDS):
             return None
         return (
-            f"nobody has looked at {self.folder / POINTER_FILE} for {silent:.0f} s, and looks come every "
-            f"{self._every_seconds:g} s; restart the service"
+            f"no look at {self.folder / POINTER_FILE} has come to an end for {silent:.0f} s, and looks come "
+            f"every {self._every_seconds:g} s; see the service's log, then restart it"
         )
 
     def _stamp(self) -> _Stamp | None:
@@ -136,11 +138,14 @@ class ChampionWatch:
 
     def _look_on(self) -> None:
         """Look once, whatever comes of it: a look that fails is repeated, a thread that ends is not."""
+        if self._looked_at is None:
+            self._looked_at = self._clock()
         try:
             self.look()
         except Exception:
             log.exception("a look at the pointer in %s failed; the next one follows", self.folder)
-        self._looked_at = self._clock()
+        else:
+            self._looked_at = self._clock()
 
     def stop(self) -> None:
         """End the thread."""

@@ -48,7 +48,7 @@ def read_pointer(folder: Path) -> Pointer | None:
         return None
     try:
         return Pointer(**json.loads(text))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         msg = f"{path} is not a pointer to a Bento ({error}); run `bellwether package` again"
         raise ValueError(msg) from error
 

@@ -54,15 +54,15 @@ def open_context(settings: Settings, home: Path, *, clock: Clock = system_clock)
 
 @contextmanager
 def one_writer(context: Context) -> Iterator[None]:
-    """Hold the home's lock.
+    """Hold the lake's lock, whichever homes write to it.
 
     Raises
     ------
     TransientError
         If another writer keeps it longer than ``lake.lock_timeout_seconds``.
     """
-    context.home.run.mkdir(parents=True, exist_ok=True)
-    path = context.home.run / "writer.lock"
+    path = lock_path(context)
+    path.parent.mkdir(parents=True, exist_ok=True)
     seconds = context.params(LakeParams).lock_timeout_seconds
     try:
         with FileLock(path, timeout=seconds):
@@ -72,6 +72,16 @@ def one_writer(context: Context) -> Iterator[None]:
             f"another writer holds {path} for more than {seconds} s; wait for it to end, then run this again"
         )
         raise TransientError(msg) from error
+
+
+def lock_path(context: Context) -> Path:
+    """Return the file that the one writer holds: in the lake where that is a folder, else in the home.
+
+    Writers of several homes that share a lake elsewhere, such as a bucket, do not see each other.
+    """
+    root = context.params(LakeParams).root or str(context.home.lake)
+    folder = root.removeprefix("file://").removeprefix("file:")
+    return context.home.run / "writer.lock" if ":" in folder else Path(folder).absolute() / ".writer.lock"
 
 
 _ahead: dict[str, Future[ModuleType]] = {}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from datetime import date
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -61,7 +62,9 @@ def accept_jump(request: Request, symbol: str, session: date, why: str, source: 
     name = source or context.params(SourcesParams).feeds.bars
     jumps = read_jumps(context).filter(valid=True)
     waiting = jumps.filter(source=name)
-    if waiting.filter(symbol=symbol, session=session).is_empty():
+    word = _word(context, kind=JUMP, source=name, session=session, symbol=symbol, why=why)
+    said = _said_before(context, word) is not None
+    if not said and waiting.filter(symbol=symbol, session=session).is_empty():
         known = [f"{row['symbol']} {row['session']}" for row in waiting.sort("session").to_dicts()]
         msg = (
             f"{symbol} has no unexplained jump on {session} in the bars of {name}; "
@@ -87,18 +90,32 @@ def write_acceptance(
     import polars as pl
 
     from pipelines.app.runner import one_writer
-    from pipelines.io.tracking_params import TrackingParams
     from pipelines.tables.contracts import OPS_ACCEPTANCES
 
-    row = {"kind": kind, "source": source, "session": session, "symbol": symbol}
-    row |= {"who": context.params(TrackingParams).signed_by, "why": why.strip()}
+    row = _word(context, kind=kind, source=source, session=session, why=why, symbol=symbol)
     with one_writer(context):
-        said = [pl.col(name).eq_missing(pl.lit(value)) for name, value in row.items()]
-        before = context.lake.collect_table(OPS_ACCEPTANCES).filter(said).sort("accepted_at")
-        row |= {"accepted_at": before["accepted_at"][0] if before.height else context.clock()}
-        if before.is_empty():
+        before = _said_before(context, row)
+        row |= {"accepted_at": before or context.clock()}
+        if before is None:
             context.lake.append(OPS_ACCEPTANCES, pl.DataFrame([row], schema=dict(OPS_ACCEPTANCES.schema)))
     click.echo(json.dumps(row, default=str, sort_keys=True))
+
+
+def _word(context: Context, *, why: str, **about: Any) -> dict[str, Any]:
+    from pipelines.io.tracking_params import TrackingParams
+
+    return {**about, "who": context.params(TrackingParams).signed_by, "why": why.strip()}
+
+
+def _said_before(context: Context, word: Mapping[str, Any]) -> datetime | None:
+    """Return when the very same word was kept first, None where it was not."""
+    import polars as pl
+
+    from pipelines.tables.contracts import OPS_ACCEPTANCES
+
+    same = [pl.col(name).eq_missing(pl.lit(value)) for name, value in word.items()]
+    kept: datetime | None = context.lake.collect_table(OPS_ACCEPTANCES).filter(same)["accepted_at"].min()  # type: ignore[assignment]
+    return kept
 
 
 COMMANDS = (accept_partial, accept_jump)

@@ -19,6 +19,7 @@ from models.families import find_family
 from pipelines.base.errors import BadDataError, TransientError
 from pipelines.base.project import PROJECT_ROOT
 from pipelines.base.quiet_telemetry import QUIET_TELEMETRY
+from pipelines.base.small_files import sync_tree
 from serving.pointer import Pointer, read_pointer, write_pointer
 from serving.served_model import MANIFEST_FILE, Manifest, digest_folder, read_manifest
 
@@ -98,8 +99,15 @@ class BentoRepository:
         whole = (folder / "bento.yaml").is_file() and (built.champion / MANIFEST_FILE).is_file()
         return built if whole else None
 
+    def is_whole(self, pointer: Pointer) -> bool:
+        """Return whether the Bento of a pointer is there with the champion that it names."""
+        found = self.find(pointer.tag)
+        return found is not None and digest_folder(found.champion) == pointer.digest
+
     def build(self, tag: str, champion: Path) -> BuiltBento:
         """Build a Bento with the code and a champion's folder, or return the existing one.
+
+        One whose champion differs was torn or changed: it makes place for a new one, and is kept beside.
 
         Parameters
         ----------
@@ -111,12 +119,13 @@ class BentoRepository:
         Raises
         ------
         BadDataError
-            If a Bento of that tag holds another champion.
+            If the Bento that was built holds another champion.
         """
         existing = self.find(tag)
         if existing is not None:
-            _check_same(existing, champion)
-            return existing
+            if digest_folder(existing.champion) == digest_folder(champion):
+                return existing
+            self._set_aside(existing)
         # What an interrupted build has left under this tag would be refused by the store.
         name, _, number = tag.partition(":")
         shutil.rmtree(self.bentos / name / number, ignore_errors=True)
@@ -128,6 +137,14 @@ class BentoRepository:
             raise TransientError(msg)
         _check_same(built, champion)
         return built
+
+    def _set_aside(self, built: BuiltBento) -> None:
+        """Move a Bento out of BentoML's sight; the last one that was moved goes."""
+        place = self.folder / "damaged" / built.folder.name
+        log.warning("%s at %s is not what was built; it is kept at %s", built.tag, built.folder, place)
+        shutil.rmtree(place, ignore_errors=True)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        built.folder.rename(place)
 
     def _build(self, tag: str, context: Path, family: str) -> None:
         store = self._store()
@@ -157,6 +174,8 @@ class BentoRepository:
         )
         if self.current() == pointer:
             return False
+        # The pointer must not outlive a power cut that its Bento does not.
+        sync_tree(built.folder)
         write_pointer(self.folder, pointer)
         return True
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property, lru_cache
@@ -178,10 +178,10 @@ class Tracking:
     def register(self, run_id: str, tags: Mapping[str, str], *, description: str = "") -> ModelVersion:
         """Register the run's model folder as a version; a second call returns the first one's."""
         self._ensure_registered_model()
-        existing = self.client.search_model_versions(f"run_id = '{run_id}'")
-        ours = [version for version in map(_described, existing) if version is not None]
-        if ours:
-            return ours[0]
+        named = f"name = '{self.params.registered_model}' and run_id = '{run_id}'"
+        for existing in map(_described, self.client.search_model_versions(named)):
+            if existing is not None and existing.model_key == tags["model_key"]:
+                return existing
         source = f"{self.client.get_run(run_id).info.artifact_uri}/{MODEL_FOLDER}"
         created = self.client.create_model_version(
             self.params.registered_model, source, run_id=run_id, tags=dict(tags), description=description
@@ -207,10 +207,24 @@ class Tracking:
         described = [_described(entry) for entry in found]
         return sorted((one for one in described if one is not None), key=lambda one: int(one.version))
 
-    def find_version(self, model_key: str) -> ModelVersion | None:
-        """Return the version that was registered for a key, or None."""
-        found = self.versions(f"tags.model_key = '{model_key}'")
-        return found[0] if found else None
+    def find_version(self, model_key: str, digests: Collection[str] | None = None) -> ModelVersion | None:
+        """Return the version that was registered for a key, or None.
+
+        Parameters
+        ----------
+        digests : collection of str, optional
+            Those of the files that training recorded; versions with others, which may be anybody's, are
+            passed over.
+        """
+        for version in self.versions(f"tags.model_key = '{model_key}'"):
+            try:
+                if digests is not None:
+                    self.model_folder(version.version, model_key, digests=digests)
+            except (BadDataError, UnavailableError) as error:
+                log.warning("%s", error)
+            else:
+                return version
+        return None
 
     def version(self, version: str) -> ModelVersion:
         """Return one registered version.
@@ -220,15 +234,20 @@ class Tracking:
         BadDataError
             If training has registered none of that number; the message lists those that it has.
         """
-        known = {entry.version: entry for entry in self.versions()}
-        if version not in known:
-            names = ", ".join(known) or "none: train first"
-            msg = (
-                f"version={version!r} of {self.params.registered_model} is not registered by training; "
-                f"known: {names}"
-            )
+        from mlflow.exceptions import MlflowException
+
+        name = self.params.registered_model
+        try:
+            found = _described(self.client.get_model_version(name, version))
+        except MlflowException as error:
+            if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                raise
+            found = None
+        if found is None:
+            names = ", ".join(entry.version for entry in self.versions()) or "none: train first"
+            msg = f"version={version!r} of {name} is not registered by training; known: {names}"
             raise BadDataError(msg)
-        return known[version]
+        return found
 
     def describe_version(self, version: str, text: str) -> None:
         """Set the text that MLflow's page shows for a version."""
@@ -270,7 +289,7 @@ class Tracking:
             msg = f"{path} of run {run_id} cannot be fetched ({error}); is {self.uri} up?"
             raise UnavailableError(msg) from error
 
-    def model_folder(self, version: str, model_key: str, *, digest: str | None = None) -> Path:
+    def model_folder(self, version: str, model_key: str, *, digests: Collection[str] | None = None) -> Path:
         """Return a local folder with the model of a version, fetched once.
 
         The copy spares the daily path MLflow's import: what is registered under a version never
@@ -278,22 +297,22 @@ class Tracking:
 
         Parameters
         ----------
-        digest : str, optional
-            Of the forecaster's files, as training recorded it; a copy that differs is fetched anew.
+        digests : collection of str, optional
+            Those of the forecaster's files that training recorded; a copy that has another is fetched anew.
 
         Raises
         ------
         BadDataError
-            If what MLflow holds differs from the digest.
+            If what MLflow holds has none of the digests.
         """
         copy = self.folder / "models" / f"{model_key}-v{version}"
-        if copy.exists() and _is_of(copy, digest):
+        if copy.exists() and _is_one_of(copy, digests):
             return copy
         source = self.fetch(self.version(version).run_id, MODEL_FOLDER)
         partial = copy.with_name(f"{copy.name}.partial-{os.getpid()}")
         shutil.rmtree(partial, ignore_errors=True)
         shutil.copytree(source, partial)
-        if not _is_of(partial, digest):
+        if not _is_one_of(partial, digests):
             shutil.rmtree(partial)
             msg = (
                 f"the files of version {version} at {source} are not those that training recorded for model "
@@ -312,8 +331,8 @@ def open_tracking(params: TrackingParams, folder: Path) -> Tracking:
     return Tracking(params, folder)
 
 
-def _is_of(model_folder: Path, digest: str | None) -> bool:
-    return digest is None or digest_folder(forecaster_folder(model_folder)) == digest
+def _is_one_of(model_folder: Path, digests: Collection[str] | None) -> bool:
+    return digests is None or digest_folder(forecaster_folder(model_folder)) in digests
 
 
 def _create_database(path: Path) -> None:

@@ -104,7 +104,7 @@ def find_challenger(context: Context, as_of: date) -> Challenger | None:
             "files: an earlier release trained it, or it was put in its place. Train again"
         )
         raise BadDataError(msg)
-    folder = tracking.model_folder(version.version, version.model_key, digest=trained.model_digest)
+    folder = tracking.model_folder(version.version, version.model_key, digests=trained.digests)
     return Challenger(version=version, lineage=trained.lineage, folder=folder, tracking=tracking)
 
 

@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 
 from pipelines.base.context import Context
-from pipelines.base.errors import BadDataError
+from pipelines.base.errors import BadDataError, UnavailableError
 from pipelines.io.tracking import ModelVersion, Tracking, open_tracking
 from pipelines.io.tracking_params import TrackingParams
 from pipelines.registry.ledger import (
@@ -20,7 +20,7 @@ from pipelines.registry.ledger import (
     select_champion,
 )
 from pipelines.registry.lineage import Lineage, read_lineage
-from pipelines.registry.trained_models import find_trained
+from pipelines.registry.trained_models import find_trained, record_trained, recorded_keys
 from pipelines.tables import queries
 from pipelines.tables.contracts import OPS_STAGE_RUNS
 
@@ -74,9 +74,30 @@ def load_model(context: Context, version: str, model_key: str) -> tuple[Lineage,
         If the files are not those that training recorded, or there is no lineage to be read.
     """
     trained = find_trained(context.lake, model_key)
-    digest = trained.model_digest if trained else None
-    folder = tracking_of(context).model_folder(version, model_key, digest=digest)
+    digests = trained.digests if trained else None
+    folder = tracking_of(context).model_folder(version, model_key, digests=digests)
     return (trained.lineage if trained else read_lineage(folder)), folder
+
+
+def adopt_former(context: Context) -> None:
+    """Record the champions that releases before the record have trained, as the home has them now.
+
+    From here on their files are held against that record like any other's.
+    """
+    recorded = recorded_keys(context.lake)
+    former = {
+        (entry.model_version, entry.model_key)
+        for entry in read_ledger(context.lake)
+        if entry.installs and entry.model_key not in recorded
+    }
+    for version, model_key in sorted(former):
+        try:
+            lineage, folder = load_model(context, version, model_key)
+        except (BadDataError, UnavailableError) as error:
+            log.warning("former champion %s is left without a record: %s", version, error)
+            continue
+        if lineage.model_key == model_key:
+            record_trained(context.lake, lineage, folder)
 
 
 def point_alias(context: Context) -> str | None:

@@ -10,17 +10,12 @@ import polars as pl
 from models.evaluation import evaluate
 from models.metrics import SUSPECT_IC
 from pipelines.base.context import Context
+from pipelines.base.digest import digest_of
 from pipelines.base.errors import BadDataError
 from pipelines.io.sources.params import SimulatedSourceParams, SourcesParams
 from pipelines.io.tracking_params import TrackingParams
 from pipelines.registry.challenger import Challenger
-from pipelines.registry.ledger import (
-    LedgerEntry,
-    append_entry,
-    identify_decision,
-    next_instant,
-    read_ledger,
-)
+from pipelines.registry.ledger import LedgerEntry, append_entry, next_instant, read_ledger
 
 
 def leak_bound(context: Context, holdout: pl.DataFrame, horizon_sessions: int) -> float:
@@ -74,7 +69,8 @@ def accept_suspect(context: Context, challenger: Challenger, as_of: date, why: s
         raise BadDataError(msg)
     entries, key = read_ledger(context.lake), challenger.version.model_key
     entry = LedgerEntry(
-        entry_id=identify_decision("acceptance", as_of, key, current=None, why=why.strip()),
+        # Without the session: the word is about the model, whenever it is said again.
+        entry_id=digest_of("acceptance", key, why.strip()),
         kind="acceptance",
         as_of=as_of,
         model_key=key,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
@@ -12,7 +12,7 @@ import polars as pl
 
 from pipelines.base.digest import digest_of
 from pipelines.base.lake import Lake
-from pipelines.base.operator import account, host
+from pipelines.base.signature import account, host
 from pipelines.tables.contracts import OPS_MODEL_LEDGER
 
 Kind = Literal["bootstrap", "promotion", "rollback", "rejection", "acceptance", "history_load"]
@@ -42,7 +42,8 @@ class LedgerEntry:
     decided_at : datetime
         UTC; later than that of every entry before it.
     account, host : str or None
-        The system's user whose process decided, and its machine; None in entries of before they were kept.
+        The system's user whose process decided, and its machine, as they are appended; None in entries of
+        before they were kept.
     """
 
     entry_id: str
@@ -55,8 +56,8 @@ class LedgerEntry:
     why: str
     numbers: Mapping[str, Any]
     decided_at: datetime
-    account: str | None = field(default_factory=account)
-    host: str | None = field(default_factory=host)
+    account: str | None = None
+    host: str | None = None
 
     @property
     def installs(self) -> bool:
@@ -99,12 +100,16 @@ def select_champion(entries: Sequence[LedgerEntry], as_of: date) -> LedgerEntry 
     return installed[-1] if installed else None
 
 
-def find_withdrawal(entries: Sequence[LedgerEntry], version: str, as_of: date) -> LedgerEntry | None:
-    """Return the rollback that ended a version's time as champion, None where none did or it came back."""
+def find_withdrawal(entries: Sequence[LedgerEntry], model_key: str, as_of: date) -> LedgerEntry | None:
+    """Return the rollback that ended a model's time as champion, None where none did or it came back.
+
+    Models are known by their keys: the same one may be registered under several versions.
+    """
     decided = [entry for entry in entries if entry.installs and entry.as_of <= as_of]
-    touching = [entry for entry in decided if version in {entry.model_version, entry.previous_version}]
+    versions = {entry.model_version for entry in decided if entry.model_key == model_key}
+    touching = [one for one in decided if one.model_key == model_key or one.previous_version in versions]
     last = touching[-1] if touching else None
-    withdrawn = last is not None and last.kind == "rollback" and last.model_version != version
+    withdrawn = last is not None and last.kind == "rollback" and last.model_key != model_key
     return last if withdrawn else None
 
 
@@ -118,7 +123,8 @@ def append_entry(lake: Lake, entry: LedgerEntry) -> bool:
     """Append a decision unless it is there already and tell whether it was appended."""
     if any(known.entry_id == entry.entry_id for known in read_ledger(lake)):
         return False
-    row = {name: getattr(entry, name) for name in OPS_MODEL_LEDGER.columns}
+    signed = replace(entry, account=account(), host=host())
+    row = {name: getattr(signed, name) for name in OPS_MODEL_LEDGER.columns}
     row["numbers"] = json.dumps(entry.numbers, sort_keys=True, default=str)
     lake.append(OPS_MODEL_LEDGER, pl.DataFrame([row], schema=dict(OPS_MODEL_LEDGER.schema)))
     return True

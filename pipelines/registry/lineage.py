@@ -20,7 +20,7 @@ RENAMED = {"horizon": "horizon_sessions", "feature_service": "feature_set", "dec
 UNKNOWN: Mapping[str, Any] = {
     **{name: {} for name in ("feature_digests", "definitions", "baselines", "table_versions")},
     **{name: {} for name in ("model_settings", "splits")},
-    **dict.fromkeys(("frame_digest", "feature_set", "code_revision", "git_commit"), ""),
+    **dict.fromkeys(("frame_digest", "code_revision", "git_commit"), ""),
     **dict.fromkeys(("settings_hash", "universe_rule"), ""),
     **dict.fromkeys(("rows", "assumed_share"), None),
 }
@@ -158,13 +158,15 @@ def parse_lineage(text: str) -> Lineage:
     return Lineage(**found)
 
 
-def require(lineage: Lineage, *names: str) -> None:
-    """Refuse a record that says nothing of some fields.
+def check_reproducible(lineage: Lineage) -> None:
+    """Refuse a record that does not say what the model was made from.
 
     Raises
     ------
     BadDataError
+        Naming what it lacks.
     """
+    names = ("model_settings", "frame_digest")
     unknown = [name for name in names if not getattr(lineage, name)]
     if unknown:
         msg = (

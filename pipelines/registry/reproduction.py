@@ -16,7 +16,7 @@ from pipelines.base.context import Context
 from pipelines.registry.challenger import FRAME_FILE, HOLDOUT_FILE, OUT_OF_FOLD_FILE, Challenger
 from pipelines.registry.champion import load_model, tracking_of
 from pipelines.registry.fitting import Fitted, fit_model
-from pipelines.registry.lineage import require, restore_params
+from pipelines.registry.lineage import check_reproducible, restore_params
 from pipelines.registry.revision import digest_family_code
 from pipelines.registry.training_frame import read_frame
 
@@ -76,7 +76,7 @@ def reproduce(context: Context, version: str) -> Reproduction:
     tracking = tracking_of(context)
     registered = tracking.version(version)
     lineage, folder = load_model(context, version, registered.model_key)
-    require(lineage, "model_settings", "frame_digest")
+    check_reproducible(lineage)
     challenger = Challenger(version=registered, lineage=lineage, folder=folder, tracking=tracking)
     frame = read_frame(context, lineage.as_of, lineage.horizon_sessions, lineage.feature_names)
     rebuilt = digest_frame(frame)

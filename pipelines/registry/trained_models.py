@@ -25,23 +25,23 @@ class TrainedModel:
     Attributes
     ----------
     model_key : str
-    model_digest : str
-        Of the names and bytes of the forecaster's own files; what stands around them in a registered
-        model's folder is MLflow's, carries the hour, and is read by nobody here.
+    digests : frozenset of str
+        Of the names and bytes of the forecaster's own files, one for each time that a fit gave other bytes:
+        on another machine, or by other libraries. What stands around the files in a registered model's
+        folder is MLflow's, carries the hour, and is read by nobody here.
     lineage : Lineage
         What it was made from; its `frame_digest` tells the training frame.
     """
 
     model_key: str
-    model_digest: str
+    digests: frozenset[str]
     lineage: Lineage
 
 
 def record_trained(lake: Lake, lineage: Lineage, model_folder: Path) -> None:
     """Record a model that was just fitted, before MLflow calls its run complete.
 
-    A fit that is repeated after a crash replaces the row: no version was registered of what the first one
-    left.
+    A fit that is repeated and gives other bytes adds a row: what was registered of the first stays good.
     """
     record = {name: value for name, value in asdict(lineage).items() if name != "table_versions"}
     row = {
@@ -55,7 +55,7 @@ def record_trained(lake: Lake, lineage: Lineage, model_folder: Path) -> None:
         "table_versions": json.dumps(dict(lineage.table_versions), sort_keys=True),
     }
     frame = pl.DataFrame([row], schema=dict(OPS_TRAINED_MODELS.schema))
-    lake.replace(OPS_TRAINED_MODELS, frame, scope=queries.equals("model_key", lineage.model_key))
+    lake.insert_absent(OPS_TRAINED_MODELS, frame, scope=queries.equals("model_key", lineage.model_key))
 
 
 def find_trained(lake: Lake, model_key: str) -> TrainedModel | None:
@@ -65,14 +65,14 @@ def find_trained(lake: Lake, model_key: str) -> TrainedModel | None:
     files that the home has kept since.
     """
     of_key = queries.rows_of(OPS_TRAINED_MODELS, RECORDED, queries.equals("model_key", model_key))
-    rows = lake.collect_query(of_key, OPS_TRAINED_MODELS)
+    rows = lake.collect_query(of_key, OPS_TRAINED_MODELS).sort("model_digest")
     if rows.is_empty():
         return None
     row = rows.row(0, named=True)
     record = json.loads(row["lineage"]) | {"table_versions": json.loads(row["table_versions"])}
     return TrainedModel(
         model_key=model_key,
-        model_digest=row["model_digest"],
+        digests=frozenset(rows["model_digest"]),
         lineage=parse_lineage(json.dumps(record)),
     )
 

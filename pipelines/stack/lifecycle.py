@@ -23,6 +23,7 @@ from pipelines.base.text_table import text_table
 from pipelines.stack.airflow_home import airflow_environment, migrate_database, read_password
 from pipelines.stack.params import ServicesParams
 from pipelines.stack.processes import (
+    HOME_VARIABLE,
     STACK_VARIABLE,
     Started,
     count_marked,
@@ -160,7 +161,7 @@ def _start(stack: Stack, service: Service, home: Home) -> Stack:
     started = start_process(
         service.name,
         service.command,
-        environment={**service.environment, STACK_VARIABLE: stack.mark},
+        environment={**service.environment, STACK_VARIABLE: stack.mark, HOME_VARIABLE: str(home.root)},
         log=home.logs / f"{service.name}.log",
         address=service.address,
     )

@@ -16,6 +16,8 @@ from pipelines.base.quiet_telemetry import QUIET_TELEMETRY
 
 STACK_VARIABLE = "BELLWETHER_STACK"
 """Handed down to every process that a service starts, so that none is lost when its parent has gone."""
+HOME_VARIABLE = "BELLWETHER_STACK_HOME"
+"""Beside it: whose stack it is, for the case that the record of the mark is torn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,27 +97,15 @@ def count_marked(stack: str) -> int:
 
 
 def find_mark(home: str) -> str | None:
-    """Return the mark that processes of a home's stack carry, None where none runs.
-
-    Parameters
-    ----------
-    home : str
-        Its path, which every service is told in its arguments or its environment.
-    """
+    """Return the mark that processes of a home's stack carry, None where none runs."""
     for process in psutil.process_iter():
         try:
             environment = process.environ()
-            told = (*process.cmdline(), *environment.values())
         except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
             continue
-        if STACK_VARIABLE in environment and any(_lies_in(home, text) for text in told):
+        if environment.get(HOME_VARIABLE) == home and STACK_VARIABLE in environment:
             return str(environment[STACK_VARIABLE])
     return None
-
-
-def _lies_in(home: str, text: str) -> bool:
-    """Tell whether a text names a home or a place below it, and no other home whose name begins alike."""
-    return f"{home}/" in text or text.endswith(home)
 
 
 def last_lines(log: Path, count: int = 15) -> str:

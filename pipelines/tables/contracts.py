@@ -162,7 +162,7 @@ OPS_TRAINED_MODELS = TableContract(
     name="ops.trained_models",
     schema={"model_key": TEXT, "family": TEXT, "as_of": DAY, "fitted_until": MOMENT}
     | {"model_digest": TEXT, "lineage": TEXT, "table_versions": TEXT},
-    key=("model_key",),
+    key=("model_key", "model_digest"),
 )
 OPS_MODEL_LEDGER = TableContract(
     name="ops.model_ledger",

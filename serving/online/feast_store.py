@@ -91,8 +91,10 @@ class FeastOnlineStore:
 
         A record that a power cut has torn says what it said before, as far as this process has seen it.
         """
-        found = parse_publication(_read_record(self._folder / PUBLISHED_FILE))
-        self._published = found or self._published
+        path = self._folder / PUBLISHED_FILE
+        found = parse_publication(_read_record(path))
+        if found is not None or not path.exists():
+            self._published = found
         return self._published
 
     def version(self) -> Hashable | None:

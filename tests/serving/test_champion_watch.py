@@ -107,18 +107,37 @@ def test_no_error_of_a_look_ends_the_thread(
     assert caplog.text.count("the next one follows") == 3
 
 
-def test_a_watch_that_is_silent_for_ten_looks_says_so(store: Path) -> None:
+@pytest.mark.parametrize(("every", "allowed"), [(0.5, 60.0), (10.0, 100.0)])
+def test_a_watch_that_is_silent_for_ten_looks_and_a_minute_says_so(
+    every: float, allowed: float, store: Path
+) -> None:
     now = [100.0]
     watch = ChampionWatch(store, clock=lambda: now[0])
     assert watch.why_not_following() is None
-    watch.start(5.0)
+    watch.start(every)
     watch.stop()
-    now[0] += 50.0
+    now[0] += allowed
     assert watch.why_not_following() is None
     now[0] += 0.1
     silence = watch.why_not_following()
     assert silence is not None
-    assert silence.startswith(f"nobody has looked at {store / POINTER_FILE} for 50 s, and looks come every 5")
+    assert silence.startswith(
+        f"no look at {store / POINTER_FILE} has come to an end for {allowed:.0f} s, and"
+    )
+
+
+def test_a_watch_whose_looks_all_fail_follows_nothing(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(watch: ChampionWatch) -> None:
+        raise PermissionError("the disk is away")
+
+    now = [100.0]
+    monkeypatch.setattr(ChampionWatch, "_stamp", away)
+    watch = ChampionWatch(store, clock=lambda: now[0])
+    watch.start(30.0)
+    watch.stop()
+    now[0] += 301.0
+    watch._look_on()
+    assert watch.why_not_following() is not None
 
 
 def test_a_bento_carries_its_own_champion(store: Path) -> None:

@@ -33,7 +33,7 @@ def run(context: Context, sessions: SessionRange) -> Outcome:
     manifest = describe_champion(context, champion)
     repository = BentoRepository(context.home.bento)
     current = repository.current()
-    if current is not None and current.tag == manifest.bento and repository.find(current.tag) is not None:
+    if current is not None and current.tag == manifest.bento and repository.is_whole(current):
         return Outcome(status="unchanged", details={"why": f"{current.tag} is current already"})
     with stage_champion(champion, manifest) as staged:
         checked = check_parity(context, champion, staged)

@@ -67,7 +67,7 @@ def take_decision(
     bound = leak_bound(context, holdout, challenger.lineage.horizon_sessions)
     accepted = is_accepted(ledger, challenger.version.model_key)
     decision = stop_suspect(decision, table, challenger=challenger.name, bound=bound, accepted=accepted)
-    withdrawn = find_withdrawal(ledger, challenger.version.version, sessions.end)
+    withdrawn = find_withdrawal(ledger, challenger.version.model_key, sessions.end)
     decision = refuse_withdrawn(decision, withdrawn.why) if withdrawn else decision
     kind: Kind = "rejection" if not decision.installs else decision.verdict  # type: ignore[assignment]
     key = challenger.version.model_key

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import date
+from math import isnan
 from typing import Any
 
 import polars as pl
@@ -116,11 +117,13 @@ def stop_suspect(
     if table.is_empty() or accepted:
         return decision
     row = table.filter(pl.col("forecaster") == challenger).row(0, named=True)
-    if not row["rank_ic_low"] > bound:
+    low = row["rank_ic_low"]
+    # One scored session has no interval: then the number itself is all there is.
+    if not (row["rank_ic"] if isnan(low) else low) > bound:
         return decision
     reason = (
         f"its rank IC of {row['rank_ic']:.4f} on the held-out rows, with 95 % at least "
-        f"{row['rank_ic_low']:.4f}, is above the leak bound {bound:.4f}: look for a leak, and if a person "
+        f"{low:.4f}, is above the leak bound {bound:.4f}: look for a leak, and if a person "
         'can explain it, run `bellwether promote --accept-suspect --why "…"`'
     )
     return replace(decision, verdict="rejection", why=f"{reason}; otherwise: {decision.why}")

@@ -16,7 +16,7 @@ from pipelines.base.context import Context
 from pipelines.base.cut import wait_for_cut
 from pipelines.base.report import Outcome, SessionRange, nothing_to_do
 from pipelines.io.tracking import MODEL_FOLDER, ModelVersion
-from pipelines.registry.champion import tracking_of
+from pipelines.registry.champion import adopt_former, tracking_of
 from pipelines.registry.fitting import fit_model
 from pipelines.registry.lineage import Lineage
 from pipelines.registry.model_identity import build_lineage
@@ -45,8 +45,9 @@ def run(context: Context, sessions: SessionRange) -> Outcome:
         return nothing_to_do(str(error), rows_in=frame.height)
     lineage = build_lineage(context, sessions.end, frame, plan, versions=versions)
     # A version that the lake has no record of is nobody's word: it is fitted again.
-    recorded = find_trained(context.lake, lineage.model_key) is not None
-    known = find_or_register(tracking_of(context), lineage.model_key, recorded=recorded)
+    adopt_former(context)
+    recorded = find_trained(context.lake, lineage.model_key)
+    known = find_or_register(tracking_of(context), lineage, recorded.digests if recorded else None)
     workspace = context.home.run / "training" / lineage.model_key
     version = known or train(context, frame, lineage, workspace)
     shutil.rmtree(workspace, ignore_errors=True)
@@ -77,7 +78,7 @@ def train(context: Context, frame: pl.DataFrame, lineage: Lineage, workspace: Pa
     log_scores(tracking, run_id, fitted, at=context.clock())
     tracking.tag_run(run_id, score_tags(fitted, collect_warnings(fitted)))
     tracking.complete_run(run_id, finished_at=context.clock())
-    return register_run(tracking, run_id)
+    return register_run(tracking, run_id, lineage)
 
 
 def describe(version: ModelVersion, lineage: Lineage) -> dict[str, Any]:
@@ -85,8 +86,8 @@ def describe(version: ModelVersion, lineage: Lineage) -> dict[str, Any]:
     shown = ("rank_ic_out_of_fold", "rank_ic_holdout", "warnings")
     return {
         "model_version": version.version,
-        "model_key": version.model_key,
-        "family": version.family,
+        "model_key": lineage.model_key,
+        "family": lineage.family,
         "run_id": version.run_id,
         "link": f"mlflow/#/runs/{version.run_id}",
         "features": len(lineage.feature_names),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from datetime import datetime
 
 from models.metrics import Scores
 from pipelines.io.tracking import ModelVersion, Tracking
 from pipelines.registry.fitting import Fitted
+from pipelines.registry.lineage import Lineage
 
 VERSION_TAGS = (
     "model_key", "family", "as_of", "cutoff_at", "horizon_sessions", "history_sessions", "fitted_until",
@@ -17,33 +18,39 @@ VERSION_TAGS = (
 )  # fmt: skip
 
 
-def find_or_register(tracking: Tracking, model_key: str, *, recorded: bool) -> ModelVersion | None:
-    """Return the version of a key; a run that was complete but not registered yet is registered now.
+def find_or_register(
+    tracking: Tracking, lineage: Lineage, digests: Collection[str] | None
+) -> ModelVersion | None:
+    """Return the version of a model; a run that was complete but not registered yet is registered now.
 
     Parameters
     ----------
-    recorded : bool
-        Whether the lake has training's record of the key; what MLflow has without it does not count.
+    digests : collection of str or None
+        Those of its files that the lake has on record; None where it has no record: then nothing that
+        MLflow has counts.
 
     Returns
     -------
     ModelVersion or None
         None where the model has to be fitted; what an interrupted fit left has then been removed.
     """
-    if recorded:
-        version = tracking.find_version(model_key)
+    if digests is not None:
+        version = tracking.find_version(lineage.model_key, digests)
         if version is not None:
             return version
-        complete = tracking.find_complete_run(model_key)
+        complete = tracking.find_complete_run(lineage.model_key)
         if complete is not None:
-            return register_run(tracking, complete)
-    tracking.discard_incomplete_runs(model_key)
+            register_run(tracking, complete, lineage)
+            version = tracking.find_version(lineage.model_key, digests)
+            if version is not None:
+                return version
+    tracking.discard_incomplete_runs(lineage.model_key)
     return None
 
 
-def register_run(tracking: Tracking, run_id: str) -> ModelVersion:
-    """Register a complete run; its version carries the run's identifying tags."""
-    tags = tracking.run_tags(run_id)
+def register_run(tracking: Tracking, run_id: str, lineage: Lineage) -> ModelVersion:
+    """Register a complete run; of its version's tags MLflow's run gives the scores, the lineage all else."""
+    tags = tracking.run_tags(run_id) | lineage.as_tags()
     kept = {name: tags[name] for name in VERSION_TAGS if name in tags}
     return tracking.register(run_id, kept, description=f"{kept['family']} trained as of {kept['as_of']}")
 

@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 
-from pipelines.app.runner import one_writer, open_context, run_stage
+from pipelines.app.runner import lock_path, one_writer, open_context, run_stage
 from pipelines.app.settings import load_settings
 from pipelines.base.errors import TransientError
 from pipelines.base.project import PROJECT_ROOT
@@ -80,19 +80,27 @@ def test_a_stage_is_handed_the_definition_that_is_recorded(
     assert context.run_log.last("toy").definition == "before the run"
 
 
-def test_a_second_writer_waits_its_time_and_is_refused(tmp_path: Path) -> None:
-    """The other writer is another process, as the scheduler's would be."""
-    settings, _ = load_settings(overrides=["lake.lock_timeout_seconds=0.2"])
-    context = open_context(settings, tmp_path)
+@pytest.mark.parametrize(
+    ("root", "other_home"),
+    [("", "home"), ("lake", "other"), ("file:lake", "other")],
+    ids=["one", "two", "uri"],
+)
+def test_a_second_writer_waits_its_time_and_is_refused(root: str, other_home: str, tmp_path: Path) -> None:
+    """The other writer is another process, as the scheduler's would be, of this home or of another."""
+    scheme, _, name = root.rpartition(":")
+    shared = f"{scheme}{':' if scheme else ''}{tmp_path / name}" if name else ""
+    settings, _ = load_settings(overrides=["lake.lock_timeout_seconds=0.2", f"lake.root='{shared}'"])
+    context = open_context(settings, tmp_path / "home")
     code = (
         "import sys; from pathlib import Path\n"
         "from pipelines.app.runner import one_writer, open_context\n"
         "from pipelines.app.settings import load_settings\n"
-        "with one_writer(open_context(load_settings()[0], Path(sys.argv[1]))):\n"
+        "settings, _ = load_settings(overrides=[f'lake.root={sys.argv[2]}'] if sys.argv[2] else [])\n"
+        "with one_writer(open_context(settings, Path(sys.argv[1]))):\n"
         "    print('held', flush=True); sys.stdin.read()\n"
     )
     other = subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path)],
+        [sys.executable, "-c", code, str(tmp_path / other_home), str(tmp_path / name) if name else ""],
         cwd=PROJECT_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
@@ -103,4 +111,10 @@ def test_a_second_writer_waits_its_time_and_is_refused(tmp_path: Path) -> None:
     finally:
         other.communicate("")
     with one_writer(context):
-        assert (context.home.run / "writer.lock").exists()
+        place = tmp_path / name if name else context.home.lake
+        assert (place / ".writer.lock").exists()
+
+
+def test_a_lake_that_is_no_folder_is_locked_in_the_home(tmp_path: Path) -> None:
+    settings, _ = load_settings(overrides=["lake.root=s3a://ours/lake"])
+    assert lock_path(open_context(settings, tmp_path)) == tmp_path / "run" / "writer.lock"

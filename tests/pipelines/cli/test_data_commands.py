@@ -104,6 +104,14 @@ def test_a_jump_is_taken_for_a_move_from_the_hour_of_the_word_on(spark: object, 
             "accepted_at": datetime(2024, 1, 10, 4, tzinfo=UTC),
         }
     ]
+    # Once curate has taken it up the jump waits no more; the word that took it may still be said again.
+    taken = {name: [values[0]] for name, values in JUMPS.items()}
+    append(
+        lake, SILVER_ACTIONS, taken | {"valid": [False], "known_at": [datetime(2024, 1, 10, 5, tzinfo=UTC)]}
+    )
+    again = accept_jump(tmp_path, "AAA", "2024-01-09", "a takeover bid", "--set", "tracking.signed_by=ann")
+    assert (again.exit_code, again.stdout) == (0, result.stdout)
+    assert lake.collect_table(OPS_ACCEPTANCES).height == 1
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ import httpx
 import pytest
 
 from benchmarks.serving_load import wait_until_ready
-from pipelines.base.errors import BadDataError
 from pipelines.base.project import PROJECT_ROOT
 from pipelines.io.bento import BentoRepository, BuiltBento, bento_tag, code_files, requirements
 from serving.pointer import POINTER_FILE
@@ -75,9 +74,22 @@ def test_a_second_build_changes_nothing(repository: BentoRepository, champion_at
     assert (found(repository).folder / "bento.yaml").stat().st_mtime_ns == before
 
 
-def test_another_champion_under_the_same_tag_is_refused(repository: BentoRepository, tmp_path: Path) -> None:
-    with pytest.raises(BadDataError, match="holds another champion"):
-        repository.build(TAG, write_champion(tmp_path / "other", manifest_of(model_version="2"), seed=1))
+def test_a_bento_that_was_torn_is_set_aside_and_built_anew(
+    repository: BentoRepository, champion_at_hand: Path, tmp_path: Path
+) -> None:
+    other = BentoRepository(tmp_path / "bento")
+    shutil.copytree(repository.folder, other.folder)
+    assert other.point_at(found(other))
+    pointer = other.current()
+    assert pointer is not None
+    assert other.is_whole(pointer)
+    manifest = found(other).champion / "manifest.json"
+    manifest.write_bytes(manifest.read_bytes()[:-1])
+    assert not other.is_whole(pointer)
+    built = other.build(TAG, champion_at_hand)
+    assert (built, other.is_whole(pointer)) == (found(other), True)
+    (kept,) = (other.folder / "damaged").iterdir()
+    assert (kept / manifest.relative_to(built.folder)).read_bytes() != manifest.read_bytes()
 
 
 def test_an_interrupted_build_is_not_found(repository: BentoRepository, tmp_path: Path) -> None:

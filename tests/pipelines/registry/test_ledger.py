@@ -76,13 +76,26 @@ def test_decisions_are_ordered_even_if_the_clock_stands_still() -> None:
 
 def test_rolled_back_version_is_withdrawn_until_it_is_put_back() -> None:
     history = [entry("bootstrap", JANUARY, "1"), entry("promotion", FEBRUARY, "2", previous_version="1")]
-    assert find_withdrawal(history, "2", MARCH) is None
-    assert find_withdrawal(history, "1", MARCH) is None
+    assert find_withdrawal(history, "k2", MARCH) is None
+    assert find_withdrawal(history, "k1", MARCH) is None
     history.append(entry("rollback", FEBRUARY, "1", previous_version="2", why="nonsense"))
-    withdrawn = find_withdrawal(history, "2", MARCH)
+    withdrawn = find_withdrawal(history, "k2", MARCH)
     assert withdrawn is not None
     assert withdrawn.why == "nonsense"
-    assert find_withdrawal(history, "2", JANUARY) is None
+    assert find_withdrawal(history, "k2", JANUARY) is None
     assert (
-        find_withdrawal([*history, entry("rollback", MARCH, "2", previous_version="1")], "2", MARCH) is None
+        find_withdrawal([*history, entry("rollback", MARCH, "2", previous_version="1")], "k2", MARCH) is None
     )
+
+
+def test_a_withdrawn_model_is_known_by_its_key_whatever_version_it_comes_under() -> None:
+    history = [
+        entry("bootstrap", JANUARY, "1"),
+        entry("promotion", FEBRUARY, "2", previous_version="1"),
+        entry("rollback", FEBRUARY, "1", previous_version="2", why="nonsense"),
+        entry("rejection", MARCH, "3", model_key="k2", previous_version="1"),
+    ]
+    withdrawn = find_withdrawal(history, "k2", MARCH)
+    assert withdrawn is not None
+    assert withdrawn.why == "nonsense"
+    assert find_withdrawal(history, "k1", MARCH) is None

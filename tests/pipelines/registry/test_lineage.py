@@ -15,9 +15,9 @@ from models.xgboost_params import XGBoostParams
 from pipelines.base.errors import BadDataError
 from pipelines.registry.lineage import (
     Lineage,
+    check_reproducible,
     parse_lineage,
     read_lineage,
-    require,
     restore_params,
     write_lineage,
 )
@@ -86,7 +86,7 @@ def test_record_of_an_earlier_release_is_read(tmp_path: Path) -> None:
 
 NEEDED = (
     "model_key", "family", "as_of", "cutoff_at", "horizon_sessions", "feature_names", "history_sessions",
-    "seed", "fitted_until", "embargo_sessions",
+    "seed", "fitted_until", "embargo_sessions", "feature_set",
 )  # fmt: skip
 
 
@@ -119,10 +119,10 @@ def test_a_folder_without_a_record_is_named(tmp_path: Path) -> None:
 
 
 def test_what_a_record_does_not_say_is_asked_for_by_name() -> None:
-    require(lineage(), "model_settings", "frame_digest")
+    check_reproducible(lineage())
     silent = replace(lineage(), model_settings={}, frame_digest="")
     with pytest.raises(BadDataError, match="says nothing of model_settings, frame_digest: it cannot be made"):
-        require(silent, "model_settings", "frame_digest", "seed")
+        check_reproducible(silent)
 
 
 @pytest.mark.parametrize("family", ["xgboost", "tft"])

@@ -44,7 +44,7 @@ def test_lineage_and_digest_come_back_as_they_were_recorded(lake: Lake, folder: 
     found = find_trained(lake, MODEL.model_key)
     assert found is not None
     assert found.lineage == MODEL
-    assert found.model_digest == digest_folder(forecaster_folder(folder))
+    assert found.digests == {digest_folder(forecaster_folder(folder))}
     assert recorded_keys(lake) == {MODEL.model_key, "another"}
 
 
@@ -58,8 +58,15 @@ def test_the_same_fit_again_writes_nothing_though_mlflow_writes_another_hour(
     assert lake.version(OPS_TRAINED_MODELS) == before
 
 
-def test_another_fit_of_the_same_key_takes_the_place_of_the_first(lake: Lake, folder: Path) -> None:
+def test_another_fit_of_the_same_key_that_gives_other_bytes_stands_beside_the_first(
+    lake: Lake, folder: Path
+) -> None:
     record_trained(lake, MODEL, folder)
+    first = digest_folder(forecaster_folder(folder))
     (forecaster_folder(folder) / "trees.ubj").write_bytes(b"other trees")
     record_trained(lake, MODEL, folder)
-    assert [row["model_digest"] for row in rows(lake)] == [digest_folder(forecaster_folder(folder))]
+    found = find_trained(lake, MODEL.model_key)
+    assert found is not None
+    assert found.digests == {first, digest_folder(forecaster_folder(folder))}
+    assert found.lineage == MODEL
+    assert len(rows(lake)) == 2

@@ -135,17 +135,21 @@ def test_an_interrupt_leaves_nothing_running(
     assert [port for port in params.ports().values() if is_taken(port)] == []
 
 
+@pytest.mark.usefixtures("services")
 @pytest.mark.parametrize(
     "content", [b"", b'{"mark": "', b"\xff\xfe", b"[]", b'{"mark": "m", "started": [{}]}']
 )
 def test_a_torn_record_of_a_running_stack_is_found_again_by_its_mark(
-    content: bytes, params: ServicesParams, home: Home, services: list[Service]
+    content: bytes, params: ServicesParams, home: Home
 ) -> None:
-    services[:] = [service("mlflow", params.address("mlflow_port"), SERVER, str(home.root / "mlflow"))]
     mark = start_stack(params, home).mark
     (home.run / "services.json").write_bytes(content)
     assert read_stack(home) == stack.Stack(mark=mark)
-    with pytest.raises(SettingsError, match=r"2 processes of this home's stack run that .* not name"):
+    inner = Home(home.root / "mlflow")
+    inner.run.mkdir(parents=True)
+    (inner.run / "services.json").write_bytes(content)
+    assert read_stack(inner).mark != mark
+    with pytest.raises(SettingsError, match=r"3 processes of this home's stack run that .* not name"):
         start_stack(params, home)
     stop_stack(params, home)
     assert marked(mark) == []

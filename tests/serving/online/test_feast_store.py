@@ -120,6 +120,8 @@ def test_a_torn_publication_record_says_what_it_said_and_is_written_anew(
     published = online_store.published()
     assert published is not None
     assert (published.session, published.published_at) == (last, later)
+    (home / "feast" / PUBLISHED_FILE).unlink()
+    assert online_store.published() is None
 
 
 def test_reading_needs_no_spark(store: FeatureStore, home: Path, gold: Gold) -> None:

@@ -229,6 +229,55 @@ def test_crash_at_any_commit_ends_in_one_version(
     assert [path.name for path in folders] == [runs[0].info.run_id]
 
 
+@pytest.mark.usefixtures("fitted_before")
+def test_a_strangers_version_of_our_key_is_passed_over(
+    opened: Context, window: SessionRange, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who reads MLflow sees the key as soon as a run has begun."""
+    with monkeypatch.context() as patch:
+        patch.setattr(job, "fit_model", lambda *_arguments, **_options: exit_at_once())
+        with pytest.raises(KeyboardInterrupt):
+            job.run(opened, window)
+    tracking = tracking_of(opened)
+    key = tracking.client.search_runs([tracking.experiment_id])[0].data.tags["model_key"]
+    tags = {"family": "xgboost", "as_of": window.end.isoformat()}
+    strange = tracking.begin_run(key, name="strange", tags=tags, started_at=opened.clock())
+    weights = forecaster_folder(tmp_path / "model")
+    weights.mkdir(parents=True)
+    (weights / "trees").write_text("strange trees")
+    tracking.log_folder(strange, tmp_path / "model", below="model")
+    tracking.complete_run(strange, finished_at=opened.clock())
+    assert tracking.register(strange, tags | {"model_key": key}).version == "1"
+    for status in ("done", "unchanged"):
+        report = run_stage(opened, "train", window)
+        assert (report.status, report.details["model_version"]) == (status, "2")
+    assert find_challenger(opened, window.end).version.version == "2"  # type: ignore[union-attr]
+
+
+@pytest.mark.usefixtures("fitted_before")
+def test_tags_that_somebody_rewrites_during_the_fit_do_not_count(
+    opened: Context, window: SessionRange, fitted: Fitted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracking = tracking_of(opened)
+
+    def rewrite(*_arguments: Any, **_options: Any) -> Fitted:
+        run = tracking.client.search_runs([tracking.experiment_id])[0]
+        for name in ("model_key", "family", "as_of", "fitted_until"):
+            tracking.client.set_tag(run.info.run_id, name, "1999-01-01")
+        return fitted
+
+    monkeypatch.setattr(job, "fit_model", rewrite)
+    report = run_stage(opened, "train", window)
+    version = tracking.version("1")
+    assert version.model_key == report.details["model_key"] != "1999-01-01"
+    assert (version.family, version.as_of) == ("xgboost", window.end)
+    assert version.tags["fitted_until"] == report.details["fitted_until"]
+
+
+def exit_at_once() -> None:
+    raise KeyboardInterrupt
+
+
 def test_a_frame_that_an_earlier_release_kept_is_read_by_todays_names(
     trained: tuple[Context, StageReport], window: SessionRange, frame: pl.DataFrame, tmp_path: Path
 ) -> None:

@@ -8,16 +8,16 @@ import socket
 
 import pytest
 
-from pipelines.base import operator
+from pipelines.base import signature
 
 
 def test_the_account_is_the_systems_whatever_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("USER", "LOGNAME", "USERNAME"):
         monkeypatch.setenv(name, "somebody else")
-    assert operator.account() == pwd.getpwuid(os.getuid()).pw_name != "somebody else"
-    assert operator.host() == socket.gethostname()
+    assert signature.account() == pwd.getpwuid(os.getuid()).pw_name != "somebody else"
+    assert signature.host() == socket.gethostname()
 
 
 def test_an_account_without_a_name_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "getuid", lambda: 4_000_000_123)
-    assert operator.account() == "4000000123"
+    assert signature.account() == "4000000123"
