@@ -84,6 +84,9 @@ def test_every_daily_return_of_the_vendor_is_reproduced(adjusted: pl.DataFrame) 
     assert told.filter(off.is_null() | (off > 1.01 * room)).select(*KEY).rows() == []
 
 
+HOW = " (`--set sources.files.price_basis=…` with every command, or once and for all in an overlay of conf/)"
+
+
 def stopped(answer: Answer, home: Home) -> str:
     """Return why a load has been stopped, if it was for its settings and before anything was written."""
     assert answer.exit_code == 78, answer.said
@@ -98,7 +101,7 @@ def test_raw_prices_declared_adjusted_stop_the_load(spark: SparkSession, tmp_pat
         "sources.files.price_basis=split, but around 53 of 53 splits prices moved as raw ones do (MNST "
         "2006-07-10: split 4, close 203.80 → 46.23; CTSH 2003-04-02: split 3, close 65.93 → 21.99; PBCT "
         "2007-04-16: split 2.1, close 43.27 → 20.75): set sources.files.price_basis to raw, then run this "
-        "again"
+        "again" + HOW
     )
 
 
@@ -115,5 +118,5 @@ def test_raw_prices_declared_adjusted_stop_the_load_by_actions_of_their_own(
         "sources.files.price_basis=total_return, but around 1 of 1 splits prices moved as raw ones do (AAPL "
         "2014-06-09: split 7, close 645.57 → 93.70; IBM 2017-05-08: dividend 1.5, close 155.05 → 153.03, "
         "-1.30% against the market; SPY 2012-12-21: dividend 1.022, close 145.14 → 142.77, -1.63% against "
-        "the market): set sources.files.price_basis to raw, then run this again"
+        "the market): set sources.files.price_basis to raw, then run this again" + HOW
     )

@@ -236,7 +236,11 @@ def test_few_rows_are_written_to_a_folder_without_a_jvm(tmp_path: Path) -> None:
     table = DeltaTable(str(tmp_path / "gold" / "samples"))
     assert (table.metadata().partition_columns, table.metadata().configuration) == (
         ["month"],
-        {"delta.enableChangeDataFeed": "true", "delta.checkpointInterval": "10"},
+        {
+            "delta.enableChangeDataFeed": "true",
+            "delta.checkpointInterval": "10",
+            "delta.logRetentionDuration": "interval 3650 days",
+        },
     )
 
 
