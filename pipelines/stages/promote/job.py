@@ -64,9 +64,17 @@ def take_decision(
     bootstrap = not any(entry.installs for entry in ledger)
     holdout = forecast_holdout(challenger, frame)
     decision, table = weigh(context, challenger, frame, holdout, champion, bootstrap=bootstrap)
-    bound = leak_bound(context, holdout, challenger.lineage.horizon_sessions)
+    horizon = challenger.lineage.horizon_sessions
+    bound = leak_bound(context, holdout, horizon)
     accepted = is_accepted(ledger, challenger.version.model_key)
-    decision = stop_suspect(decision, table, challenger=challenger.name, bound=bound, accepted=accepted)
+    decision = stop_suspect(
+        decision,
+        table,
+        challenger=challenger.name,
+        bound=bound,
+        accepted=accepted,
+        horizon_sessions=horizon,
+    )
     withdrawn = find_withdrawal(ledger, challenger.version.model_key, sessions.end)
     decision = refuse_withdrawn(decision, withdrawn.why) if withdrawn else decision
     kind: Kind = "rejection" if not decision.installs else decision.verdict  # type: ignore[assignment]

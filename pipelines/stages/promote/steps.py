@@ -15,6 +15,8 @@ from models.forecast_frames import KEY
 from models.params import ModelsParams
 from models.selection import Decision, decide
 
+INDEPENDENT_LABELS = 4
+"""Fewest labels, one after another without overlap, from which an interval of a mean can be told."""
 SHOWN = (
     "forecaster",
     "sessions",
@@ -101,7 +103,13 @@ def refuse_withdrawn(decision: Decision, why: str) -> Decision:
 
 
 def stop_suspect(
-    decision: Decision, table: pl.DataFrame, *, challenger: str, bound: float, accepted: bool
+    decision: Decision,
+    table: pl.DataFrame,
+    *,
+    challenger: str,
+    bound: float,
+    accepted: bool,
+    horizon_sessions: int,
 ) -> Decision:
     """Return a rejection where even the lower end of the challenger's interval is too good to be true.
 
@@ -113,8 +121,11 @@ def stop_suspect(
         From `pipelines.registry.leak_stop.leak_bound`.
     accepted : bool
         Whether a person has explained it.
+    horizon_sessions : int
+        Run of the label. Labels overlap over so many sessions: of fewer than `INDEPENDENT_LABELS` times as
+        many an interval says nothing, and nothing is suspected.
     """
-    if table.is_empty() or accepted:
+    if table.is_empty() or accepted or decision.sessions < INDEPENDENT_LABELS * horizon_sessions:
         return decision
     row = table.filter(pl.col("forecaster") == challenger).row(0, named=True)
     low = row["rank_ic_low"]

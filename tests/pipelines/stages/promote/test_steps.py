@@ -117,11 +117,14 @@ def test_a_result_above_the_leak_bound_is_stopped_unless_a_person_has_explained_
     decision, table = decide(champion=0.2, challenger=2.0)
     low = table.filter(pl.col("forecaster") == "new")["rank_ic_low"].item()
 
-    def stopped(bound: float, *, accepted: bool = False) -> Decision:
-        return stop_suspect(decision, table, challenger="new", bound=bound, accepted=accepted)
+    def stopped(bound: float, *, accepted: bool = False, horizon: int = 5) -> Decision:
+        return stop_suspect(
+            decision, table, challenger="new", bound=bound, accepted=accepted, horizon_sessions=horizon
+        )
 
     assert stopped(low) == decision
     assert stopped(0.05, accepted=True) == decision
+    assert stopped(0.05, horizon=6) == decision  # 20 sessions are not four labels of six
     found = stopped(low - 0.0001)
     assert (found.verdict, found.installs, found.comparisons) == ("rejection", False, decision.comparisons)
     assert f"with 95 % at least {low:.4f}, is above the leak bound {low - 0.0001:.4f}" in found.why
@@ -130,7 +133,8 @@ def test_a_result_above_the_leak_bound_is_stopped_unless_a_person_has_explained_
 
 def test_where_too_few_sessions_were_compared_no_leak_is_suspected() -> None:
     decision, table = decide(champion=0.2, challenger=2.0, sessions=SESSIONS[:9])
-    assert stop_suspect(decision, table, challenger="new", bound=0.0, accepted=False) == decision
+    found = stop_suspect(decision, table, challenger="new", bound=0.0, accepted=False, horizon_sessions=1)
+    assert found == decision
 
 
 @pytest.mark.parametrize("sessions", [0, 3])
