@@ -21,15 +21,13 @@ def vacuum_table(lake: Lake, contract: TableContract, *, retention_days: int) ->
     _table(lake, contract).vacuum(retentionHours=24.0 * retention_days)
 
 
-def keep_log(lake: Lake, contract: TableContract, *, retention_days: int) -> bool:
-    """Have the table's log kept for as long as its files, and tell whether that was new to it."""
+def keep_log(lake: Lake, contract: TableContract, *, retention_days: int) -> None:
+    """Have the table's log kept for as long as its files; a table that is told so already gets no commit."""
     wanted = f"interval {retention_days} days"
     told = _table(lake, contract).detail().select("properties").collect()[0]["properties"]
-    if told.get(LOG_RETENTION) == wanted:
-        return False
-    place = lake.path(contract.name)
-    lake.spark.sql(f"alter table delta.`{place}` set tblproperties ('{LOG_RETENTION}' = '{wanted}')")
-    return True
+    if told.get(LOG_RETENTION) != wanted:
+        place = lake.path(contract.name)
+        lake.spark.sql(f"alter table delta.`{place}` set tblproperties ('{LOG_RETENTION}' = '{wanted}')")
 
 
 def _table(lake: Lake, contract: TableContract) -> DeltaTable:

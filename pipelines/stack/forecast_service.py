@@ -12,6 +12,7 @@ from pipelines.base.context import Sections
 from pipelines.base.home import Home
 from pipelines.base.project import PROJECT_ROOT
 from pipelines.base.quiet_telemetry import QUIET_TELEMETRY
+from pipelines.base.small_files import replace_text
 from pipelines.stack.params import ServicesParams
 from serving.online.params import FeatureStoreParams
 from serving.params import ServingParams
@@ -64,10 +65,7 @@ def write_settings(settings: ServiceSettings, home: Home) -> Path:
     """Write the service's settings where it reads them, for this user's eyes only: they hold secrets."""
     home.run.mkdir(parents=True, exist_ok=True)
     path = home.run / SETTINGS_FILE
-    fresh = path.with_suffix(".new")
-    fresh.touch(mode=0o600)
-    fresh.write_text(dump_settings(settings), encoding="utf-8")
-    fresh.replace(path)
+    replace_text(path, dump_settings(settings), mode=0o600)
     return path
 
 
