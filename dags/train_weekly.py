@@ -1,7 +1,7 @@
 """Train a challenger, judge it on unseen sessions, and promote it when it wins.
 
 **Purpose:** Fits the configured family walk-forward, compares them with the champion and the baselines on
-the very same held-out rows and moves the champion's alias only when the margin is met.
+the very same held-out rows and installs it only when the margin is met.
 
 **Inputs:** Feast's point-in-time join over the gold features and labels. Runs weekly, by hand, or when
 monitor_daily says so.
@@ -14,7 +14,8 @@ promoted.
 **Safe to clear:** Yes. A model with the same identity is trained once; a run that was cut off resumes.
 
 **When it is red:** Exit 65: the frame breaks a rule, such as labels not known yet; the log names it. Exit 75:
-the session's cut has not passed, or another run holds the home's lock; it retries. Training skipped (99): the
+the session's cut has not passed, another run holds the home's lock, or the service does not answer with the
+new champion yet; it retries. Training skipped (99): the
 history is too short. Promote skipped (99): the challenger did not win, which is the usual outcome;
 ops.model_ledger and the run's page say by how much. With require_approval, task `approve` waits for a person
 on the Airflow page, and silence is a no.

@@ -126,7 +126,7 @@ def _numbers(symbols: Sequence[str], rows: OnlineRows, model: ServedModel) -> di
     """Return value, rank, quantiles and origin of each symbol that has a number."""
     if not symbols:
         return {}
-    issued = issued_by(model.manifest, rows)
+    issued = issued_by(model, rows)
     if not model.manifest.is_row_model:
         return {symbol: _shown(issued[symbol], "issued") for symbol in symbols if symbol in issued}
     frame = feature_frame(rows, model.manifest)
@@ -168,12 +168,20 @@ def feature_frame(rows: OnlineRows, manifest: Manifest) -> pl.DataFrame:
     return joined.select("symbol", "session", *manifest.feature_names)
 
 
-def issued_by(manifest: Manifest, rows: OnlineRows) -> dict[str, Row]:
-    """Return the forecasts that this very model issued for the session of each symbol's features."""
+def issued_by(model: ServedModel, rows: OnlineRows) -> dict[str, Row]:
+    """Return the forecasts that this very model issued for the session of each symbol's features.
+
+    Those of the online store; until it holds the model's own, those that came with the model.
+    """
+    manifest = model.manifest
     current = rows.views[manifest.primary_view].select("symbol", "session")
-    same = rows.issued.join(current, on=["symbol", "session"], how="inner")
-    same = same.filter(pl.col("model_key") == manifest.model_key)
-    return {row["symbol"]: row for row in same.iter_rows(named=True)}
+    found: dict[str, Row] = {}
+    for issued in (model.issued, rows.issued):
+        if issued is not None:
+            own = issued.filter(pl.col("model_key") == manifest.model_key)
+            same = own.join(current, on=["symbol", "session"], how="inner")
+            found |= {row["symbol"]: row for row in same.iter_rows(named=True)}
+    return found
 
 
 def _shown(row: Row, served_from: str) -> dict[str, Any]:

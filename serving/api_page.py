@@ -1,4 +1,4 @@
-"""The page that describes the API: this service's own name, version and answers instead of BentoML's."""
+"""The page that describes the API, our own instead of BentoML's, and the one that names the champion."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from starlette.routing import Route
 from serving.schemas import Problem
 from serving.served_model import Manifest
 
+CHAMPION_ROUTE = "/champion"
 DESCRIPTION = """Forecasts of the current champion from the newest published features.
 
 A symbol without a usable row gets a status and a reason instead of a number; a request that breaks the
@@ -23,13 +24,20 @@ _FORECASTS = {
     "description": "Of named symbols, or of feature rows that the caller brings.",
 }
 _OPERATION = {"name": "Operation", "description": "What probes and monitoring ask."}
+_CHAMPION = {
+    "tags": [_OPERATION["name"]],
+    "summary": "Which champion answers",
+    "description": "Bento and pointer of the champion that answers from now on, and why it may not be the "
+    "one that is meant. `bellwether install` and `bellwether status` ask here.",
+    "responses": {"200": {"description": "What answers; nulls before the first champion."}},
+}
 _REFUSALS = {
     "400": "The body cannot be read.",
     "401": "The token is missing or wrong.",
     "413": "The request is too large.",
     "415": "The media type is not taken.",
     "422": "The message breaks the schema.",
-    "503": "Nothing is packaged or published yet.",
+    "503": "Nothing is installed or published yet.",
 }
 # The scripts are Swagger UI as BentoML installs it.
 _PAGE = """<!DOCTYPE html>
@@ -55,13 +63,19 @@ def version_of(manifest: Manifest | None) -> str:
     return version("bellwether") if manifest is None else f"{manifest.release} ({manifest.bento})"
 
 
-def api_page(specification: Callable[[], Mapping[str, Any]], shown_version: str) -> Starlette:
-    """Return the application that answers ``/`` and ``/docs.json`` in BentoML's place.
+def api_page(
+    specification: Callable[[], Mapping[str, Any]],
+    shown_version: str,
+    champion: Callable[[], Mapping[str, Any]],
+) -> Starlette:
+    """Return the application that answers ``/`` and ``/docs.json`` in BentoML's place, and ``/champion``.
 
     Parameters
     ----------
     specification : callable
         Returns what BentoML makes of the routes.
+    champion : callable
+        Returns what `serving.setup.RunningService.describe_champion` does.
     """
 
     async def page(_: Request) -> Response:
@@ -70,7 +84,12 @@ def api_page(specification: Callable[[], Mapping[str, Any]], shown_version: str)
     async def document(_: Request) -> Response:
         return JSONResponse(describe_api(specification(), shown_version))
 
-    return Starlette(routes=[Route("/", page), Route("/docs.json", document)])
+    async def installed(_: Request) -> Response:
+        return JSONResponse(champion())
+
+    return Starlette(
+        routes=[Route("/", page), Route("/docs.json", document), Route(CHAMPION_ROUTE, installed)]
+    )
 
 
 def describe_api(specification: Mapping[str, Any], shown_version: str) -> dict[str, Any]:
@@ -80,6 +99,7 @@ def describe_api(specification: Mapping[str, Any], shown_version: str) -> dict[s
         route: {method: _describe_operation(operation) for method, operation in operations.items()}
         for route, operations in specification["paths"].items()
     }
+    paths[CHAMPION_ROUTE] = {"get": dict(_CHAMPION)}
     components = dict(specification["components"])
     schemas = {**components.get("schemas", {}), "Problem": Problem.model_json_schema()}
     return {

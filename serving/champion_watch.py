@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import logging
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
+
+import polars as pl
 
 from serving.pointer import POINTER_FILE, Pointer, read_pointer
 from serving.served_model import ServedModel, digest_folder, load_served_model
@@ -21,6 +25,8 @@ MISSED_LOOKS = 10
 """So many looks in a row that do not come mean that nobody follows the pointer any more."""
 LEAST_SILENCE_SECONDS = 60.0
 """Loading a champion on a slow disk takes a while, in which nobody looks."""
+ROLLBACK_SECONDS = 60.0
+"""A model that was withdrawn may answer for so long after the pointer has named another one."""
 
 
 class ChampionWatch:
@@ -45,6 +51,8 @@ class ChampionWatch:
     ----------
     current : ServedModel or None
         The champion that answers from now on, None before the first one.
+    awaited : str or None
+        Version that the pointer names and that could not be loaded, None while the current one is meant.
     """
 
     def __init__(
@@ -59,6 +67,8 @@ class ChampionWatch:
         self._embedded = embedded
         self._on_outcome = on_outcome
         self.current: ServedModel | None = None
+        self.awaited: str | None = None
+        self._withdrawn_at: float | None = None
         self._seen: _Stamp | None = _NEVER
         self._failed: _Stamp | None = _NEVER
         self._clock = clock
@@ -79,9 +89,17 @@ class ChampionWatch:
         return outcome
 
     def why_not_following(self) -> str | None:
-        """Return since when nobody has looked at the pointer, None while somebody does or nobody has to."""
+        """Return why the current champion is not the one that is meant, None if it may be.
+
+        Since when nobody has looked at the pointer, or that a rollback was not followed in time.
+        """
         if self._looked_at is None:
             return None
+        if self._withdrawn_at is not None and self._clock() - self._withdrawn_at > ROLLBACK_SECONDS:
+            return (
+                f"the champion was rolled back to version {self.awaited}, which cannot be loaded; see the "
+                "service's log, then run `bellwether install`"
+            )
         silent = self._clock() - self._looked_at
         if silent <= max(MISSED_LOOKS * self._every_seconds, LEAST_SILENCE_SECONDS):
             return None
@@ -98,18 +116,45 @@ class ChampionWatch:
         return status.st_ino, status.st_mtime_ns, status.st_size
 
     def _switch(self, *, first_try: bool) -> Outcome:
+        pointer: Pointer | None = None
         try:
             pointer = read_pointer(self.folder)
-            folder = self._embedded if pointer is None else self._check(pointer)
-            if folder is None:
-                return "unchanged"
-            self.current = load_served_model(folder)
+            if pointer is None:
+                if self._embedded is None:
+                    return "unchanged"
+                self.current = load_served_model(self._embedded)
+            else:
+                self.current = load_served_model(self._check(pointer), pointer, self._read_issued(pointer))
         except Exception:
             if first_try:  # it is tried again at every look; one trace is enough
                 log.exception("the champion that %s names cannot be loaded; the old one goes on", self.folder)
+            self._note_failure(pointer)
             return "failed"
+        self.awaited = self._withdrawn_at = None
         log.info("now serving %s", self.current.manifest.bento)
         return "switched"
+
+    def _note_failure(self, pointer: Pointer | None) -> None:
+        """Keep which version was meant; of a pointer that cannot be read nothing is known."""
+        self.awaited = pointer.model_version if pointer else "unknown"
+        if pointer is None or pointer.decision != "rollback":
+            self._withdrawn_at = None
+        elif self._withdrawn_at is None:
+            self._withdrawn_at = self._clock()
+
+    def _read_issued(self, pointer: Pointer) -> pl.DataFrame | None:
+        """Return the forecasts that came with a champion, once its file is known to be the one meant."""
+        if not pointer.issued:
+            return None
+        content = (self.folder / pointer.issued).read_bytes()
+        found = hashlib.sha256(content).hexdigest()
+        if found != pointer.issued_digest:
+            msg = (
+                f"{self.folder / pointer.issued} does not hold the forecasts that {POINTER_FILE} names: "
+                f"digest {found[:12]}, expected {pointer.issued_digest[:12]}; run `bellwether install`"
+            )
+            raise ValueError(msg)
+        return pl.read_parquet(io.BytesIO(content))
 
     def _check(self, pointer: Pointer) -> Path:
         """Return the folder that a pointer names, once its files are known to be the ones meant."""
@@ -118,7 +163,7 @@ class ChampionWatch:
         if found != pointer.digest:
             msg = (
                 f"{folder} is not the champion that {POINTER_FILE} names: digest {found[:12]}, expected "
-                f"{pointer.digest[:12]}; run `bellwether package` again"
+                f"{pointer.digest[:12]}; run `bellwether install`"
             )
             raise ValueError(msg)
         return folder

@@ -39,6 +39,8 @@ class ForecastHandler:
         Returns the wall clock's instant in UTC.
     why_not_following : callable
         Returns why `current_model` may be out of date, None if it is not.
+    awaited_version : callable
+        Returns the version that should answer instead and could not be loaded, None if there is none.
     """
 
     params: ServingParams
@@ -47,6 +49,7 @@ class ForecastHandler:
     calendar: SessionCalendar
     clock: Callable[[], datetime]
     why_not_following: Callable[[], str | None] = lambda: None
+    awaited_version: Callable[[], str | None] = lambda: None
     cache: ResponseCache = field(default_factory=ResponseCache)
 
     def forecast(self, request: ForecastRequest, request_id: str) -> ForecastAnswer:
@@ -63,7 +66,7 @@ class ForecastHandler:
         share = published.symbols / published.expected if published.expected else 0.0
         return ForecastAnswer(
             request_id=request_id,
-            model=describe(model),
+            model=describe(model, self.awaited_version()),
             session=published.session,
             decision_at=self.calendar.decision_at(published.session),
             published_at=published.published_at,
@@ -117,7 +120,8 @@ class ForecastHandler:
         model = self._model()
         limits = BatchLimits(rows=self.params.max_batch_rows, bytes=self.params.max_body_bytes)
         frame = batch_frame(message, model.manifest.feature_names, limits)
-        return BatchAnswer(request_id=request_id, model=describe(model), forecasts=answer_batch(frame, model))
+        card = describe(model, self.awaited_version())
+        return BatchAnswer(request_id=request_id, model=card, forecasts=answer_batch(frame, model))
 
     def why_not_ready(self) -> str | None:
         """Return what is missing before forecasts can be answered, None if nothing is."""
@@ -135,7 +139,7 @@ class ForecastHandler:
         model = self.current_model()
         if model is None:
             raise Refusal(
-                503, "no_champion", "no model is packaged yet; run `bellwether package` after a promotion"
+                503, "no_champion", "no model is installed yet; run `bellwether install` after a promotion"
             )
         return model
 
@@ -162,7 +166,7 @@ class ForecastHandler:
         )
 
 
-def describe(model: ServedModel) -> ModelCard:
+def describe(model: ServedModel, awaited_version: str | None = None) -> ModelCard:
     """Return what an answer says about its model."""
     manifest = model.manifest
     return ModelCard(
@@ -171,4 +175,5 @@ def describe(model: ServedModel) -> ModelCard:
         family=manifest.family,
         horizon=manifest.horizon,
         bento=manifest.bento,
+        superseded_by=awaited_version,
     )

@@ -24,6 +24,14 @@ class Pointer:
         The model in it.
     digest : str
         Digest of the champion folder's files.
+    issued : str
+        File of forecasts that a sequence model has issued for the session that was published when it took
+        over, relative to the same folder; empty where there are none. They are served from there until the
+        online store holds them.
+    issued_digest : str
+        SHA-256 of that file.
+    decision : str
+        Kind of the decision that made the model champion, such as ``rollback``.
     """
 
     tag: str
@@ -31,6 +39,9 @@ class Pointer:
     model_version: str
     model_key: str
     digest: str
+    issued: str = ""
+    issued_digest: str = ""
+    decision: str = ""
 
 
 def read_pointer(folder: Path) -> Pointer | None:
@@ -49,7 +60,7 @@ def read_pointer(folder: Path) -> Pointer | None:
     try:
         return Pointer(**json.loads(text))
     except (TypeError, ValueError, RecursionError) as error:
-        msg = f"{path} is not a pointer to a Bento ({error}); run `bellwether package` again"
+        msg = f"{path} is not a pointer to a Bento ({error}); run `bellwether install`"
         raise ValueError(msg) from error
 
 

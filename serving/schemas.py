@@ -132,6 +132,10 @@ class ModelCard(Strict):
     family: str
     horizon: int = Field(description="Sessions between the trade and the end of the forecast return.")
     bento: str = Field(description="Tag of the Bento that holds the model.")
+    superseded_by: str | None = Field(
+        default=None,
+        description="Version that should answer instead and could not be loaded; null if this one is meant.",
+    )
 
 
 class Universe(Strict):

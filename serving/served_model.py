@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,7 @@ import polars as pl
 
 from models.base import Forecaster, load_forecaster
 from serving.online.store import ViewFeatures
+from serving.pointer import Pointer
 
 MANIFEST_FILE = "manifest.json"
 FORECASTER_FOLDER = "forecaster"
@@ -95,12 +96,12 @@ def read_manifest(folder: Path) -> Manifest:
         )
         manifest = Manifest(**content)
     except (OSError, TypeError, KeyError, ValueError) as error:
-        msg = f"{path} is not a champion's manifest ({error}); run `bellwether package` again"
+        msg = f"{path} is not a champion's manifest ({error}); run `bellwether install`"
         raise ValueError(msg) from error
     listed = [name for view in manifest.views for name in view.features]
     if not listed or sorted(listed) != sorted(manifest.feature_names):
         strangers = sorted(set(manifest.feature_names) ^ set(listed))[:5] or sorted(listed)[:5]
-        msg = f"{path}: views and feature_names differ in {strangers}; run `bellwether package` again"
+        msg = f"{path}: views and feature_names differ in {strangers}; run `bellwether install`"
         raise ValueError(msg)
     return manifest
 
@@ -133,10 +134,21 @@ class ServedModel:
 
     The forecaster of a sequence model is loaded at its first batch request: single symbols are answered
     from issued forecasts, and its libraries are large.
+
+    Attributes
+    ----------
+    manifest : Manifest
+    folder : Path
+    pointer : Pointer or None
+        What named it; None for one that a Bento carries.
+    issued : polars.DataFrame or None
+        Forecasts that came with it: `symbol`, `session`, `model_key`, `value`, `rank`, `q10`, `q50`, `q90`.
     """
 
     manifest: Manifest
     folder: Path
+    pointer: Pointer | None = None
+    issued: pl.DataFrame | None = field(default=None, compare=False)
 
     @cached_property
     def forecaster(self) -> Forecaster:
@@ -159,22 +171,26 @@ class ServedModel:
         return self.forecaster.predict(rows)
 
 
-def load_served_model(folder: Path) -> ServedModel:
+def load_served_model(
+    folder: Path, pointer: Pointer | None = None, issued: pl.DataFrame | None = None
+) -> ServedModel:
     """Load a model and, if it is a row model, let it forecast once so that no request waits for it.
+
+    `pointer` and `issued` are as in `ServedModel`.
 
     Raises
     ------
     ValueError
         If manifest and forecaster do not fit each other.
     """
-    model = ServedModel(read_manifest(folder), folder)
+    model = ServedModel(read_manifest(folder), folder, pointer, issued)
     if not model.manifest.is_row_model:
         return model
     names, wanted = model.manifest.feature_names, tuple(model.forecaster.feature_names)
     if names != wanted:
         msg = (
             f"{folder}: the manifest names {len(names)} features, the model {len(wanted)}, "
-            "not the same in the same order; package it again"
+            "not the same in the same order; run `bellwether install`"
         )
         raise ValueError(msg)
     unknown = {name: pl.Series([None], dtype=pl.Float64) for name in names}

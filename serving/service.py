@@ -60,6 +60,10 @@ class BellwetherService:
         self._running: RunningService = start(_arguments)
         self.config = MiddlewareConfig(self._running.handler.params, self._running.token, record_request)
 
+    def describe_champion(self) -> dict[str, Any]:
+        """Return what ``GET /champion`` answers."""
+        return self._running.describe_champion()
+
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def close(self) -> None:
         """End the thread that follows the pointer."""
@@ -97,4 +101,10 @@ def _specification() -> Any:
 BellwetherService.add_asgi_middleware(  # type: ignore[attr-defined]
     RequestMiddleware, config=lambda: bentoml.get_current_service().config
 )
-BellwetherService.mount_asgi_app(api_page(_specification, version_of(embedded_manifest())))  # type: ignore[attr-defined]
+BellwetherService.mount_asgi_app(  # type: ignore[attr-defined]
+    api_page(
+        _specification,
+        version_of(embedded_manifest()),
+        lambda: bentoml.get_current_service().describe_champion(),
+    )
+)

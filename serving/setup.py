@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -49,6 +50,28 @@ class RunningService:
     watch: ChampionWatch
     token: str
 
+    def describe_champion(self) -> dict[str, Any]:
+        """Return which champion answers from now on.
+
+        Returns
+        -------
+        dict
+            `bento`, `model_version` and `model_key` (null before the first one), `pointer` (what named it, as
+            `serving.pointer.Pointer` has it; null for one that a Bento carries), `superseded_by` (a version
+            that could not be loaded) and `why_not_following`.
+        """
+        model, pointer = self.watch.current, None
+        if model is not None and model.pointer is not None:
+            pointer = asdict(model.pointer)
+        return {
+            "bento": model.manifest.bento if model else None,
+            "model_version": model.manifest.model_version if model else None,
+            "model_key": model.manifest.model_key if model else None,
+            "pointer": pointer,
+            "superseded_by": self.watch.awaited,
+            "why_not_following": self.watch.why_not_following(),
+        }
+
 
 def start(arguments: ServiceArguments) -> RunningService:
     """Open the store, load the champion if there is one, and follow the pointer."""
@@ -67,6 +90,7 @@ def start(arguments: ServiceArguments) -> RunningService:
         calendar=settings.session_calendar(),
         clock=lambda: datetime.now(tz=UTC),
         why_not_following=watch.why_not_following,
+        awaited_version=lambda: watch.awaited,
     )
     watch.start(params.poll_seconds)
     return RunningService(handler, watch, read_token(params.token_file))

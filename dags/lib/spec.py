@@ -35,7 +35,7 @@ STAGES = (
     "promote",
     "forecast",
     "monitor",
-    "package",
+    "install",
     "maintain",
 )
 """Every stage that a task may name, in the order in which one feeds the next."""

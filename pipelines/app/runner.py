@@ -1,4 +1,4 @@
-"""Runs stages: one writer a home, one clock, one record a run."""
+"""Runs stages: one writer a lake, one clock, one record a run."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -48,12 +49,19 @@ def open_context(settings: Settings, home: Path, *, clock: Clock = system_clock)
     )
     calendar = SessionCalendar(**asdict(settings.calendar))
     return Context(
-        settings=settings, home=place, clock=clock, calendar=calendar, lake=lake, run_log=RunLog(lake)
+        settings=settings,
+        home=place,
+        clock=clock,
+        calendar=calendar,
+        lake=lake,
+        run_log=RunLog(lake),
+        writing=partial(
+            _hold, lock_path(settings.lake, place), settings.lake.lock_timeout_seconds, "another writer"
+        ),
     )
 
 
-@contextmanager
-def one_writer(context: Context) -> Iterator[None]:
+def one_writer(context: Context) -> AbstractContextManager[None]:
     """Hold the lake's lock, whichever homes write to it.
 
     Raises
@@ -61,27 +69,50 @@ def one_writer(context: Context) -> Iterator[None]:
     TransientError
         If another writer keeps it longer than ``lake.lock_timeout_seconds``.
     """
-    path = lock_path(context)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    return context.writing()
+
+
+def one_installer(context: Context) -> AbstractContextManager[None]:
+    """Hold the home's installation lock: promotions, rollbacks and installations take turns.
+
+    Whoever needs the writer's lock too takes it within this one.
+
+    Raises
+    ------
+    TransientError
+        If another one keeps it longer than ``lake.lock_timeout_seconds``.
+    """
     seconds = context.params(LakeParams).lock_timeout_seconds
+    return _hold(context.home.run / "installation.lock", seconds, "another promotion or installation")
+
+
+@contextmanager
+def _hold(path: Path, seconds: float, other: str) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # One object a path and process: within itself a lock is entered again, not waited for.
+    lock = FileLock(path, is_singleton=True)
     try:
-        with FileLock(path, timeout=seconds):
+        with lock.acquire(timeout=seconds):
             yield
     except Timeout as error:
-        msg = (
-            f"another writer holds {path} for more than {seconds} s; wait for it to end, then run this again"
-        )
+        msg = f"{other} holds {path} for more than {seconds} s; wait for it to end, then run this again"
         raise TransientError(msg) from error
 
 
-def lock_path(context: Context) -> Path:
+def lock_path(lake: LakeParams, home: Home) -> Path:
     """Return the file that the one writer holds: in the lake where that is a folder, else in the home.
 
     Writers of several homes that share a lake elsewhere, such as a bucket, do not see each other.
     """
-    root = context.params(LakeParams).root or str(context.home.lake)
+    root = lake.root or str(home.lake)
     folder = root.removeprefix("file://").removeprefix("file:")
-    return context.home.run / "writer.lock" if ":" in folder else Path(folder).absolute() / ".writer.lock"
+    return home.run / "writer.lock" if ":" in folder else Path(folder).absolute() / ".writer.lock"
+
+
+def run_locked(context: Context, name: str, sessions: SessionRange) -> StageReport:
+    """Run one stage under the lock that it needs; see `run_stage`."""
+    with one_installer(context) if STAGES[name].installs else one_writer(context):
+        return run_stage(context, name, sessions)
 
 
 _ahead: dict[str, Future[ModuleType]] = {}
@@ -114,7 +145,7 @@ def peek_stage(context: Context, name: str, sessions: SessionRange) -> StageRepo
 
 
 def run_stage(context: Context, name: str, sessions: SessionRange) -> StageReport:
-    """Run one stage, frame what came of it and record it; the caller holds the home's lock.
+    """Run one stage, frame what came of it and record it; the caller holds the lock that it needs.
 
     Inputs are named by their versions before the run: with one writer, these are what the stage reads. So is
     its definition: what is recorded is what the run went by.
@@ -141,13 +172,14 @@ def run_stage(context: Context, name: str, sessions: SessionRange) -> StageRepor
         definition=definition,
         seconds=round(time.perf_counter() - began, 3),
     )
-    context.run_log.record(
-        report,
-        sessions,
-        started_at=started_at,
-        finished_at=context.clock(),
-        calendar=cover_calendar(context, stage, wrote=outcome.rows_out > 0),
-    )
+    with one_writer(context):
+        context.run_log.record(
+            report,
+            sessions,
+            started_at=started_at,
+            finished_at=context.clock(),
+            calendar=cover_calendar(context, stage, wrote=outcome.rows_out > 0),
+        )
     _tell(report)
     return report
 

@@ -22,6 +22,7 @@ from pipelines.io.sources.params import FeedsParams, SourceParams, SourcesParams
 from pipelines.io.spark_params import SparkParams
 from pipelines.io.text_params import TextParams
 from pipelines.io.tracking_params import TrackingParams
+from pipelines.registry.installation_params import InstallParams
 from pipelines.registry.training_params import TrainingParams
 from pipelines.stack.params import ServicesParams
 from pipelines.stages.build_features.params import BuildFeaturesParams
@@ -30,7 +31,6 @@ from pipelines.stages.forecast.params import ForecastParams
 from pipelines.stages.ingest.params import IngestParams
 from pipelines.stages.maintain.params import MaintainParams
 from pipelines.stages.monitor.params import MonitorParams
-from pipelines.stages.package.params import PackageParams
 from pipelines.tables.completeness import CompletenessParams
 from serving.online.params import FeatureStoreParams
 from serving.params import ServingParams
@@ -76,7 +76,7 @@ class Settings(BaseModel):
     monitor: MonitorParams
     services: ServicesParams
     serving: ServingParams
-    package: PackageParams
+    install: InstallParams
     maintain: MaintainParams
 
     def section(self, kind: type[Section]) -> Section:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeVar
@@ -26,7 +27,11 @@ class Sections(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """Everything that a stage may use; it reads no environment and no clock of its own."""
+    """Everything that a stage may use; it reads no environment and no clock of its own.
+
+    `writing` holds the lake's writer lock for its block, for a stage that does not hold it all the time; it
+    may be entered again within itself.
+    """
 
     settings: Sections
     home: Home
@@ -34,6 +39,7 @@ class Context:
     calendar: SessionCalendar
     lake: Lake
     run_log: RunLog
+    writing: Callable[[], AbstractContextManager[None]]
 
     def params(self, kind: type[Section]) -> Section:
         """Return the settings of one kind, such as ``context.params(CurateParams)``."""

@@ -51,3 +51,8 @@ class Home:
     def run(self) -> Path:
         """Process records and locks."""
         return self.root / "run"
+
+    @property
+    def services_record(self) -> Path:
+        """Which services `up` has started, and where they answer."""
+        return self.run / "services.json"

@@ -20,12 +20,17 @@ def replace_text(path: Path, text: str, *, mode: int = 0o666) -> None:
     mode : int
         Permissions, less the process's umask.
     """
+    replace_bytes(path, text.encode(), mode=mode)
+
+
+def replace_bytes(path: Path, content: bytes, *, mode: int = 0o666) -> None:
+    """Write a file as `replace_text` does."""
     # A name of its own for each call: two threads, or two machines on one volume, do not meet.
     partial = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
     try:
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
             file.flush()
             # A name that is moved before its bytes are down may lead to an empty file after a power cut.
             os.fsync(file.fileno())

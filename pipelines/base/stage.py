@@ -31,6 +31,9 @@ class Stage:
     dated_by : str
         Table whose sessions are those of its rows, for a stage that asks the calendar about them: its
         definition covers the calendar of what is stored.
+    installs : bool
+        Whether it changes which model is champion: it then holds the home's installation lock, and the
+        writer's only while it commits.
     peeks : bool
         Whether ``job.py`` has `peek`, which may answer a command before lock and JVM are taken for it.
     """
@@ -41,4 +44,5 @@ class Stage:
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
     dated_by: str = ""
+    installs: bool = False
     peeks: bool = False

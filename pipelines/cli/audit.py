@@ -13,9 +13,9 @@ from pipelines.base.errors import BadDataError, UnavailableError
 from pipelines.io.feature_retrieval import read_features
 from pipelines.io.lake import decode_versions
 from pipelines.registry.champion import load_model
+from pipelines.registry.issue import digest_inputs, plan_history
 from pipelines.registry.ledger import LedgerEntry, read_ledger
 from pipelines.registry.lineage import Lineage, json_default
-from pipelines.stages.forecast.steps import digest_inputs, plan_history
 from pipelines.tables import queries
 from pipelines.tables.contracts import GOLD_FORECASTS, OPS_STAGE_RUNS
 from pipelines.tables.scope import dates_condition

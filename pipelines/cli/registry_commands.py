@@ -19,13 +19,15 @@ from pipelines.cli.options import Request, common, open_home, parse_session
 )
 @common
 def rollback(request: Request, version: str, why: str, as_of: date | None) -> None:
-    """Make an earlier model version the champion again."""
-    from pipelines.app.runner import one_writer
-    from pipelines.registry.champion import roll_back
+    """Make an earlier model version the champion again, and the running service answer with it."""
+    from pipelines.app.runner import one_installer
+    from pipelines.registry.installation import install_if_published
+    from pipelines.registry.rollback import roll_back
 
     context = open_home(request)
-    with one_writer(context):
+    with one_installer(context):
         click.echo(roll_back(context, version=version, why=why, as_of=as_of).headline())
+        install_if_published(context)
 
 
 @click.command()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipelines.cli.options import Request, common, sourced, with_source
+from pipelines.cli.options import Request, common, open_request, sourced, with_source
 
 if TYPE_CHECKING:
     from pipelines.app.settings import Settings
@@ -18,15 +18,24 @@ if TYPE_CHECKING:
 @sourced
 @common
 def up(request: Request, **source: str | None) -> None:
-    """Start Airflow, MLflow, the forecast service, Feast and the reports page on loopback."""
+    """Start Airflow, MLflow, the forecast service, Feast and the reports page on loopback.
+
+    Then complete what the ledger says and the service does not do yet: see `install`.
+    """
+    from pipelines.app.runner import one_installer
+    from pipelines.registry.installation import install_if_published
     from pipelines.stack.airflow_home import announce_login
     from pipelines.stack.lifecycle import render_addresses, start_stack
+    from pipelines.stack.params import ServicesParams
 
     request = with_source(request, **source)
-    settings, home = _open(request)
+    context = open_request(request)
+    services, home = context.params(ServicesParams), context.home
     announce_login(home.airflow, click.echo)
-    stack = start_stack(settings.services, home, request.for_stages())
-    click.echo(render_addresses(settings.services, home, stack))
+    stack = start_stack(services, home, request.for_stages())
+    click.echo(render_addresses(services, home, stack))
+    with one_installer(context):
+        install_if_published(context)
 
 
 @click.command()

@@ -189,7 +189,7 @@ def _run_chain(context: Context, sessions: SessionRange, train: bool | None) -> 
 
 
 def _choose_chain(context: Context, sessions: SessionRange, train: bool | None) -> Iterator[str]:
-    """Yield the daily chain; a model is trained and packaged on the way where it is wanted or missing."""
+    """Yield the daily chain; a model is trained and installed on the way where it is wanted or missing."""
     from pipelines.io.bento import BentoRepository
     from pipelines.registry.champion import champion_at
 
@@ -197,7 +197,9 @@ def _choose_chain(context: Context, sessions: SessionRange, train: bool | None) 
     wanted = train if train is not None else champion_at(context, sessions.end) is None
     if wanted:
         yield from _of_chain("training")
-    release = wanted or BentoRepository(context.home.bento).current() is None
+    current, champion = BentoRepository(context.home.bento).current(), champion_at(context, date.max)
+    follows = current is not None and champion is not None and current.model_key == champion.model_key
+    release = wanted or not follows
     yield from _of_chain("issue", *(["release"] if release else []), "report")
 
 
@@ -213,18 +215,17 @@ def _run_in_order(
     ahead : sequence of str
         Stages to import while the JVM starts; the first of them is the first to run.
     """
-    from pipelines.app.runner import load_ahead, one_writer, peek_stage, run_stage
+    from pipelines.app.runner import load_ahead, peek_stage, run_locked
 
     reports: list[StageReport] = []
     try:
         if peeked := peek_stage(context, ahead[0], sessions):
             return _Ended(reports=[peeked])
-        with one_writer(context):
-            load_ahead(ahead)
-            for stage in stages:
-                reports.append(run_stage(context, stage, sessions))
-                if reports[-1].status in ("waiting", "short"):
-                    break
+        load_ahead(ahead)
+        for stage in stages:
+            reports.append(run_locked(context, stage, sessions))
+            if reports[-1].status in ("waiting", "short"):
+                break
     except BellwetherError as error:
         return _Ended(reports=reports, error=error)
     return _Ended(reports=reports)

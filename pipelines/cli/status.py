@@ -13,6 +13,7 @@ from pipelines.base.context import Context
 from pipelines.base.table import TableContract
 from pipelines.cli.row_display import as_text
 from pipelines.registry.champion import champion_at
+from pipelines.registry.places import compare_places
 from pipelines.tables import queries
 from pipelines.tables.completeness import CompletenessParams
 from pipelines.tables.contracts import OPS_STAGE_RUNS, all_tables
@@ -24,7 +25,7 @@ RUN_COLUMNS = ("stage", "status", "as_of", "finished_at", "seconds", "rows_out",
 
 
 def describe(context: Context) -> dict[str, Any]:
-    """Return feeds, missed sessions, tables, each stage's last run, the champion and the drift verdict."""
+    """Return feeds, missed sessions, tables, last runs, the champion and its places, the drift verdict."""
     runs = context.lake.collect_query(queries.last_runs(OPS_STAGE_RUNS, RUN_COLUMNS), OPS_STAGE_RUNS)
     stages = runs.to_dicts()
     verdicts = [json.loads(run["details"]) for run in stages if run["stage"] == "monitor"]
@@ -40,6 +41,7 @@ def describe(context: Context) -> dict[str, Any]:
         "tables": [_describe_table(context, contract) for contract in all_tables()],
         "stages": stages,
         "champion": {**asdict(champion), "headline": champion.headline()} if champion else None,
+        "installation": compare_places(context).describe(),
         "drift": verdicts[0] if verdicts else None,
     }
 
@@ -85,6 +87,7 @@ def render_status(state: dict[str, Any], *, as_json: bool) -> str:
         [
             f"home      {state['home']}",
             f"champion  {named}",
+            f"installed {_render_installation(state['installation'])}",
             f"drift     {verdict}",
             f"missed    {_listed(state['missed']['sessions'], state['missed']['last'])}",
             *_render_feeds(state["feeds"]),
@@ -92,6 +95,16 @@ def render_status(state: dict[str, Any], *, as_json: bool) -> str:
             stages,
         ]
     )
+
+
+def _render_installation(places: dict[str, Any]) -> str:
+    """Return whether all places name the ledger's champion, or which do not and what mends it."""
+    if places["ledger"] is None:
+        return "nothing to install yet"
+    if places["differences"]:
+        return f"NOT as decided: {'; '.join(places['differences'])}; run `bellwether install`"
+    asked = f"service at {places['address']}" if places["address"] else "no service is recorded"
+    return f"as decided: version {places['ledger']} in ledger, alias and pointer; {asked}"
 
 
 def _render_feeds(feeds: list[dict[str, Any]]) -> list[str]:

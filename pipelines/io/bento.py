@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import io
 import logging
 import os
 import shutil
@@ -15,11 +16,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
 from models.families import find_family
 from pipelines.base.errors import BadDataError, TransientError
 from pipelines.base.project import PROJECT_ROOT
 from pipelines.base.quiet_telemetry import QUIET_TELEMETRY
-from pipelines.base.small_files import sync_tree
+from pipelines.base.small_files import replace_bytes, sync_tree
 from serving.pointer import Pointer, read_pointer, write_pointer
 from serving.served_model import MANIFEST_FILE, Manifest, digest_folder, read_manifest
 
@@ -31,6 +34,8 @@ log = logging.getLogger(__name__)
 NAME = "bellwether"
 SERVICE = "serving.service:BellwetherService"
 CHAMPION_FOLDER = "champion"
+ISSUED_FOLDER = "issued"
+ISSUED_COLUMNS = ("symbol", "session", "model_key", "value", "rank", "q10", "q50", "q90")
 CODE = ("serving", "models")
 """Carried whole, the service and what it loads; of `features` come the modules that these import."""
 _LIBRARIES = (
@@ -133,7 +138,7 @@ class BentoRepository:
             self._build(tag, context, read_manifest(champion).family)
         built = self.find(tag)
         if built is None:
-            msg = f"BentoML built {tag}, but it is not whole under {self.bentos}; run package again"
+            msg = f"BentoML built {tag}, but it is not whole under {self.bentos}; run this again"
             raise TransientError(msg)
         _check_same(built, champion)
         return built
@@ -162,22 +167,50 @@ class BentoRepository:
         )
         log.info("built %s", tag)
 
-    def point_at(self, built: BuiltBento) -> bool:
-        """Make a Bento the current one in one step; return whether that changed anything."""
+    def point_at(self, built: BuiltBento, *, issued: pl.DataFrame | None = None, decision: str = "") -> bool:
+        """Make a Bento the current one in one step; return whether that changed anything.
+
+        Parameters
+        ----------
+        issued : polars.DataFrame, optional
+            Forecasts that the service answers with until the online store holds them: `ISSUED_COLUMNS` at
+            least, one row a symbol.
+        decision : str
+            Kind of the decision that it follows.
+        """
         manifest = read_manifest(built.champion)
+        carried, carried_digest = self._keep_issued(issued)
         pointer = Pointer(
             tag=built.tag,
             champion=built.champion.relative_to(self.folder).as_posix(),
             model_version=manifest.model_version,
             model_key=manifest.model_key,
             digest=digest_folder(built.champion),
+            issued=carried,
+            issued_digest=carried_digest,
+            decision=decision,
         )
         if self.current() == pointer:
             return False
         # The pointer must not outlive a power cut that its Bento does not.
         sync_tree(built.folder)
         write_pointer(self.folder, pointer)
+        for former in (self.folder / ISSUED_FOLDER).glob("*.parquet"):
+            if former.relative_to(self.folder).as_posix() != carried:
+                former.unlink(missing_ok=True)
         return True
+
+    def _keep_issued(self, issued: pl.DataFrame | None) -> tuple[str, str]:
+        """Write forecasts beside the Bentos; return their file, relative to the folder, and its digest."""
+        if issued is None or issued.is_empty():
+            return "", ""
+        buffer = io.BytesIO()
+        issued.select(ISSUED_COLUMNS).sort("symbol").write_parquet(buffer)
+        digest = hashlib.sha256(buffer.getvalue()).hexdigest()
+        path = self.folder / ISSUED_FOLDER / f"{digest[:16]}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_bytes(path, buffer.getvalue())
+        return path.relative_to(self.folder).as_posix(), digest
 
     def current(self) -> Pointer | None:
         """Return the pointer to the current Bento, None before the first; a torn one is written anew."""
@@ -274,6 +307,6 @@ def _check_same(built: BuiltBento, champion: Path) -> None:
     if digest_folder(built.champion) != digest_folder(champion):
         msg = (
             f"{built.tag} at {built.folder} holds another champion than {champion}; a model version never "
-            "changes, so find out who changed it, delete that Bento and run package again"
+            "changes, so find out who changed it, delete that Bento and run this again"
         )
         raise BadDataError(msg)

@@ -190,7 +190,7 @@ class FeatureStore:
             )
         return from_spine(job.to_spark_df(), at)
 
-    def publish(self, rows: pl.DataFrame, view: str) -> int:
+    def publish(self, rows: pl.DataFrame, view: str, *, speaker: str | None = None) -> int:
         """Put rows into the online store, never an older one over a newer; return how many were written.
 
         Parameters
@@ -199,6 +199,9 @@ class FeatureStore:
             Columns of the view's gold table, at most one row a symbol. A row is older than another by
             (`session`, `known_at`), for forecasts by (`session`, `issued_at`). Rows that are there
             already are not written again.
+        speaker : str, optional
+            Column that says who speaks: a row of the same session by another is replaced whenever it was
+            known. The caller offers only what the one says who is to be heard.
 
         Raises
         ------
@@ -213,7 +216,8 @@ class FeatureStore:
         declared = self._declared(view)
         offered = encode_rows(rows, declared).select("symbol", *(field.name for field in declared.features))
         existing = read_rows(self._store, declared, rows.get_column("symbol").to_list())
-        newer = select_newer(offered, encode_rows(existing, declared).select(offered.columns))
+        standing = encode_rows(existing, declared).select(offered.columns)
+        newer = select_newer(offered, standing, speaker=speaker)
         if newer.is_empty():
             return 0
         timestamps = rows.select("symbol", "event_timestamp", created_column(declared))

@@ -258,9 +258,25 @@ class Tracking:
         if self.champion() != version:
             self.client.set_registered_model_alias(self.params.registered_model, CHAMPION, version)
 
+    def exists(self) -> bool:
+        """Whether there is anything to ask: a store elsewhere, or this home's database."""
+        return bool(self.params.uri) or self.database.is_file()
+
     def champion(self) -> str | None:
-        """Return the version that the alias names, or None."""
-        found = self.client.search_registered_models(f"name = '{self.params.registered_model}'")
+        """Return the version that the alias names, or None.
+
+        Raises
+        ------
+        UnavailableError
+            If MLflow does not answer.
+        """
+        from mlflow.exceptions import MlflowException
+
+        try:
+            found = self.client.search_registered_models(f"name = '{self.params.registered_model}'")
+        except MlflowException as error:
+            msg = f"MLflow at {self.uri} does not answer ({error}); start it, then run this again"
+            raise UnavailableError(msg) from error
         aliases = found[0].aliases if found else {}
         return str(aliases[CHAMPION]) if CHAMPION in aliases else None
 

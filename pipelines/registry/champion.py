@@ -1,4 +1,4 @@
-"""The champion: who it is at an as-of, and how to go back to an earlier one."""
+"""The champion: who it is at an as-of, and the files that it consists of."""
 
 from __future__ import annotations
 
@@ -9,20 +9,11 @@ from pathlib import Path
 
 from pipelines.base.context import Context
 from pipelines.base.errors import BadDataError, UnavailableError
-from pipelines.io.tracking import ModelVersion, Tracking, open_tracking
+from pipelines.io.tracking import Tracking, open_tracking
 from pipelines.io.tracking_params import TrackingParams
-from pipelines.registry.ledger import (
-    LedgerEntry,
-    append_entry,
-    identify_decision,
-    next_instant,
-    read_ledger,
-    select_champion,
-)
+from pipelines.registry.ledger import LedgerEntry, read_ledger, select_champion
 from pipelines.registry.lineage import Lineage, read_lineage
 from pipelines.registry.trained_models import find_trained, record_trained, recorded_keys
-from pipelines.tables import queries
-from pipelines.tables.contracts import OPS_STAGE_RUNS
 
 log = logging.getLogger(__name__)
 
@@ -112,91 +103,3 @@ def point_alias(context: Context) -> str | None:
     tracking.describe_version(current.model_version, f"Champion: {current.headline()}. {current.why}")
     tracking.set_champion(current.model_version)
     return current.model_version
-
-
-def roll_back(
-    context: Context, *, version: str, why: str, as_of: date | None = None, who: str | None = None
-) -> LedgerEntry:
-    """Make an earlier version the champion again.
-
-    Parameters
-    ----------
-    version : str
-        Registered version to go back to.
-    why : str
-        The reason, kept in the ledger.
-    as_of : date, optional
-        First session for which it holds; the latest one that any stage was run for, or that a
-        decision was taken for, if not given.
-    who : str, optional
-        Who decides; ``tracking.signed_by`` if not given.
-
-    Returns
-    -------
-    LedgerEntry
-        The decision that now holds. Repeating a rollback mends the alias and writes nothing.
-
-    Raises
-    ------
-    BadDataError
-        If no reason is given, the version is unknown or its files are not those that training recorded, or a
-        later decision would override this one.
-    """
-    if not why.strip():
-        msg = "why='' must say why the champion changes; the ledger is read by auditors"
-        raise BadDataError(msg)
-    target = tracking_of(context).version(version)
-    entries = read_ledger(context.lake)
-    _check_ours(context, target, entries)
-    since = as_of or _latest_as_of(context, entries)
-    current = select_champion(entries, since)
-    _check_not_overridden(entries, since)
-    if current is None or current.model_version != version:
-        current = LedgerEntry(
-            entry_id=identify_decision("rollback", since, target.model_key, current=current, why=why),
-            kind="rollback",
-            as_of=since,
-            model_key=target.model_key,
-            model_version=target.version,
-            previous_version=current.model_version if current else "",
-            who=who or context.params(TrackingParams).signed_by,
-            why=why,
-            numbers={},
-            decided_at=next_instant(entries, context.clock()),
-        )
-        append_entry(context.lake, current)
-        log.warning("rolled back to %s: %s", current.headline(), why)
-    point_alias(context)
-    return current
-
-
-def _check_ours(context: Context, target: ModelVersion, entries: list[LedgerEntry]) -> None:
-    """Refuse a version that training did not record and that never was champion, or whose files differ."""
-    was = any(
-        one.installs and (one.model_version, one.model_key) == (target.version, target.model_key)
-        for one in entries
-    )
-    if not was and find_trained(context.lake, target.model_key) is None:
-        msg = (
-            f"version {target.version} was never champion, and the lake has no record of training it: "
-            "nothing vouches for its files; train again"
-        )
-        raise BadDataError(msg)
-    load_model(context, target.version, target.model_key)
-
-
-def _check_not_overridden(entries: list[LedgerEntry], since: date) -> None:
-    later = [entry for entry in entries if entry.installs and entry.as_of > since]
-    if later:
-        msg = (
-            f"as_of={since} lies before a later decision, {later[-1].headline()}, which would still hold; "
-            f"give --as-of {later[-1].as_of} or later"
-        )
-        raise BadDataError(msg)
-
-
-def _latest_as_of(context: Context, entries: list[LedgerEntry]) -> date:
-    """Latest session that a stage ran for or a decision was taken for."""
-    last = context.lake.collect_query(queries.extent(OPS_STAGE_RUNS, "as_of"), OPS_STAGE_RUNS)["last"].item()
-    known = [day for day in (last, *(entry.as_of for entry in entries)) if day is not None]
-    return max(known) if known else context.calendar.last_cut(context.clock())

@@ -100,6 +100,15 @@ def select_champion(entries: Sequence[LedgerEntry], as_of: date) -> LedgerEntry 
     return installed[-1] if installed else None
 
 
+def ledger_head(entries: Sequence[LedgerEntry]) -> str:
+    """Return the identity of the decision that changed the champion last, empty before the first.
+
+    Whoever decides on the ground of a ledger writes only if this is still the same.
+    """
+    installed = [entry for entry in entries if entry.installs]
+    return max(installed, key=lambda entry: entry.decided_at).entry_id if installed else ""
+
+
 def find_withdrawal(entries: Sequence[LedgerEntry], model_key: str, as_of: date) -> LedgerEntry | None:
     """Return the rollback that ended a model's time as champion, None where none did or it came back.
 

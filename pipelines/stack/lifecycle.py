@@ -75,7 +75,7 @@ def start_stack(params: ServicesParams, home: Home, arguments: Sequence[str] = (
             raise SettingsError(msg)
         if not running and (left := count_marked(before.mark)):
             msg = (
-                f"{left} processes of this home's stack run that {_record_path(home)} does not name; run "
+                f"{left} processes of this home's stack run that {home.services_record} does not name; run "
                 "`bellwether down` first"
             )
             raise SettingsError(msg)
@@ -99,7 +99,7 @@ def stop_stack(params: ServicesParams, home: Home) -> list[str]:
         stack = read_stack(home)
         running = [one for one in stack.started.values() if find_process(one)]
         stop_processes(reversed(running), stack.mark, params.stop_timeout_seconds)
-        _record_path(home).unlink(missing_ok=True)
+        home.services_record.unlink(missing_ok=True)
         return [one.name for one in running]
 
 
@@ -108,7 +108,7 @@ def read_stack(home: Home) -> Stack:
 
     Of a record that a power cut has torn nothing is left but the mark, if processes still carry it.
     """
-    path = _record_path(home)
+    path = home.services_record
     record = read_record(path)
     try:
         started = {one["name"]: Started(**one) for one in record["started"]}
@@ -220,7 +220,7 @@ def _stop_new(home: Home, running: Mapping[str, Started], mark: str, params: Ser
         _write_record(home, Stack(mark=mark, started=running))
         return
     stop_processes(reversed(new), mark, params.stop_timeout_seconds)
-    _record_path(home).unlink(missing_ok=True)
+    home.services_record.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -235,14 +235,10 @@ def _one_at_a_time(home: Home) -> Iterator[None]:
         raise TransientError(msg) from error
 
 
-def _record_path(home: Home) -> Path:
-    return home.run / "services.json"
-
-
 def _write_record(home: Home, stack: Stack) -> None:
     record: dict[str, Any] = {
         "mark": stack.mark,
         "arguments": list(stack.arguments),
         "started": [one.to_dict() for one in stack.started.values()],
     }
-    replace_text(_record_path(home), json.dumps(record, indent=2))
+    replace_text(home.services_record, json.dumps(record, indent=2))

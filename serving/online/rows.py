@@ -97,13 +97,18 @@ def created_column(view: feast.FeatureView) -> str:
     return str(view.batch_source.created_timestamp_column)
 
 
-def select_newer(offered: pl.DataFrame, existing: pl.DataFrame) -> pl.DataFrame:
+def select_newer(
+    offered: pl.DataFrame, existing: pl.DataFrame, *, speaker: str | None = None
+) -> pl.DataFrame:
     """Return the offered rows that the existing ones do not outdate and that say something else.
 
     Parameters
     ----------
     offered, existing : polars.DataFrame
         `symbol` and the fields of one view, one row a symbol.
+    speaker : str, optional
+        Field that says who speaks. Only within one voice does the version known later outdate another: a
+        champion that takes over, a former one included, speaks for the session from then on.
 
     Returns
     -------
@@ -116,8 +121,11 @@ def select_newer(offered: pl.DataFrame, existing: pl.DataFrame) -> pl.DataFrame:
     both = offered.join(existing, on="symbol", how="left", suffix="_existing")
     is_new = pl.col("session_existing").is_null()
     same_session = pl.col("session") == pl.col("session_existing")
+    same_voice = (
+        pl.lit(value=True) if speaker is None else pl.col(speaker).eq_missing(pl.col(f"{speaker}_existing"))
+    )
     outdated = (pl.col("session") < pl.col("session_existing")) | (
-        same_session & (pl.col("known_at_us") < pl.col("known_at_us_existing"))
+        same_session & same_voice & (pl.col("known_at_us") < pl.col("known_at_us_existing"))
     )
     differs = pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name}_existing")) for name in fields)
     return both.filter(is_new | (~outdated & differs)).select(offered.columns)

@@ -40,7 +40,7 @@ DAILY_CHAIN = {
     "forecast_daily": ("forecasts", ["forecast"]),
     "monitor_daily": (None, ["monitor", "start_train_weekly"]),
     "train_weekly": ("champion", ["train_to_evaluate", "promote"]),
-    "package_on_promotion": (None, ["package"]),
+    "package_on_promotion": (None, ["install"]),
     "load_history": ("features", ["ingest_to_materialize"]),
     "maintain_weekly": (None, ["maintain"]),
 }

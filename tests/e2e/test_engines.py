@@ -21,11 +21,11 @@ from pipelines.io.feature_retrieval import read_features
 from pipelines.io.lake import Lake
 from pipelines.io.run_log import RunLog
 from pipelines.registry.champion import champion_at, load_champion
+from pipelines.registry.issue import plan_history, read_issued
 from pipelines.registry.ledger import read_ledger
-from pipelines.stages.forecast.steps import plan_history
+from pipelines.registry.parity import read_batch_answers
 from pipelines.stages.materialize.job import read_newest
 from pipelines.stages.monitor import read as monitored
-from pipelines.stages.package.parity import read_batch_answers
 from pipelines.tables.contracts import SILVER_BARS, all_tables
 from tests.e2e.homes import open_market
 
@@ -107,7 +107,8 @@ def scored_universe(context: Context) -> pl.DataFrame:
 def batch_answers(context: Context) -> pl.DataFrame:
     entry = champion_at(context, FORECAST)
     assert entry is not None
-    return read_batch_answers(context, load_champion(context, entry), FORECAST)[1]
+    champion = load_champion(context, entry)
+    return read_batch_answers(context, champion, FORECAST, read_issued(context, champion, FORECAST))[1]
 
 
 def remembered(context: Context) -> list[Any]:

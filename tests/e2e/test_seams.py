@@ -40,7 +40,7 @@ pytestmark = pytest.mark.chain
 
 FIRST = date(2023, 1, 3)
 AS_OF = CALENDAR.shift(FIRST, 100)
-ISSUE = ("forecast", "materialize", "package")
+ISSUE = ("forecast", "materialize", "install")
 
 
 def make_feature(name: str, expression: pl.Expr, *, lookback: int = 1) -> Feature:
@@ -165,7 +165,7 @@ def test_a_feature_outside_its_set_leaves_the_champion_as_it_was(before: Before,
     assert after.repeated["train"].status == "unchanged"
     assert after.core.lineage == before.champion.lineage
     assert after.core_manifest == before.manifest
-    assert after.repeated["package"].status == "unchanged"
+    assert after.repeated["install"].status == "unchanged"
     again = read_frame(after.context, AS_OF, 1, before.champion.lineage.feature_names)
     assert again.equals(before.frame)
 
@@ -234,7 +234,7 @@ def test_the_bento_holds_the_columns_of_the_set_alone(after: After) -> None:
         "features_range": ("range_high_low_1d", "range_body_1d"),
         "features_text": ("text_count_1d",),
     }
-    assert after.reports["package"].details["parity_symbols"] > 0
+    assert after.reports["install"].details["parity_symbols"] > 0
 
 
 def test_the_toy_model_answers_over_http(after: After) -> None:

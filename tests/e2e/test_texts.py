@@ -68,7 +68,7 @@ def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         run_stage(context, stage, history)
     for stage in ("train", "evaluate", "promote"):
         run_stage(context, stage, SessionRange(start=TRAINED, end=TRAINED))
-    for stage in ("ingest", "curate", "score_text", "build_features", "materialize", "forecast", "package"):
+    for stage in ("ingest", "curate", "score_text", "build_features", "materialize", "forecast", "install"):
         run_stage(context, stage, day)
     gold = rows_of(context, GOLD_FEATURES_TEXT).filter(pl.col("session") == FORECAST)
     with serving(context.home.root, overrides=MARKET, log=folder / "service.log") as address:

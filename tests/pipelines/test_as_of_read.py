@@ -23,8 +23,8 @@ from pipelines.base.report import SessionRange
 from pipelines.base.table import TableContract
 from pipelines.io.feature_retrieval import read_features
 from pipelines.io.lake import Lake
+from pipelines.registry.issue import plan_history
 from pipelines.registry.training_frame import read_frame
-from pipelines.stages.forecast.steps import plan_history
 from pipelines.tables.contracts import GOLD_LABELS
 from serving.answers import feature_frame
 from serving.online.feast_store import FeastOnlineStore

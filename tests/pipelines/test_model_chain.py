@@ -29,15 +29,16 @@ from pipelines.io.lake import Lake
 from pipelines.io.model_folder import forecaster_folder
 from pipelines.io.tracking import Tracking
 from pipelines.registry.challenger import find_challenger
-from pipelines.registry.champion import champion_at, load_champion, point_alias, roll_back, tracking_of
+from pipelines.registry.champion import champion_at, load_champion, point_alias, tracking_of
 from pipelines.registry.comparison import ChampionForecasts, forecast_holdout
+from pipelines.registry.issue import digest_inputs
 from pipelines.registry.leak_stop import accept_suspect
 from pipelines.registry.ledger import read_ledger
 from pipelines.registry.lineage import parse_lineage
 from pipelines.registry.reproduction import reproduce
+from pipelines.registry.rollback import roll_back
 from pipelines.registry.training_frame import read_frame
 from pipelines.stages.forecast import job as forecasting
-from pipelines.stages.forecast.steps import digest_inputs
 from pipelines.stages.promote import job as promoting
 from pipelines.tables.contracts import GOLD_FORECASTS, GOLD_LABELS, SILVER_BARS
 from tests.gold_tables import GOLD_FEATURES_DAILY
@@ -480,7 +481,11 @@ def numbers_of_the_challenger(chain: Chain) -> dict[str, object]:
     assert challenger is not None
     window = SessionRange(start=session, end=session)
     current = champion_at(chain.context, session)
-    return dict(promoting.take_decision(chain.context, window, challenger, current).numbers)
+    return dict(
+        promoting.take_decision(
+            chain.context, window, challenger, current, read_ledger(chain.context.lake)
+        ).numbers
+    )
 
 
 @pytest.mark.parametrize(
@@ -556,6 +561,7 @@ def test_where_the_champion_cannot_be_asked_nothing_is_installed_for_want_of_one
         SessionRange(start=session, end=session),
         challenger,
         champion_at(chain.context, session),
+        read_ledger(chain.context.lake),
     )
     assert decided.kind == "rejection"
     assert "zero" in decided.lost

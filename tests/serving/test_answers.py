@@ -129,6 +129,28 @@ def test_a_sequence_model_is_answered_from_what_it_issued(champion_folder) -> No
     assert "needs 20 sessions of history" in (found["BBB"].reason or "")
 
 
-def test_forecasts_issued_for_another_session_are_not_taken() -> None:
+def test_forecasts_issued_for_another_session_are_not_taken(champion_folder) -> None:
     store = InMemoryStore([daily_row("AAA")], [], [issued_row("AAA", 0.3, 0.9, session=BEFORE)])
-    assert issued_by(manifest_of(), store.read(["AAA"])) == {}
+    assert issued_by(ServedModel(manifest_of(), champion_folder), store.read(["AAA"])) == {}
+
+
+def test_until_the_store_holds_a_models_own_forecasts_those_that_it_brought_are_served(
+    champion_folder,
+) -> None:
+    manifest = manifest_of(family="tft", history_sessions=20)
+    brought = pl.DataFrame(
+        [
+            issued_row(symbol, value, 0.5, session=session) | {"model_key": manifest.model_key}
+            for symbol, session, value in (("AAA", SESSION, 0.1), ("BBB", SESSION, 0.2), ("CCC", BEFORE, 0.3))
+        ],
+        schema_overrides=dict.fromkeys(("q10", "q50", "q90"), pl.Float64),
+    )
+    sequence = ServedModel(manifest, champion_folder, issued=brought)
+    store = InMemoryStore([daily_row("AAA"), daily_row("BBB"), daily_row("CCC")])
+    store.issued = [
+        issued_row("AAA", 0.7, 0.9),
+        issued_row("BBB", 9.0, 0.9) | {"model_key": "of the former champion"},
+    ]
+    found = answers_of(store, sequence, ["AAA", "BBB", "CCC"])
+    assert {symbol: answer.value for symbol, answer in found.items()} == {"AAA": 0.7, "BBB": 0.2, "CCC": None}
+    assert found["CCC"].status == "not_issued"

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import threading
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from serving.champion_watch import ChampionWatch
-from serving.pointer import POINTER_FILE
+from serving.pointer import POINTER_FILE, read_pointer, write_pointer
 from serving.served_model import MANIFEST_FILE
 from tests.serving.parts import manifest_of, point_at, write_champion
 
@@ -163,3 +167,49 @@ def test_the_thread_follows_and_ends(store: Path) -> None:
     assert switched.wait(10)
     watch.stop()
     assert "champion-watch" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_forecasts_that_a_champion_brings_are_read_once_their_digest_is_right(
+    store: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    brought = pl.DataFrame({"symbol": ["AAA"], "session": [date(2018, 2, 7)], "value": [0.5]})
+    brought.write_parquet(store / "brought.parquet")
+    digest = hashlib.sha256((store / "brought.parquet").read_bytes()).hexdigest()
+    point_at(store, store / "one", manifest_of())
+    watch, plain = ChampionWatch(store), read_pointer(store)
+    assert plain is not None
+    write_pointer(store, replace(plain, issued="brought.parquet", issued_digest="0" * 64))
+    assert watch.look() == "failed"
+    assert "does not hold the forecasts that current.json names" in caplog.text
+    write_pointer(store, replace(plain, issued="brought.parquet", issued_digest=digest))
+    assert watch.look() == "switched"
+    assert watch.current is not None
+    assert watch.current.issued is not None
+    assert watch.current.issued.equals(brought)
+
+
+@pytest.mark.parametrize(("decision", "unready"), [("rollback", True), ("promotion", False)])
+def test_a_withdrawn_champion_may_answer_for_a_minute_and_no_longer(
+    store: Path, *, decision: str, unready: bool
+) -> None:
+    seconds = [0.0]
+    watch = ChampionWatch(store, clock=lambda: seconds[0])
+    point_at(store, store / "one", manifest_of())
+    watch.start(every_seconds=3600)
+    second = manifest_of(model_version="2")
+    point_at(store, write_champion(store / "two", second, seed=1), second)
+    pointer = read_pointer(store)
+    assert pointer is not None
+    write_pointer(store, replace(pointer, decision=decision))
+    (store / "two").rename(store / "away")
+    try:
+        assert (watch.look(), watch.awaited) == ("failed", "2")
+        seconds[0] = 59.0
+        assert (watch.look(), watch.why_not_following()) == ("failed", None)
+        seconds[0] = 61.0
+        watch.look()
+        assert ("rolled back to version 2" in (watch.why_not_following() or "")) is unready
+        (store / "away").rename(store / "two")
+        assert (watch.look(), watch.awaited, watch.why_not_following()) == ("switched", None, None)
+    finally:
+        watch.stop()

@@ -50,7 +50,7 @@ def test_an_old_publication_is_refused_only_where_the_setting_says_so(
 
 def test_it_is_not_ready_before_a_champion_and_a_publication(champion_folder: Path) -> None:
     store = InMemoryStore(newest=None)
-    assert "no model is packaged yet" in (make_handler(None, store).why_not_ready() or "")
+    assert "no model is installed yet" in (make_handler(None, store).why_not_ready() or "")
     handler = make_handler(champion_folder, store)
     assert "no features are published yet" in (handler.why_not_ready() or "")
     store.newest = Published(session=SESSION, published_at=NOW, symbols=1, expected=1)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.stages.package.params import PackageParams
+from pipelines.registry.installation_params import InstallParams
 from tests.serving.parts import PARAMS
 
 
@@ -32,8 +32,9 @@ def test_values_out_of_range_are_named(change: dict[str, Any], message: str) -> 
     [
         ({"parity_symbols": 0}, "parity_symbols=0 must be at least 1"),
         ({"parity_tolerance": 0.1}, r"parity_tolerance=0.1 must lie in 0..0.001"),
+        ({"acknowledge_seconds": 0.0}, r"acknowledge_seconds=0.0 must lie in 0..3600"),
     ],
 )
-def test_parity_is_not_waived(change: dict[str, Any], message: str) -> None:
+def test_neither_parity_nor_acknowledgement_is_waived(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        PackageParams(**{"parity_symbols": 100, "parity_tolerance": 1e-6, **change})
+        replace(InstallParams(parity_symbols=100, parity_tolerance=1e-6, acknowledge_seconds=1.0), **change)

@@ -21,5 +21,5 @@ def test_it_reads_back_and_leaves_nothing_else(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["{", "[]", '{"tag": "x"}', "null"])
 def test_a_damaged_one_names_the_file_and_the_remedy(tmp_path: Path, text: str) -> None:
     (tmp_path / POINTER_FILE).write_text(text)
-    with pytest.raises(ValueError, match=r"current.json is not a pointer .* run `bellwether package` again"):
+    with pytest.raises(ValueError, match=r"current.json is not a pointer .* run `bellwether install`"):
         read_pointer(tmp_path)

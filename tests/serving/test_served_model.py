@@ -45,7 +45,7 @@ def test_views_that_do_not_hold_the_features_are_refused(tmp_path: Path) -> None
 def test_a_damaged_manifest_names_the_remedy(tmp_path: Path, text: str) -> None:
     (tmp_path / MANIFEST_FILE).write_text(text)
     with pytest.raises(
-        ValueError, match=r"manifest.json is not a champion's manifest .* run `bellwether package`"
+        ValueError, match=r"manifest.json is not a champion's manifest .* run `bellwether install`"
     ):
         read_manifest(tmp_path)
 

@@ -45,7 +45,7 @@ def test_it_lives_but_is_not_ready_before_there_is_a_champion(client: TestClient
     assert client.get("/readyz").status_code == 503
     answer = client.post("/forecast", json={"symbols": ["AAPL"]})
     assert (answer.status_code, answer.json()["error"]) == (503, "no_champion")
-    assert "run `bellwether package`" in answer.json()["message"]
+    assert "run `bellwether install`" in answer.json()["message"]
 
 
 def test_a_malformed_body_is_the_callers_mistake_even_then(client: TestClient) -> None:

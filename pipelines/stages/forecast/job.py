@@ -3,37 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-import polars as pl
-
-from feature_repo.definitions import ISSUED_VIEW
 from pipelines.base.context import Context
 from pipelines.base.cut import wait_for_cut
 from pipelines.base.errors import BadDataError, LookAheadError
 from pipelines.base.report import Outcome, SessionRange, nothing_to_do
-from pipelines.io.feature_retrieval import read_features
-from pipelines.io.feature_store import open_feature_store
-from pipelines.io.model_folder import PackedForecaster, pack_forecaster
 from pipelines.io.sources.feeds import check_primary_bars
 from pipelines.registry.champion import Champion, champion_at, load_champion
+from pipelines.registry.issue import publish_issued, score_sessions
 from pipelines.registry.universe import completeness_at_cuts
 from pipelines.stages.forecast.params import ForecastParams
 from pipelines.stages.forecast.steps import (
     ForecastSessions,
     SortedOut,
-    Stamp,
     choose_sessions,
-    forecast_group,
     judge_status,
-    plan_history,
 )
 from pipelines.tables import queries
 from pipelines.tables.completeness import CompletenessParams
 from pipelines.tables.contracts import GOLD_FORECASTS
-from pipelines.tables.scope import dates_condition, range_condition
+from pipelines.tables.scope import range_condition
 
 
 def run(context: Context, sessions: SessionRange) -> Outcome:
@@ -51,7 +42,7 @@ def run(context: Context, sessions: SessionRange) -> Outcome:
     silent = sorted(set(sorted_out.due) - issued_sessions(context, champion, chosen))
     if silent and not (inserted or sorted_out.issued_before):
         raise BadDataError(_explain_silence(silent[-1]))
-    published = publish_issued(context, champion, sessions.end)
+    published = publish(context, champion, sessions.end)
     return Outcome(
         status=judge_status(inserted, sorted_out),
         rows_out=inserted,
@@ -123,54 +114,20 @@ def issue(
     issued_at: datetime,
 ) -> int:
     """Score the due sessions from the vectors known at their cuts, in one commit; return the rows added."""
-    lineage, calendar = champion.lineage, context.calendar
-    first, last = due[0], due[-1]
-    known = calendar.frame(calendar.look_back(first, lineage.history_sessions - 1), last)
-    plan = plan_history(due, known, lineage.history_sessions)
-    step = GroupStep(
-        model=pack_forecaster(champion.folder, f"{lineage.model_key}-v{champion.entry.model_version}"),
-        stamp=Stamp(
-            horizon=lineage.horizon_sessions,
-            model_key=lineage.model_key,
-            model_version=champion.entry.model_version,
-            family=lineage.family,
-            issued_at=issued_at,
-            in_sample=chosen.in_sample,
-        ),
-    )
-    rows = read_features(context, plan, lineage.feature_names, at="cutoff_at")
-    forecasts = context.lake.map_groups(rows, ["forecast_session"], step, GOLD_FORECASTS.schema)
-    return context.lake.insert_absent(GOLD_FORECASTS, forecasts, scope=range_condition(first, last))
+    forecasts = score_sessions(context, champion, due, issued_at=issued_at, in_sample=chosen.in_sample)
+    return context.lake.insert_absent(GOLD_FORECASTS, forecasts, scope=range_condition(due[0], due[-1]))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupStep:
-    """What is done with one session, here or in a Spark worker; the model is loaded once a process."""
+def publish(context: Context, champion: Champion, session: date) -> int:
+    """Publish what the champion has issued and return how many symbols changed.
 
-    model: PackedForecaster
-    stamp: Stamp
-
-    def __call__(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Forecast one session's universe."""
-        return forecast_group(rows, self.model.load(), self.stamp)
-
-
-def publish_issued(context: Context, champion: Champion, session: date) -> int:
-    """Publish what the champion has issued for a session and return how many symbols changed.
-
-    Rows come from the table, not from the run, so a re-run after a crash publishes what was issued. Marked
-    in-sample rows are kept out: nobody may take them for forecasts.
+    Only if it is the one that answers: the online store holds one model's forecasts.
     """
-    if not context.params(ForecastParams).publish:
+    current = champion_at(context, date.max)
+    answers = current is not None and current.model_key == champion.lineage.model_key
+    if not (answers and context.params(ForecastParams).publish):
         return 0
-    query = queries.issued_forecasts(
-        GOLD_FORECASTS,
-        GOLD_FORECASTS.columns,
-        model_key=champion.lineage.model_key,
-        where=dates_condition([session]),
-    )
-    issued = context.lake.collect_query(query, GOLD_FORECASTS)
-    return open_feature_store(context).publish(issued.filter(~pl.col("in_sample")), ISSUED_VIEW)
+    return publish_issued(context, champion, session)
 
 
 def describe_replays(context: Context, issued: set[date], issued_at: datetime) -> dict[str, Any]:

@@ -13,8 +13,9 @@ from pipelines.base.report import Outcome, SessionRange, nothing_to_do
 from pipelines.io.tracking_params import TrackingParams
 from pipelines.registry.baseline_forecasts import forecast_baselines_on_holdout
 from pipelines.registry.challenger import Challenger, find_challenger
-from pipelines.registry.champion import champion_at, point_alias
+from pipelines.registry.champion import load_champion
 from pipelines.registry.comparison import ChampionForecasts, forecast_champion, forecast_holdout
+from pipelines.registry.installation import NOT_PUBLISHED, commit, install_if_published, prepare_if_published
 from pipelines.registry.leak_stop import is_accepted, leak_bound
 from pipelines.registry.ledger import (
     Kind,
@@ -22,8 +23,10 @@ from pipelines.registry.ledger import (
     append_entry,
     find_withdrawal,
     identify_decision,
+    ledger_head,
     next_instant,
     read_ledger,
+    select_champion,
 )
 from pipelines.registry.lineage import restore_params
 from pipelines.stages.promote.steps import (
@@ -34,33 +37,45 @@ from pipelines.stages.promote.steps import (
     stop_suspect,
 )
 
+NOT_YET = {"installed": False, "why_not_installed": NOT_PUBLISHED}
+
 
 def run(context: Context, sessions: SessionRange) -> Outcome:
-    """Decide on the challenger: ledger first, alias last, so that a re-run mends what a crash left."""
+    """Decide on the challenger and install it if it has earned it; a re-run completes what a crash left."""
+    ledger = read_ledger(context.lake)
     challenger = find_challenger(context, sessions.end)
     if challenger is None:
         return nothing_to_do(f"no model is registered as of {sessions.end}: run train and evaluate first")
-    current = champion_at(context, sessions.end)
+    current = select_champion(ledger, sessions.end)
     if current is not None and current.model_key == challenger.version.model_key:
-        entry, appended = current, False
-    else:
-        entry = take_decision(context, sessions, challenger, current)
-        appended = append_entry(context.lake, entry)
-    point_alias(context)
-    return Outcome(
-        status="done" if appended and entry.installs else "unchanged" if entry.installs else "nothing_to_do",
-        rows_out=int(appended),
-        details=describe(challenger, entry),
-    )
+        return Outcome(status="unchanged", details=describe(challenger, current) | complete(context))
+    entry = take_decision(context, sessions, challenger, current, ledger)
+    if not entry.installs:
+        with context.writing():
+            appended = append_entry(context.lake, entry)
+        return Outcome(status="nothing_to_do", rows_out=int(appended), details=describe(challenger, entry))
+    champion = load_champion(context, entry)
+    prepared = prepare_if_published(context, champion)
+    entry = commit(context, entry, head=ledger_head(ledger), prepared=prepared)
+    return Outcome(rows_out=1, details=describe(challenger, entry) | complete(context))
+
+
+def complete(context: Context) -> dict[str, Any]:
+    """Bring everything in line with the ledger and return what came of it."""
+    installed = install_if_published(context)
+    return installed.details if installed else NOT_YET
 
 
 def take_decision(
-    context: Context, sessions: SessionRange, challenger: Challenger, current: LedgerEntry | None
+    context: Context,
+    sessions: SessionRange,
+    challenger: Challenger,
+    current: LedgerEntry | None,
+    ledger: list[LedgerEntry],
 ) -> LedgerEntry:
     """Compare the challenger with baselines and champion and return the entry to write."""
     frame = challenger.read_frame()
     champion = forecast_champion(context, current, challenger, frame) if current else None
-    ledger = read_ledger(context.lake)
     bootstrap = not any(entry.installs for entry in ledger)
     holdout = forecast_holdout(challenger, frame)
     decision, table = weigh(context, challenger, frame, holdout, champion, bootstrap=bootstrap)

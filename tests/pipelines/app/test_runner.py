@@ -14,6 +14,7 @@ import pytest
 from pipelines.app.runner import lock_path, one_writer, open_context, run_stage
 from pipelines.app.settings import load_settings
 from pipelines.base.errors import TransientError
+from pipelines.base.home import Home
 from pipelines.base.project import PROJECT_ROOT
 from pipelines.base.report import Outcome, SessionRange
 from pipelines.stages import STAGES
@@ -117,4 +118,4 @@ def test_a_second_writer_waits_its_time_and_is_refused(root: str, other_home: st
 
 def test_a_lake_that_is_no_folder_is_locked_in_the_home(tmp_path: Path) -> None:
     settings, _ = load_settings(overrides=["lake.root=s3a://ours/lake"])
-    assert lock_path(open_context(settings, tmp_path)) == tmp_path / "run" / "writer.lock"
+    assert lock_path(settings.lake, Home(tmp_path)) == tmp_path / "run" / "writer.lock"

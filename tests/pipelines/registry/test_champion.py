@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from pipelines.base.context import Context
-from pipelines.base.errors import BadDataError
+from pipelines.base.errors import UnavailableError
 from pipelines.io.model_folder import forecaster_folder
 from pipelines.registry.champion import adopt_former, champion_at, load_champion
 from pipelines.registry.trained_models import find_trained, recorded_keys
-from tests.pipelines.stages.package.test_job import install
+from tests.pipelines.champions import make_champion
 
 AS_OF = date(2016, 6, 1)
 
@@ -22,7 +22,7 @@ def test_a_former_champion_is_recorded_as_the_home_has_it_and_held_to_that(
     open_home: Callable[..., Context], tmp_path: Path
 ) -> None:
     context = open_home(tmp_path)
-    key = install(context, "1", AS_OF)
+    key = make_champion(context, "1", AS_OF)
     entry = champion_at(context, AS_OF)
     assert entry is not None
     folder = load_champion(context, entry).folder
@@ -32,7 +32,7 @@ def test_a_former_champion_is_recorded_as_the_home_has_it_and_held_to_that(
     champion = load_champion(context, entry)
     assert (champion.folder, champion.lineage.model_key) == (folder, key)
     (forecaster_folder(folder) / "more").write_text("a file too many")
-    with pytest.raises(BadDataError, match="is not registered by training"):
+    with pytest.raises(UnavailableError, match="no model of run"):
         load_champion(context, entry)
 
 
@@ -40,7 +40,7 @@ def test_a_former_champion_whose_files_are_gone_is_left_without_a_record(
     open_home: Callable[..., Context], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     context = open_home(tmp_path)
-    key = install(context, "1", AS_OF)
+    key = make_champion(context, "1", AS_OF)
     (context.home.mlflow / "models" / f"{key}-v1").rename(tmp_path / "away")
     adopt_former(context)
     assert recorded_keys(context.lake) == set()

@@ -50,6 +50,20 @@ def test_select_newer_replaces_an_unknown_value() -> None:
     assert select_newer(rows(("S1", "2016-01-05", 5, 0.5)), existing).height == 1
 
 
+def test_another_voice_is_heard_whenever_it_spoke_but_of_no_earlier_session() -> None:
+    def said(*values: tuple[str, str, int, float | None], by: str) -> pl.DataFrame:
+        return rows(*values).with_columns(pl.lit(by).alias("model_key"))
+
+    existing = said(("S1", "2016-01-05", 5, 1.0), by="new")
+    earlier = said(("S1", "2016-01-05", 4, 2.0), by="old")
+    assert select_newer(earlier, existing).height == 0
+    assert select_newer(earlier, existing, speaker="model_key").equals(earlier)
+    repeated = said(("S1", "2016-01-05", 4, 2.0), by="new")
+    assert select_newer(repeated, existing, speaker="model_key").height == 0
+    before = said(("S1", "2016-01-04", 9, 2.0), by="old")
+    assert select_newer(before, existing, speaker="model_key").height == 0
+
+
 def test_encode_rows_gives_iso_dates_and_microseconds() -> None:
     gold = pl.DataFrame(
         {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from pipelines.stages.package.steps import choose_symbols, compare_answers
+from pipelines.registry.answer_comparison import choose_symbols, compare_answers
 from serving.schemas import Quantiles, SymbolForecast
 
 

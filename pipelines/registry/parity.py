@@ -11,19 +11,16 @@ import polars as pl
 
 from features.views import primary_view
 from pipelines.base.context import Context
-from pipelines.base.errors import BadDataError, UnavailableError
+from pipelines.base.errors import BadDataError
 from pipelines.io.feature_retrieval import INSTANT_COLUMN, read_features
 from pipelines.io.model_folder import read_forecaster
+from pipelines.registry.answer_comparison import Parity, choose_symbols, compare_answers
 from pipelines.registry.champion import Champion
-from pipelines.stages.package.params import PackageParams
-from pipelines.stages.package.steps import Parity, choose_symbols, compare_answers
-from pipelines.tables import queries
+from pipelines.registry.installation_params import InstallParams
 from pipelines.tables.contracts import GOLD_FORECASTS, feature_table
-from pipelines.tables.scope import dates_condition
 from serving.handler import ForecastHandler
 from serving.online.feast_store import FeastOnlineStore
 from serving.online.params import FeatureStoreParams
-from serving.online.store import OnlineStore
 from serving.params import ServingParams
 from serving.schemas import ForecastRequest, SymbolForecast
 from serving.served_model import load_served_model
@@ -38,58 +35,66 @@ class Checked:
     parity: Parity
 
 
-def check_parity(context: Context, champion: Champion, staged: Path) -> Checked:
+def check_parity(
+    context: Context, champion: Champion, staged: Path, session: date, issued: pl.DataFrame
+) -> Checked:
     """Compare the answers of a staged champion with the batch scorer's, for the newest published session.
+
+    Parameters
+    ----------
+    staged : Path
+        Folder that goes into the Bento.
+    session : date
+        The published session.
+    issued : polars.DataFrame
+        What the champion has issued for it, or is about to: rows of `gold.forecasts`. Where there are none a
+        row model's features are scored as the forecast stage will.
 
     Raises
     ------
-    UnavailableError
-        If nothing is published yet.
     BadDataError
-        If there is nothing to compare with, or an answer differs by more than ``package.parity_tolerance``.
+        If there is nothing to compare with, or an answer differs by more than ``install.parity_tolerance``.
     """
-    store = FeastOnlineStore(context.params(FeatureStoreParams), context.home.feast)
-    published = store.published()
-    if published is None:
-        msg = "nothing is published to the online store yet; run `bellwether materialize`, then package again"
-        raise UnavailableError(msg)
-    compared_with, batch = read_batch_answers(context, champion, published.session)
-    params = context.params(PackageParams)
+    compared_with, batch = read_batch_answers(context, champion, session, issued)
+    params = context.params(InstallParams)
     symbols = choose_symbols(batch["symbol"].to_list(), params.parity_symbols)
     if not symbols:
         msg = (
-            f"version {champion.entry.model_version} has no batch forecasts for {published.session} to be "
-            f"compared with; run `bellwether forecast --as-of {published.session}`, then package again"
+            f"version {champion.entry.model_version} has no batch forecasts for {session} to be compared "
+            f"with; see why with `bellwether forecast --as-of {session}`, then run this again"
         )
         raise BadDataError(msg)
-    served = forecast_as_served(context, store, staged, symbols)
+    carried = issued if champion.lineage.history_sessions > 1 else None
+    served = forecast_as_served(context, staged, carried, symbols)
     parity = compare_answers(served, batch, params.parity_tolerance)
     if parity.mismatches:
-        raise BadDataError(_explain(parity, params.parity_tolerance, published.session))
-    return Checked(published.session, compared_with, parity)
+        raise BadDataError(_explain(parity, params.parity_tolerance, session))
+    return Checked(session, compared_with, parity)
 
 
 def forecast_as_served(
-    context: Context, store: OnlineStore, staged: Path, symbols: Sequence[str]
+    context: Context, staged: Path, issued: pl.DataFrame | None, symbols: Sequence[str]
 ) -> list[SymbolForecast]:
     """Return what the service would answer if the staged champion were current."""
-    model = load_served_model(staged)
+    model = load_served_model(staged, issued=issued)
     handler = ForecastHandler(
-        # History may be packaged: how old the publication is does not matter here.
+        # History may be served: how old the publication is does not matter here.
         params=replace(context.params(ServingParams), max_lag_sessions=None),
         current_model=lambda: model,
-        store=store,
+        store=FeastOnlineStore(context.params(FeatureStoreParams), context.home.feast),
         calendar=context.calendar,
         clock=context.clock,
     )
-    return handler.forecast(ForecastRequest(symbols=list(symbols)), "package").forecasts
+    return handler.forecast(ForecastRequest(symbols=list(symbols)), "parity").forecasts
 
 
-def read_batch_answers(context: Context, champion: Champion, session: date) -> tuple[str, pl.DataFrame]:
+def read_batch_answers(
+    context: Context, champion: Champion, session: date, issued: pl.DataFrame
+) -> tuple[str, pl.DataFrame]:
     """Return where the batch scorer's answers come from, and the answers.
 
     Those that the champion issued for the session; a row model that has issued none yet scores the
-    session's gold features, as the forecast stage will.
+    session's features, as the forecast stage will.
 
     Returns
     -------
@@ -98,13 +103,8 @@ def read_batch_answers(context: Context, champion: Champion, session: date) -> t
         `symbol`, `value` and, where the family has them, `q10`, `q50`, `q90`: a few hundred rows. Empty
         where a sequence model has issued nothing.
     """
-    columns = ["symbol", "value", "q10", "q50", "q90"]
-    issued = queries.issued_forecasts(
-        GOLD_FORECASTS, columns, model_key=champion.entry.model_key, where=dates_condition([session])
-    )
-    found = context.lake.collect_query(issued, GOLD_FORECASTS)
-    if found.height or champion.lineage.history_sessions > 1:
-        return GOLD_FORECASTS.name, found
+    if issued.height or champion.lineage.history_sessions > 1:
+        return GOLD_FORECASTS.name, issued.select("symbol", "value", "q10", "q50", "q90")
     names, instant = champion.lineage.feature_names, context.calendar.cutoff_at(session)
     rows = read_features(context, pl.DataFrame({"session": [session], INSTANT_COLUMN: [instant]}), names)
     if not isinstance(rows, pl.DataFrame):
@@ -117,6 +117,6 @@ def _explain(parity: Parity, tolerance: float, session: date) -> str:
     return (
         f"{len(parity.mismatches)} of {parity.compared} served answers for {session} differ from the batch "
         f"scorer's by more than {tolerance:g} (largest {parity.largest:g}); the former champion stays. Check "
-        "that the online store holds this session's gold rows (`bellwether materialize`), then package again:"
+        "that the online store holds this session's gold rows (`bellwether materialize`), then try again:"
         f"\n  {shown}"
     )

@@ -1,4 +1,4 @@
-"""Build the champion's Bento and point the service at it."""
+"""What goes into a champion's Bento: its manifest, and the forecaster's own files."""
 
 from __future__ import annotations
 
@@ -12,47 +12,14 @@ from pathlib import Path
 from features.params import CalendarParams
 from features.views import names_by_view
 from pipelines.base.context import Context
-from pipelines.base.report import Outcome, SessionRange, nothing_to_do
-from pipelines.io.bento import BentoRepository, bento_tag, release
+from pipelines.io.bento import bento_tag, release
 from pipelines.io.model_folder import forecaster_folder
-from pipelines.registry.champion import Champion, champion_at, load_champion
-from pipelines.stages.package.parity import check_parity
+from pipelines.registry.champion import Champion
 from serving.online.params import FeatureStoreParams
 from serving.online.store import ViewFeatures
 from serving.params import ServingParams
 from serving.served_model import FORECASTER_FOLDER, Manifest, write_manifest
 from serving.settings import ServiceDefaults
-
-
-def run(context: Context, sessions: SessionRange) -> Outcome:
-    """Package the champion of the as-of, unless its Bento is the current one already."""
-    entry = champion_at(context, sessions.end)
-    if entry is None:
-        return nothing_to_do(f"no champion as of {sessions.end}: run train, evaluate and promote first")
-    champion = load_champion(context, entry)
-    manifest = describe_champion(context, champion)
-    repository = BentoRepository(context.home.bento)
-    current = repository.current()
-    if current is not None and current.tag == manifest.bento and repository.is_whole(current):
-        return Outcome(status="unchanged", details={"why": f"{current.tag} is current already"})
-    with stage_champion(champion, manifest) as staged:
-        checked = check_parity(context, champion, staged)
-        built = repository.build(manifest.bento, staged)
-    repository.point_at(built)
-    return Outcome(
-        rows_in=checked.parity.compared,
-        rows_out=1,
-        sessions_touched=1,
-        details={
-            "bento": built.tag,
-            "folder": str(built.folder),
-            "champion": champion.entry.headline(),
-            "parity_session": checked.session,
-            "parity_symbols": checked.parity.compared,
-            "parity_largest_difference": checked.parity.largest,
-            "compared_with": checked.compared_with,
-        },
-    )
 
 
 def describe_champion(context: Context, champion: Champion) -> Manifest:

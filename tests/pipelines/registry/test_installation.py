@@ -1,0 +1,190 @@
+"""A decision is prepared, committed and followed; whatever comes between leaves one champion."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipelines.base.context import Context
+from pipelines.base.errors import TransientError
+from pipelines.io.bento import BentoRepository
+from pipelines.io.feature_store import open_feature_store
+from pipelines.registry.champion import champion_at, load_champion, tracking_of
+from pipelines.registry.installation import commit, install, install_if_published, prepare
+from pipelines.registry.issue import read_issued
+from pipelines.registry.ledger import LedgerEntry, append_entry, ledger_head, next_instant, read_ledger
+from pipelines.registry.places import compare_places
+from pipelines.registry.rollback import roll_back
+from serving.online.rows import ISSUED_FORECASTS
+from tests.pipelines.champions import ROW, SEQUENCE, SYMBOLS, fill_home
+from tests.pipelines.synthetic_gold import Gold
+
+SETTINGS = ("install.parity_symbols=10", "completeness.min_symbols=10", "install.acknowledge_seconds=0.3")
+
+
+@pytest.fixture(scope="module")
+def before(open_home: Callable[..., Context], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Gold]:
+    """A home as `fill_home` leaves it."""
+    context = open_home(tmp_path_factory.mktemp("before"), *SETTINGS)
+    return context.home.root, fill_home(context)
+
+
+@pytest.fixture
+def gold(before: tuple[Path, Gold]) -> Gold:
+    """What the home's features were made from."""
+    return before[1]
+
+
+@pytest.fixture
+def context(open_home: Callable[..., Context], before: tuple[Path, Gold], tmp_path: Path) -> Context:
+    """The same home, this test's own."""
+    shutil.copytree(before[0], tmp_path / "home")
+    return open_home(tmp_path / "home", *SETTINGS)
+
+
+def online(context: Context) -> set[str]:
+    """Whose forecasts the online store holds."""
+    return set(open_feature_store(context).online(SYMBOLS, ISSUED_FORECASTS)["model_version"])
+
+
+def decide(context: Context, as_of: date, version: str = SEQUENCE, kind: str = "promotion") -> LedgerEntry:
+    """A decision for a version, not written yet."""
+    entries = read_ledger(context.lake)
+    return LedgerEntry(
+        entry_id=f"{kind}-{version}", kind=kind, as_of=as_of, model_key=version * 64, model_version=version,  # type: ignore[arg-type]
+        previous_version=ROW, who="tests", why="better", numbers={},
+        decided_at=next_instant(entries, context.clock()),
+    )  # fmt: skip
+
+
+def test_a_sequence_model_answers_from_its_commit_on(context: Context, gold: Gold) -> None:
+    last, repository = gold.sessions[-1], BentoRepository(context.home.bento)
+    former, entry = repository.current(), decide(context, gold.sessions[-1])
+    prepared = prepare(context, load_champion(context, entry))
+    assert (prepared.session, sorted(prepared.issued["symbol"])) == (last, SYMBOLS)
+    assert repository.current() == former
+    assert read_issued(context, prepared.champion, last).is_empty()
+    assert compare_places(context).differences == ()
+
+    written = commit(context, entry, head=ledger_head(read_ledger(context.lake)), prepared=prepared)
+    assert champion_at(context, last) == read_ledger(context.lake)[-1]
+    assert written.model_version == SEQUENCE
+    issued = read_issued(context, prepared.champion, last)
+    assert sorted(issued["symbol"]) == SYMBOLS
+    assert set(issued["issued_at"]) == {context.clock()}
+    pointer = repository.current()
+    assert pointer is not None
+    brought = pl.read_parquet(repository.folder / pointer.issued)
+    assert brought.sort("symbol").equals(issued.select(brought.columns).sort("symbol"))
+    assert online(context) == {ROW}, "the former champion answers until the service has changed over"
+
+    installed = install(context)
+    assert installed is not None
+    assert installed.details["published"] == 12
+    assert online(context) == {SEQUENCE}
+    assert compare_places(context).describe() == {
+        "ledger": SEQUENCE, "alias": SEQUENCE, "pointer": SEQUENCE, "service": None, "address": None,
+        "differences": [],
+    }  # fmt: skip
+    again = install(context)
+    assert again is not None
+    assert (again.changed, again.details["service"][:8]) == (False, "no stack")
+
+
+def test_rolled_back_what_the_former_champion_had_issued_is_served_again(context: Context) -> None:
+    assert roll_back(context, version=SEQUENCE, why="looks better").model_version == SEQUENCE
+    install_if_published(context)
+    assert online(context) == {SEQUENCE}
+    roll_back(context, version=ROW, why="looks worse")
+    install_if_published(context)
+    assert online(context) == {ROW}
+    pointer = BentoRepository(context.home.bento).current()
+    assert pointer is not None
+    assert (pointer.model_version, pointer.issued, pointer.decision) == (ROW, "", "rollback")
+    assert [entry.kind for entry in read_ledger(context.lake)] == ["promotion", "rollback", "rollback"]
+
+
+def test_a_decision_that_another_one_overtook_is_not_written(context: Context, gold: Gold) -> None:
+    last = gold.sessions[-1]
+    entry, head = decide(context, last), ledger_head(read_ledger(context.lake))
+    prepared = prepare(context, load_champion(context, entry))
+    append_entry(context.lake, decide(context, last, ROW, "rollback"))
+    with pytest.raises(TransientError, match="another decision about the champion was taken meanwhile"):
+        commit(context, entry, head=head, prepared=prepared)
+    assert [one.model_version for one in read_ledger(context.lake)] == [ROW, ROW]
+
+
+def test_what_was_prepared_for_another_session_is_not_committed(
+    context: Context, gold: Gold, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry, head = decide(context, gold.sessions[-1]), ledger_head(read_ledger(context.lake))
+    prepared = prepare(context, load_champion(context, entry))
+    store = open_feature_store(context)
+    following = context.calendar.shift(gold.sessions[-1], 1)
+    rows = gold.daily.filter(pl.col("session") == gold.sessions[-1]).with_columns(session=pl.lit(following))
+    store.record_publication(rows, session=following, at=context.clock())
+    with pytest.raises(TransientError, match=r"another session than .* was published meanwhile"):
+        commit(context, entry, head=head, prepared=prepared)
+    assert len(read_ledger(context.lake)) == 1
+
+
+def test_a_recorded_service_that_does_not_follow_is_said_and_completed_later(context: Context) -> None:
+    context.home.services_record.parent.mkdir(exist_ok=True)
+    context.home.services_record.write_text(
+        '{"started": [{"name": "forecasts", "address": "http://127.0.0.1:9"}]}'
+    )
+    roll_back(context, version=SEQUENCE, why="looks better")
+    with pytest.raises(TransientError, match=r"forecast service at .*:9 does not answer .* `bellwether up`"):
+        install(context)
+    assert online(context) == {ROW}, "who may still answer with the former champion finds its forecasts"
+    assert compare_places(context).differences == (
+        "the forecast service at http://127.0.0.1:9 does not answer",
+    )
+    context.home.services_record.unlink()
+    installed = install(context)
+    assert installed is not None
+    assert installed.details["published"] == 12
+
+
+def test_each_place_that_does_not_follow_is_named(context: Context, gold: Gold) -> None:
+    append_entry(context.lake, decide(context, gold.sessions[-1]))
+    assert compare_places(context).differences == (
+        "MLflow's alias names version 1",
+        "the pointer to the Bento names version 1",
+    )
+    installed = install(context)
+    assert installed is not None
+    assert installed.changed
+    assert compare_places(context).differences == ()
+    tracking_of(context).set_champion(ROW)
+    assert compare_places(context).differences == ("MLflow's alias names version 1",)
+    install(context)
+    assert compare_places(context).differences == ()
+
+
+def test_a_session_that_was_incomplete_at_its_cut_is_not_issued_by_a_promotion_either(
+    open_home: Callable[..., Context], context: Context, gold: Gold
+) -> None:
+    stricter = open_home(context.home.root, *SETTINGS, "completeness.min_symbols=13")
+    entry = decide(stricter, gold.sessions[-1])
+    with pytest.raises(Exception, match="version 2 has no batch forecasts for"):
+        prepare(stricter, load_champion(stricter, entry))
+
+
+def test_forecasts_of_a_late_promotion_are_dated_when_they_were_made(
+    open_home: Callable[..., Context], context: Context, gold: Gold
+) -> None:
+    late = context.clock() + timedelta(days=3)
+    later = open_home(context.home.root, *SETTINGS, now=late)
+    roll_back(later, version=SEQUENCE, why="looks better", as_of=gold.sessions[-1])
+    entry = champion_at(later, gold.sessions[-1])
+    assert entry is not None
+    issued = read_issued(later, load_champion(later, entry), gold.sessions[-1])
+    stamps: set[datetime] = set(issued["issued_at"])
+    assert stamps == {late}
+    assert (issued["issued_at"] > issued["decision_at"]).all()
