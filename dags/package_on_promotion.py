@@ -1,8 +1,9 @@
-"""Make what is served follow the ledger, where promoting could not complete it.
+"""Make what is served follow the ledger, where promoting left something to do.
 
 **Purpose:** Brings alias, Bento, running service and published forecasts in line with the ledger's champion.
 Its answers must equal the batch scorer's first, and the running service then changes over without failing a
-request. `promote` does the same, so that there is mostly nothing left to do.
+request. `promote` does the same, so that mostly nothing is left: a first model that was promoted before
+anything was published is.
 
 **Inputs:** The ledger, the champion in MLflow, gold.features_daily, Feast's online store; started by the
 asset `champion`.

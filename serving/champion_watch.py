@@ -136,24 +136,27 @@ class ChampionWatch:
 
     def _note_failure(self, pointer: Pointer | None) -> None:
         """Keep which version was meant; of a pointer that cannot be read nothing is known."""
-        self.awaited = pointer.model_version if pointer else "unknown"
-        if pointer is None or pointer.decision != "rollback":
-            self._withdrawn_at = None
-        elif self._withdrawn_at is None:
+        self.awaited = pointer.model_version if pointer else self.awaited or "unknown"
+        # Once withdrawn a model stays so, whatever else comes that cannot be loaded either.
+        if pointer is not None and pointer.decision == "rollback" and self._withdrawn_at is None:
             self._withdrawn_at = self._clock()
 
     def _read_issued(self, pointer: Pointer) -> pl.DataFrame | None:
-        """Return the forecasts that came with a champion, once its file is known to be the one meant."""
+        """Return the forecasts that came with a champion, once its file is known to be the one meant.
+
+        They bridge the time until the online store holds them. Where no champion answers yet, which is after
+        a restart, one without them is better than none.
+        """
         if not pointer.issued:
             return None
-        content = (self.folder / pointer.issued).read_bytes()
-        found = hashlib.sha256(content).hexdigest()
-        if found != pointer.issued_digest:
-            msg = (
-                f"{self.folder / pointer.issued} does not hold the forecasts that {POINTER_FILE} names: "
-                f"digest {found[:12]}, expected {pointer.issued_digest[:12]}; run `bellwether install`"
-            )
-            raise ValueError(msg)
+        try:
+            content = (self.folder / pointer.issued).read_bytes()
+            _check_digest(self.folder / pointer.issued, content, pointer.issued_digest)
+        except (OSError, ValueError):
+            if self.current is not None:
+                raise
+            log.exception("the online store alone has to know what %s has issued", pointer.tag)
+            return None
         return pl.read_parquet(io.BytesIO(content))
 
     def _check(self, pointer: Pointer) -> Path:
@@ -197,3 +200,13 @@ class ChampionWatch:
         self._ended.set()
         if self._thread is not None:
             self._thread.join(timeout=5)
+
+
+def _check_digest(path: Path, content: bytes, expected: str) -> None:
+    found = hashlib.sha256(content).hexdigest()
+    if found != expected:
+        msg = (
+            f"{path} does not hold the forecasts that {POINTER_FILE} names: digest {found[:12]}, expected "
+            f"{expected[:12]}; run `bellwether install`"
+        )
+        raise ValueError(msg)

@@ -58,9 +58,11 @@ class ForecastHandler:
         Raises
         ------
         Refusal
-            503 before a champion is packaged and features are published.
+            503 before a champion is installed and features are published, and where the champion must not
+            score these: they are made otherwise than when it was trained.
         """
         model, published = self._model(), self._published()
+        self._check_admitted(model)
         now = self.clock()
         lag = self.lag_sessions(published.session, now)
         share = published.symbols / published.expected if published.expected else 0.0
@@ -126,9 +128,10 @@ class ForecastHandler:
     def why_not_ready(self) -> str | None:
         """Return what is missing before forecasts can be answered, None if nothing is."""
         try:
-            views = self._model().manifest.views
+            model = self._model()
             self._published()
-            self.store.read(["READY"], views)
+            self._check_admitted(model)
+            self.store.read(["READY"], model.manifest.views)
         except Refusal as refusal:
             return refusal.message
         except Exception as error:
@@ -142,6 +145,11 @@ class ForecastHandler:
                 503, "no_champion", "no model is installed yet; run `bellwether install` after a promotion"
             )
         return model
+
+    def _check_admitted(self, model: ServedModel) -> None:
+        why = self.store.refused(model.manifest.model_key)
+        if why:
+            raise Refusal(503, "lineage_differs", why)
 
     def _published(self) -> Published:
         published = self.store.published()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 POINTER_FILE = "current.json"
@@ -58,7 +58,9 @@ def read_pointer(folder: Path) -> Pointer | None:
     except FileNotFoundError:
         return None
     try:
-        return Pointer(**json.loads(text))
+        said = json.loads(text)
+        # A later release may say more than this one understands.
+        return Pointer(**{part.name: said[part.name] for part in fields(Pointer) if part.name in said})
     except (TypeError, ValueError, RecursionError) as error:
         msg = f"{path} is not a pointer to a Bento ({error}); run `bellwether install`"
         raise ValueError(msg) from error

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from functools import partial
@@ -48,6 +48,7 @@ def open_context(settings: Settings, home: Path, *, clock: Clock = system_clock)
         local_rows=settings.lake.local_rows,
     )
     calendar = SessionCalendar(**asdict(settings.calendar))
+    seconds = settings.lake.lock_timeout_seconds
     return Context(
         settings=settings,
         home=place,
@@ -55,8 +56,9 @@ def open_context(settings: Settings, home: Path, *, clock: Clock = system_clock)
         calendar=calendar,
         lake=lake,
         run_log=RunLog(lake),
-        writing=partial(
-            _hold, lock_path(settings.lake, place), settings.lake.lock_timeout_seconds, "another writer"
+        writing=partial(_hold, lock_path(settings.lake, place), seconds, "another writer"),
+        installing=partial(
+            _hold, place.run / "installation.lock", seconds, "another promotion or installation"
         ),
     )
 
@@ -70,20 +72,6 @@ def one_writer(context: Context) -> AbstractContextManager[None]:
         If another writer keeps it longer than ``lake.lock_timeout_seconds``.
     """
     return context.writing()
-
-
-def one_installer(context: Context) -> AbstractContextManager[None]:
-    """Hold the home's installation lock: promotions, rollbacks and installations take turns.
-
-    Whoever needs the writer's lock too takes it within this one.
-
-    Raises
-    ------
-    TransientError
-        If another one keeps it longer than ``lake.lock_timeout_seconds``.
-    """
-    seconds = context.params(LakeParams).lock_timeout_seconds
-    return _hold(context.home.run / "installation.lock", seconds, "another promotion or installation")
 
 
 @contextmanager
@@ -110,8 +98,8 @@ def lock_path(lake: LakeParams, home: Home) -> Path:
 
 
 def run_locked(context: Context, name: str, sessions: SessionRange) -> StageReport:
-    """Run one stage under the lock that it needs; see `run_stage`."""
-    with one_installer(context) if STAGES[name].installs else one_writer(context):
+    """Run one stage under the writer's lock, unless it takes its locks itself; see `run_stage`."""
+    with nullcontext() if STAGES[name].installs else one_writer(context):
         return run_stage(context, name, sessions)
 
 
@@ -147,8 +135,9 @@ def peek_stage(context: Context, name: str, sessions: SessionRange) -> StageRepo
 def run_stage(context: Context, name: str, sessions: SessionRange) -> StageReport:
     """Run one stage, frame what came of it and record it; the caller holds the lock that it needs.
 
-    Inputs are named by their versions before the run: with one writer, these are what the stage reads. So is
-    its definition: what is recorded is what the run went by.
+    Inputs are named by their versions before the run: with one writer, these are what the stage reads. (One
+    that installs holds the lock for its commits alone, and checks there that what it read still stands.) So
+    is its definition: what is recorded is what the run went by.
     """
     log.info("%s: sessions %s to %s", name, sessions.start, sessions.end)
     started_at, began = context.clock(), time.perf_counter()

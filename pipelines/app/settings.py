@@ -22,12 +22,12 @@ from pipelines.io.sources.params import FeedsParams, SourceParams, SourcesParams
 from pipelines.io.spark_params import SparkParams
 from pipelines.io.text_params import TextParams
 from pipelines.io.tracking_params import TrackingParams
+from pipelines.registry.forecast_params import ForecastParams
 from pipelines.registry.installation_params import InstallParams
 from pipelines.registry.training_params import TrainingParams
 from pipelines.stack.params import ServicesParams
 from pipelines.stages.build_features.params import BuildFeaturesParams
 from pipelines.stages.curate.params import CurateParams
-from pipelines.stages.forecast.params import ForecastParams
 from pipelines.stages.ingest.params import IngestParams
 from pipelines.stages.maintain.params import MaintainParams
 from pipelines.stages.monitor.params import MonitorParams

@@ -29,8 +29,9 @@ class Sections(Protocol):
 class Context:
     """Everything that a stage may use; it reads no environment and no clock of its own.
 
-    `writing` holds the lake's writer lock for its block, for a stage that does not hold it all the time; it
-    may be entered again within itself.
+    `writing` holds the lake's writer lock for its block, `installing` the home's lock of promotions,
+    rollbacks and installations. Each may be entered again within itself, and the first within the second, not
+    the other way round.
     """
 
     settings: Sections
@@ -40,6 +41,7 @@ class Context:
     lake: Lake
     run_log: RunLog
     writing: Callable[[], AbstractContextManager[None]]
+    installing: Callable[[], AbstractContextManager[None]]
 
     def params(self, kind: type[Section]) -> Section:
         """Return the settings of one kind, such as ``context.params(CurateParams)``."""

@@ -9,12 +9,13 @@ from typing import Any, Literal
 
 from pipelines.base.errors import EXIT_BAD_DATA, EXIT_DONE, EXIT_NOTHING_TO_DO, EXIT_TRANSIENT
 
-Status = Literal["done", "unchanged", "nothing_to_do", "waiting", "short"]
+Status = Literal["done", "unchanged", "nothing_to_do", "waiting", "unfollowed", "short"]
 EXIT_CODES: dict[Status, int] = {
     "done": EXIT_DONE,
     "unchanged": EXIT_DONE,
     "nothing_to_do": EXIT_NOTHING_TO_DO,
     "waiting": EXIT_TRANSIENT,
+    "unfollowed": EXIT_TRANSIENT,
     "short": EXIT_BAD_DATA,
 }
 """How a command ends after a stage: what stands, whoever made it, is 0."""
@@ -44,10 +45,11 @@ class Outcome:
 
     Attributes
     ----------
-    status : {"done", "unchanged", "nothing_to_do", "waiting", "short"}
+    status : {"done", "unchanged", "nothing_to_do", "waiting", "unfollowed", "short"}
         ``unchanged``: the outcome stood already. ``nothing_to_do``: there is none and will be none (no
         champion, not promoted, missed). ``waiting``: something expected is not there yet, a later try may
-        find it. ``short``: it has not come in time; a person is asked.
+        find it. ``unfollowed``: what was decided stands, and the running service does not follow it yet;
+        the stages after it do not wait for that. ``short``: it has not come in time; a person is asked.
     rows_in, rows_out, rows_refused, sessions_touched : int
         Rows read, rows inserted or changed, rows sent to quarantine, sessions written.
     details : mapping

@@ -32,8 +32,8 @@ class Stage:
         Table whose sessions are those of its rows, for a stage that asks the calendar about them: its
         definition covers the calendar of what is stored.
     installs : bool
-        Whether it changes which model is champion: it then holds the home's installation lock, and the
-        writer's only while it commits.
+        Whether it changes which model is champion: it then takes the home's installation lock and, for what
+        it writes, the writer's, itself.
     peeks : bool
         Whether ``job.py`` has `peek`, which may answer a command before lock and JVM are taken for it.
     """

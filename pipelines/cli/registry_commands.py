@@ -20,14 +20,13 @@ from pipelines.cli.options import Request, common, open_home, parse_session
 @common
 def rollback(request: Request, version: str, why: str, as_of: date | None) -> None:
     """Make an earlier model version the champion again, and the running service answer with it."""
-    from pipelines.app.runner import one_installer
-    from pipelines.registry.installation import install_if_published
+    from pipelines.registry.installation import install_if_published, raise_if_unfollowed
     from pipelines.registry.rollback import roll_back
 
     context = open_home(request)
-    with one_installer(context):
+    with context.installing():
         click.echo(roll_back(context, version=version, why=why, as_of=as_of).headline())
-        install_if_published(context)
+        raise_if_unfollowed(install_if_published(context))
 
 
 @click.command()
@@ -46,4 +45,24 @@ def reproduce(request: Request, version: str) -> None:
         raise SystemExit(EXIT_BAD_DATA)
 
 
-COMMANDS = (rollback, reproduce)
+@click.command()
+@click.option("--version", help="Model version (default: the champion).")
+@click.option("--why", required=True, help="Why the difference does not matter, kept in the ledger.")
+@common
+def accept_lineage(request: Request, version: str | None, why: str) -> None:
+    """Let a model score features that are made otherwise than when it was trained."""
+    from pipelines.app.runner import one_writer
+    from pipelines.registry.binding import accept_lineage as accept
+    from pipelines.registry.champion import find_lineage
+
+    context = open_home(request)
+    with one_writer(context):
+        named, lineage = find_lineage(context, version)
+        entry = accept(context, named, lineage, why)
+    if entry is None:
+        click.echo(f"version {named} reads what it was trained on; there is nothing to accept")
+        return
+    click.echo(json.dumps({"model_version": entry.model_version, "why": entry.why, **entry.numbers}))
+
+
+COMMANDS = (rollback, reproduce, accept_lineage)

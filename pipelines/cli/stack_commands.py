@@ -22,8 +22,7 @@ def up(request: Request, **source: str | None) -> None:
 
     Then complete what the ledger says and the service does not do yet: see `install`.
     """
-    from pipelines.app.runner import one_installer
-    from pipelines.registry.installation import install_if_published
+    from pipelines.registry.installation import install_if_published, raise_if_unfollowed
     from pipelines.stack.airflow_home import announce_login
     from pipelines.stack.lifecycle import render_addresses, start_stack
     from pipelines.stack.params import ServicesParams
@@ -34,8 +33,7 @@ def up(request: Request, **source: str | None) -> None:
     announce_login(home.airflow, click.echo)
     stack = start_stack(services, home, request.for_stages())
     click.echo(render_addresses(services, home, stack))
-    with one_installer(context):
-        install_if_published(context)
+    raise_if_unfollowed(install_if_published(context))
 
 
 @click.command()

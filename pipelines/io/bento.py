@@ -105,9 +105,14 @@ class BentoRepository:
         return built if whole else None
 
     def is_whole(self, pointer: Pointer) -> bool:
-        """Return whether the Bento of a pointer is there with the champion that it names."""
+        """Return whether the Bento of a pointer is there, with the champion and forecasts that it names."""
         found = self.find(pointer.tag)
-        return found is not None and digest_folder(found.champion) == pointer.digest
+        if found is None or digest_folder(found.champion) != pointer.digest:
+            return False
+        issued = self.folder / pointer.issued
+        if not pointer.issued:
+            return True
+        return issued.is_file() and hashlib.sha256(issued.read_bytes()).hexdigest() == pointer.issued_digest
 
     def build(self, tag: str, champion: Path) -> BuiltBento:
         """Build a Bento with the code and a champion's folder, or return the existing one.

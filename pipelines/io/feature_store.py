@@ -32,6 +32,7 @@ from serving.online.feast_config import (
     APPLIED_FILE,
     ONLINE_FILE,
     PUBLISHED_FILE,
+    REFUSED_FILE,
     REGISTRY_FILE,
     build_config,
 )
@@ -258,6 +259,17 @@ class FeatureStore:
             return
         stamp = asdict(now) | {"session": str(session), "published_at": at.isoformat()}
         replace_text(self._folder / PUBLISHED_FILE, json.dumps(stamp, sort_keys=True))
+
+    def note_refusal(self, model_key: str, why: str) -> None:
+        """Tell the service that a model must not score what is published, or, with no reason, that it may."""
+        path = self._folder / REFUSED_FILE
+        known = read_record(path)
+        told = {key: said for key, said in known.items() if key != model_key} | (
+            {model_key: why} if why else {}
+        )
+        if told != known:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            replace_text(path, json.dumps(told, sort_keys=True))
 
 
 def _let_readers_read_on(path: Path) -> None:

@@ -93,7 +93,11 @@ _LOADED: dict[str, Forecaster] = {}
 
 def pack_forecaster(model_folder: Path, name: str) -> PackedForecaster:
     """Read a model folder's forecaster into memory: kilobytes to a few megabytes."""
-    root = forecaster_folder(model_folder)
+    return pack_files(forecaster_folder(model_folder), name)
+
+
+def pack_files(root: Path, name: str) -> PackedForecaster:
+    """Read a forecaster's own files into memory."""
     files = {
         path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()
     }

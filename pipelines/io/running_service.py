@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 from pipelines.base.home import Home
+from pipelines.base.signature import host
 from pipelines.base.small_files import read_record
 
 SERVICE = "forecasts"
@@ -18,26 +19,40 @@ SECONDS_BETWEEN_QUESTIONS = 0.2
 
 
 def recorded_service(home: Home) -> str | None:
-    """Return the address of the service that `up` has recorded, None where no stack is recorded.
+    """Return the address of the service that `up` has recorded, None where no stack is recorded here.
 
-    It may have ended since: `down` alone takes the record away.
+    It may have ended since: `down` alone takes the record away. One that another machine has recorded on a
+    volume that both share cannot be asked from here: it answers on that machine's loopback.
     """
-    started = read_record(home.services_record).get("started", [])
-    found = [one for one in started if isinstance(one, dict) and one.get("name") == SERVICE]
-    return str(found[0].get("address", "")) if found else None
+    record = read_record(home.services_record)
+    found = [one for one in record.get("started", []) if isinstance(one, dict) and one.get("name") == SERVICE]
+    if not found or record.get("host", host()) != host():
+        return None
+    return str(found[0].get("address", ""))
 
 
 def ask_champion(address: str) -> dict[str, Any] | None:
     """Return which champion answers, as `serving.setup.RunningService.describe_champion` has it.
 
-    None where nothing, or something else, answers.
+    None where nothing answers; empty where something does that does not know the question, such as a service
+    of a former release.
     """
     try:
         answer = httpx.get(f"{address}/champion", timeout=SECONDS_A_QUESTION)
+    except httpx.HTTPError:
+        return None
+    try:
         told = answer.raise_for_status().json()
     except (httpx.HTTPError, ValueError):
-        return None
-    return told if isinstance(told, dict) else None
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def answers_otherwise(home: Home, model_key: str) -> bool:
+    """Return whether the recorded service answers with another model; not where it does not answer."""
+    address = recorded_service(home)
+    told = ask_champion(address) if address else None
+    return (told or {}).get("model_key") not in (None, model_key)
 
 
 def wait_for_champion(address: str, pointer: Mapping[str, Any], seconds: float) -> dict[str, Any] | None:

@@ -10,16 +10,16 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlparse
-from urllib.request import url2pathname
 
 from pipelines.base.errors import BadDataError, UnavailableError
+from pipelines.io.artifacts import delete_artifacts, local_path
 from pipelines.io.model_folder import forecaster_folder
 from pipelines.io.tracking_params import TrackingParams
 from serving.served_model import digest_folder
@@ -165,7 +165,7 @@ class Tracking:
         """Remove the interrupted runs of a key with their artefacts and return how many there were."""
         runs = self._runs(model_key, complete=False)
         for run in runs:
-            _delete_artifacts(run.info.artifact_uri)
+            delete_artifacts(run.info.artifact_uri)
             self.client.delete_run(run.info.run_id)
             log.info("removed incomplete run %s of model %s", run.info.run_id, model_key)
         return len(runs)
@@ -251,12 +251,27 @@ class Tracking:
 
     def describe_version(self, version: str, text: str) -> None:
         """Set the text that MLflow's page shows for a version."""
-        self.client.update_model_version(self.params.registered_model, version, text)
+        with self._answering():
+            self.client.update_model_version(self.params.registered_model, version, text)
 
     def set_champion(self, version: str) -> None:
         """Point the alias `champion` at a version; the same version again commits nothing."""
         if self.champion() != version:
-            self.client.set_registered_model_alias(self.params.registered_model, CHAMPION, version)
+            with self._answering():
+                self.client.set_registered_model_alias(self.params.registered_model, CHAMPION, version)
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        """Say which MLflow it was that did not do what it was asked for."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            yield
+        except MlflowException as error:
+            msg = (
+                f"MLflow at {self.uri} does not answer as it should ({error}); see to it, then run this again"
+            )
+            raise UnavailableError(msg) from error
 
     def exists(self) -> bool:
         """Whether there is anything to ask: a store elsewhere, or this home's database."""
@@ -270,13 +285,8 @@ class Tracking:
         UnavailableError
             If MLflow does not answer.
         """
-        from mlflow.exceptions import MlflowException
-
-        try:
+        with self._answering():
             found = self.client.search_registered_models(f"name = '{self.params.registered_model}'")
-        except MlflowException as error:
-            msg = f"MLflow at {self.uri} does not answer ({error}); start it, then run this again"
-            raise UnavailableError(msg) from error
         aliases = found[0].aliases if found else {}
         return str(aliases[CHAMPION]) if CHAMPION in aliases else None
 
@@ -289,7 +299,7 @@ class Tracking:
             If it is not there, or the store does not answer.
         """
         uri = f"{self.client.get_run(run_id).info.artifact_uri}/{path}"
-        local = _local_path(uri)
+        local = local_path(uri)
         if local is not None:
             if not local.exists():
                 msg = f"no {path} of run {run_id} at {local}; was the home moved or cleaned? Train again"
@@ -380,21 +390,3 @@ def _described(entry: RegistryEntry) -> ModelVersion | None:
     except (KeyError, ValueError) as error:
         log.warning("version %s is skipped, training has not registered it (tags: %r)", entry.version, error)
         return None
-
-
-def _local_path(uri: str) -> Path | None:
-    parsed = urlparse(uri)
-    return Path(url2pathname(parsed.path)) if parsed.scheme in {"", "file"} else None
-
-
-def _delete_artifacts(uri: str) -> None:
-    local = _local_path(uri)
-    if local is not None:
-        shutil.rmtree(local, ignore_errors=True)
-        return
-    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
-    try:
-        get_artifact_repository(uri).delete_artifacts()
-    except NotImplementedError:
-        log.warning("the artefact store at %s deletes nothing; run `mlflow gc` there", uri)

@@ -64,21 +64,28 @@ class Challenger:
         return kept.select(columns) if columns else kept
 
     def read_frame(self) -> pl.DataFrame:
-        """Read the training frame that its run kept.
+        """Read the training frame that its run kept; see `read_kept_frame`."""
+        return read_kept_frame(self.tracking, self.version, self.lineage)
 
-        Raises
-        ------
-        BadDataError
-            If it is another one than the model was trained on.
-        """
-        frame = self.read(FRAME_FILE)
-        if digest_frame(frame) != self.lineage.frame_digest:
-            msg = (
-                f"{FRAME_FILE} of run {self.version.run_id} is not what {self.name} was trained on; find out "
-                "who changed it, then bring it back from a backup or train a new model"
-            )
-            raise BadDataError(msg)
-        return frame
+
+def read_kept_frame(tracking: Tracking, version: ModelVersion, lineage: Lineage) -> pl.DataFrame:
+    """Read the training frame that a version's run kept.
+
+    Raises
+    ------
+    BadDataError
+        If it is another one than the model was trained on.
+    UnavailableError
+        If it cannot be fetched.
+    """
+    frame = pl.read_parquet(tracking.fetch(version.run_id, FRAME_FILE)).rename(FORMER_COLUMNS, strict=False)
+    if digest_frame(frame) != lineage.frame_digest:
+        msg = (
+            f"{FRAME_FILE} of run {version.run_id} is not what {version.family} v{version.version} was "
+            "trained on; find out who changed it, then bring it back from a backup or train a new model"
+        )
+        raise BadDataError(msg)
+    return frame
 
 
 def find_challenger(context: Context, as_of: date) -> Challenger | None:

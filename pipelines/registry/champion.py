@@ -103,3 +103,21 @@ def point_alias(context: Context) -> str | None:
     tracking.describe_version(current.model_version, f"Champion: {current.headline()}. {current.why}")
     tracking.set_champion(current.model_version)
     return current.model_version
+
+
+def find_lineage(context: Context, version: str | None) -> tuple[str, Lineage]:
+    """Return a registered version and its lineage; the newest champion's where none is named.
+
+    Raises
+    ------
+    BadDataError
+        If there is no champion, or training has not registered the version.
+    """
+    current = champion_at(context, date.max)
+    if version is None:
+        if current is None:
+            msg = "there is no champion yet; train and promote one, or name a --version"
+            raise BadDataError(msg)
+        return current.model_version, load_model(context, current.model_version, current.model_key)[0]
+    found = tracking_of(context).version(version)
+    return version, load_model(context, version, found.model_key)[0]

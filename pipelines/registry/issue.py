@@ -183,6 +183,7 @@ def score_sessions(
     *,
     issued_at: datetime,
     in_sample: frozenset[date] = frozenset(),
+    packed: PackedForecaster | None = None,
 ) -> Frame:
     """Return an issue of each session, from the vectors known at its cut; nothing is written.
 
@@ -192,21 +193,23 @@ def score_sessions(
         In order, at least one.
     in_sample : frozenset of date
         Those of them whose outcomes went into the model.
+    packed : PackedForecaster, optional
+        The forecaster's files, if they are to be others than those of the champion's folder.
 
     Returns
     -------
     Frame
         Rows of `gold.forecasts`; a symbol without a valid vector of its session has none.
     """
-    lineage, calendar = champion.lineage, context.calendar
+    lineage, calendar, version = champion.lineage, context.calendar, champion.entry.model_version
     known = calendar.frame(calendar.look_back(sessions[0], lineage.history_sessions - 1), sessions[-1])
     plan = plan_history(sessions, known, lineage.history_sessions)
     step = GroupStep(
-        model=pack_forecaster(champion.folder, f"{lineage.model_key}-v{champion.entry.model_version}"),
+        model=packed or pack_forecaster(champion.folder, f"{lineage.model_key}-v{version}"),
         stamp=Stamp(
             horizon=lineage.horizon_sessions,
             model_key=lineage.model_key,
-            model_version=champion.entry.model_version,
+            model_version=version,
             family=lineage.family,
             issued_at=issued_at,
             in_sample=in_sample,

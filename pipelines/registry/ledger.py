@@ -15,7 +15,7 @@ from pipelines.base.lake import Lake
 from pipelines.base.signature import account, host
 from pipelines.tables.contracts import OPS_MODEL_LEDGER
 
-Kind = Literal["bootstrap", "promotion", "rollback", "rejection", "acceptance", "history_load"]
+Kind = Literal["bootstrap", "promotion", "rollback", "rejection", "acceptance", "lineage", "history_load"]
 INSTALLING: tuple[Kind, ...] = ("bootstrap", "promotion", "rollback")
 
 
@@ -27,8 +27,9 @@ class LedgerEntry:
     ----------
     entry_id : str
         Identity of the decision, from `identify_decision`.
-    kind : {"bootstrap", "promotion", "rollback", "rejection", "acceptance", "history_load"}
-        An ``acceptance`` is a person's word that a model's suspiciously good result is no leak. A
+    kind : {"bootstrap", "promotion", "rollback", "rejection", "acceptance", "lineage", "history_load"}
+        An ``acceptance`` is a person's word that a model's suspiciously good result is no leak, a ``lineage``
+        that its inputs, made otherwise now, are as good as those that it was trained on. A
         ``history_load`` decides nothing: it names the issues and models whose past it has added to.
     as_of : date
         Session from which on it holds.

@@ -10,20 +10,22 @@ from pathlib import Path
 import polars as pl
 
 from features.views import primary_view
+from models.base import load_forecaster
 from pipelines.base.context import Context
 from pipelines.base.errors import BadDataError
 from pipelines.io.feature_retrieval import INSTANT_COLUMN, read_features
-from pipelines.io.model_folder import read_forecaster
+from pipelines.io.model_folder import pack_files, read_forecaster
 from pipelines.registry.answer_comparison import Parity, choose_symbols, compare_answers
 from pipelines.registry.champion import Champion
 from pipelines.registry.installation_params import InstallParams
+from pipelines.registry.issue import score_sessions
 from pipelines.tables.contracts import GOLD_FORECASTS, feature_table
 from serving.handler import ForecastHandler
 from serving.online.feast_store import FeastOnlineStore
 from serving.online.params import FeatureStoreParams
 from serving.params import ServingParams
 from serving.schemas import ForecastRequest, SymbolForecast
-from serving.served_model import load_served_model
+from serving.served_model import FORECASTER_FOLDER, load_served_model
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Checked:
 
 
 def check_parity(
-    context: Context, champion: Champion, staged: Path, session: date, issued: pl.DataFrame
+    context: Context, champion: Champion, staged: Path, session: date, issued: pl.DataFrame, *, is_new: bool
 ) -> Checked:
     """Compare the answers of a staged champion with the batch scorer's, for the newest published session.
 
@@ -49,6 +51,8 @@ def check_parity(
     issued : polars.DataFrame
         What the champion has issued for it, or is about to: rows of `gold.forecasts`. Where there are none a
         row model's features are scored as the forecast stage will.
+    is_new : bool
+        Whether it is about to issue them: then the staged forecaster has to give the same once more.
 
     Raises
     ------
@@ -64,12 +68,23 @@ def check_parity(
             f"with; see why with `bellwether forecast --as-of {session}`, then run this again"
         )
         raise BadDataError(msg)
-    carried = issued if champion.lineage.history_sessions > 1 else None
+    carried = None
+    if champion.lineage.history_sessions > 1:
+        carried = _score_again(context, champion, staged, session) if is_new else issued
+        # It answers batches from these files.
+        load_forecaster(staged / FORECASTER_FOLDER)
     served = forecast_as_served(context, staged, carried, symbols)
     parity = compare_answers(served, batch, params.parity_tolerance)
     if parity.mismatches:
         raise BadDataError(_explain(parity, params.parity_tolerance, session))
     return Checked(session, compared_with, parity)
+
+
+def _score_again(context: Context, champion: Champion, staged: Path, session: date) -> pl.DataFrame:
+    """Return what the staged files of a sequence model forecast for a session."""
+    packed = pack_files(staged / FORECASTER_FOLDER, f"staged-{champion.lineage.model_key}")
+    again = score_sessions(context, champion, [session], issued_at=context.clock(), packed=packed)
+    return again if isinstance(again, pl.DataFrame) else context.lake.collect(again)
 
 
 def forecast_as_served(

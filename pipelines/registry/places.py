@@ -48,9 +48,10 @@ class Places:
 def compare_places(context: Context) -> Places:
     """Ask all four places; a home in which nothing was tracked is not given a database for it."""
     entry = champion_at(context, date.max)
-    pointer = BentoRepository(context.home.bento).current()
+    repository = BentoRepository(context.home.bento)
+    pointer = repository.current()
     address = recorded_service(context.home)
-    told = (ask_champion(address) or {}) if address else {}
+    told = ask_champion(address) if address else None
     alias: str | None = None
     differences: list[str] = []
     if entry is not None:
@@ -58,13 +59,15 @@ def compare_places(context: Context) -> Places:
         if pointer is None or pointer.model_key != entry.model_key:
             named = f"names version {pointer.model_version}" if pointer else "is not there yet"
             differences.append(f"the pointer to the Bento {named}")
+        elif not repository.is_whole(pointer):
+            differences.append(f"{pointer.tag}, which the pointer names, is not whole")
         if address:
             differences += _compare_service(address, told, entry)
     return Places(
         ledger=entry.model_version if entry else None,
         alias=alias,
         pointer=pointer.model_version if pointer else None,
-        service=told.get("model_version"),
+        service=(told or {}).get("model_version"),
         address=address,
         differences=tuple(differences),
     )
@@ -79,8 +82,8 @@ def _ask_alias(context: Context, entry: LedgerEntry) -> tuple[str | None, list[s
     return alias, [] if alias == entry.model_version else [f"MLflow's alias names version {alias}"]
 
 
-def _compare_service(address: str, told: Mapping[str, Any], entry: LedgerEntry) -> list[str]:
-    if not told:
+def _compare_service(address: str, told: Mapping[str, Any] | None, entry: LedgerEntry) -> list[str]:
+    if told is None:
         return [f"the forecast service at {address} does not answer"]
     found = []
     if told.get("model_key") != entry.model_key:

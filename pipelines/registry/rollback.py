@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pipelines.base.context import Context
 from pipelines.base.errors import BadDataError
+from pipelines.base.report import SessionRange, StageReport, existing
 from pipelines.io.tracking import ModelVersion
 from pipelines.io.tracking_params import TrackingParams
 from pipelines.registry.champion import Champion, load_model, tracking_of
@@ -70,6 +71,7 @@ def roll_back(
     _check_not_overridden(entries, since)
     if current is not None and current.model_version == version:
         return current
+    began = context.clock()
     entry = LedgerEntry(
         entry_id=identify_decision("rollback", since, target.model_key, current=current, why=why),
         kind="rollback",
@@ -84,6 +86,16 @@ def roll_back(
     )
     prepared = prepare_if_published(context, Champion(entry=entry, lineage=lineage, folder=folder))
     entry = commit(context, entry, head=ledger_head(entries), prepared=prepared)
+    report = StageReport(
+        stage="rollback",
+        rows_out=1,
+        inputs=existing(prepared.scored_from) if prepared else {},
+        details={"champion": entry.headline(), "why": why},
+    )
+    with context.writing():
+        context.run_log.record(
+            report, SessionRange(start=since, end=since), started_at=began, finished_at=context.clock()
+        )
     log.warning("rolled back to %s: %s", entry.headline(), why)
     return entry
 

@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from pipelines.base.errors import SettingsError, TransientError, UnavailableError
 from pipelines.base.home import Home
+from pipelines.base.signature import host
 from pipelines.base.small_files import read_record, replace_text
 from pipelines.base.text_table import text_table
 from pipelines.stack.airflow_home import airflow_environment, migrate_database, read_password
@@ -238,6 +239,7 @@ def _one_at_a_time(home: Home) -> Iterator[None]:
 def _write_record(home: Home, stack: Stack) -> None:
     record: dict[str, Any] = {
         "mark": stack.mark,
+        "host": host(),
         "arguments": list(stack.arguments),
         "started": [one.to_dict() for one in stack.started.values()],
     }

@@ -299,12 +299,16 @@ def last_runs(stage_runs: TableContract, columns: Sequence[str]) -> str:
 
 
 def inputs_of_issue(stage_runs: TableContract, session: date, issued_at: datetime) -> str:
-    """Return the query for the inputs of the forecast run that issued a session at an instant."""
+    """Return the query for the inputs of the run that issued a session at an instant.
+
+    That of the forecast stage, or of a decision by which a sequence model took over for the session.
+    """
     issued = instant_literal(issued_at)
     return (
-        f"select inputs from {stage_runs.alias} where stage = 'forecast' "
-        f"and date'{session}' between window_start and as_of "
-        f"and {issued} between started_at and finished_at order by started_at limit 1"
+        f"select inputs from {stage_runs.alias} where {issued} between started_at and finished_at "
+        f"and (stage in ('promote', 'install', 'rollback') "
+        f"or stage = 'forecast' and date'{session}' between window_start and as_of) "
+        "order by case when stage = 'forecast' then 0 else 1 end, started_at limit 1"
     )
 
 

@@ -48,6 +48,10 @@ class CachedOnlineStore:
         """Return what the newest publication was about, None before the first."""
         return self._store.published()
 
+    def refused(self, model_key: str) -> str | None:
+        """Return why a model must not score what is published, None if it may."""
+        return self._store.refused(model_key)
+
     def version(self) -> Hashable | None:
         """Return the store's own version."""
         return self._store.version()

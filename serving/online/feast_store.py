@@ -20,6 +20,7 @@ from serving.online.feast_config import (
     APPLIED_FILE,
     ONLINE_FILE,
     PUBLISHED_FILE,
+    REFUSED_FILE,
     REGISTRY_FILE,
     build_config,
 )
@@ -96,6 +97,14 @@ class FeastOnlineStore:
         if found is not None or not path.exists():
             self._published = found
         return self._published
+
+    def refused(self, model_key: str) -> str | None:
+        """Return why a model must not score what is published, None if it may.
+
+        Whoever publishes says so: here nobody knows how features are made.
+        """
+        why = _read_record(self._folder / REFUSED_FILE).get(model_key)
+        return str(why) if why else None
 
     def version(self) -> Hashable | None:
         """Return something that differs after every publication; None where the store cannot tell."""

@@ -71,6 +71,10 @@ class OnlineStore(Protocol):
         """Return what the newest publication was about, None before the first."""
         ...
 
+    def refused(self, model_key: str) -> str | None:
+        """Return why a model must not score what is published, None if it may."""
+        ...
+
     def version(self) -> Hashable | None:
         """Return something that differs after every publication; None if the store cannot tell."""
         ...

@@ -147,6 +147,7 @@ class InMemoryStore:
         default_factory=lambda: Published(session=SESSION, published_at=NOW, symbols=3, expected=3)
     )
     number: int = 0
+    refusals: dict[str, str] = field(default_factory=dict)
     reads: list[list[str]] = field(default_factory=list)
 
     def read(self, symbols: Sequence[str], views: Sequence[ViewFeatures] = VIEWS) -> OnlineRows:
@@ -169,6 +170,10 @@ class InMemoryStore:
     def published(self) -> Published | None:
         """Return the newest publication."""
         return self.newest
+
+    def refused(self, model_key: str) -> str | None:
+        """Return why a model must not score, as the test set it."""
+        return self.refusals.get(model_key)
 
     def version(self) -> Hashable | None:
         """Return the version that the test set."""

@@ -178,8 +178,12 @@ def test_forecasts_that_a_champion_brings_are_read_once_their_digest_is_right(
     point_at(store, store / "one", manifest_of())
     watch, plain = ChampionWatch(store), read_pointer(store)
     assert plain is not None
+    assert watch.look() == "switched"
     write_pointer(store, replace(plain, issued="brought.parquet", issued_digest="0" * 64))
     assert watch.look() == "failed"
+    # After a restart one without them is better than none.
+    restarted = ChampionWatch(store)
+    assert (restarted.look(), restarted.current is None) == ("switched", False)
     assert "does not hold the forecasts that current.json names" in caplog.text
     write_pointer(store, replace(plain, issued="brought.parquet", issued_digest=digest))
     assert watch.look() == "switched"
@@ -209,6 +213,13 @@ def test_a_withdrawn_champion_may_answer_for_a_minute_and_no_longer(
         seconds[0] = 61.0
         watch.look()
         assert ("rolled back to version 2" in (watch.why_not_following() or "")) is unready
+        write_pointer(store, replace(pointer, decision="promotion", digest="0"))
+        assert watch.look() == "failed"
+        assert (watch.why_not_following() is not None) is unready
+        (store / POINTER_FILE).write_text("torn")
+        assert watch.look() == "failed"
+        assert (watch.why_not_following() is not None) is unready
+        write_pointer(store, replace(pointer, decision=decision))
         (store / "away").rename(store / "two")
         assert (watch.look(), watch.awaited, watch.why_not_following()) == ("switched", None, None)
     finally:

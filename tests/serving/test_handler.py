@@ -17,6 +17,19 @@ from tests.serving.parts import NOW, SESSION, InMemoryStore, daily_row, make_han
 ASK = ForecastRequest(symbols=["AAA", "ZZZ"])
 
 
+def test_a_model_that_must_not_score_what_is_published_is_refused(champion_folder) -> None:
+    store = InMemoryStore([daily_row("AAA")])
+    handler = make_handler(champion_folder, store)
+    assert handler.why_not_ready() is None
+    store.refusals = {"b" * 64: "another model's"}
+    assert handler.forecast(ForecastRequest(symbols=["AAA"]), "r").forecasts[0].status == "ok"
+    store.refusals = {"a" * 64: "its features are made otherwise"}
+    with pytest.raises(Refusal, match="its features are made otherwise") as refusal:
+        handler.forecast(ForecastRequest(symbols=["AAA"]), "r")
+    assert (refusal.value.status, refusal.value.error) == (503, "lineage_differs")
+    assert handler.why_not_ready() == "its features are made otherwise"
+
+
 def test_an_answer_says_what_it_rests_on(champion_folder: Path) -> None:
     answer = make_handler(champion_folder, InMemoryStore([daily_row("AAA")])).forecast(ASK, "id-1")
     assert (answer.request_id, answer.session, answer.model.bento) == ("id-1", SESSION, "bellwether:aaaa")

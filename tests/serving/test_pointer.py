@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -23,3 +24,10 @@ def test_a_damaged_one_names_the_file_and_the_remedy(tmp_path: Path, text: str) 
     (tmp_path / POINTER_FILE).write_text(text)
     with pytest.raises(ValueError, match=r"current.json is not a pointer .* run `bellwether install`"):
         read_pointer(tmp_path)
+
+
+def test_what_a_later_release_says_besides_is_left_out(tmp_path: Path) -> None:
+    write_pointer(tmp_path, POINTER)
+    said = json.loads((tmp_path / POINTER_FILE).read_text())
+    (tmp_path / POINTER_FILE).write_text(json.dumps(said | {"more": "than this release knows"}))
+    assert read_pointer(tmp_path) == POINTER

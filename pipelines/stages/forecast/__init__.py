@@ -14,5 +14,5 @@ STAGE = Stage(
         "ops.polls",
         "ops.acceptances",
     ),
-    writes=("gold.forecasts",),
+    writes=("gold.forecasts", "ops.model_ledger"),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
@@ -10,11 +11,13 @@ from pipelines.base.context import Context
 from pipelines.base.cut import wait_for_cut
 from pipelines.base.errors import BadDataError, LookAheadError
 from pipelines.base.report import Outcome, SessionRange, nothing_to_do
+from pipelines.io.running_service import answers_otherwise
 from pipelines.io.sources.feeds import check_primary_bars
+from pipelines.registry.binding import check_binding
 from pipelines.registry.champion import Champion, champion_at, load_champion
+from pipelines.registry.forecast_params import ForecastParams
 from pipelines.registry.issue import publish_issued, score_sessions
 from pipelines.registry.universe import completeness_at_cuts
-from pipelines.stages.forecast.params import ForecastParams
 from pipelines.stages.forecast.steps import (
     ForecastSessions,
     SortedOut,
@@ -26,6 +29,8 @@ from pipelines.tables.completeness import CompletenessParams
 from pipelines.tables.contracts import GOLD_FORECASTS
 from pipelines.tables.scope import range_condition
 
+log = logging.getLogger(__name__)
+
 
 def run(context: Context, sessions: SessionRange) -> Outcome:
     """Issue forecasts for the sessions that have none; a universe that was ranked once is never added to."""
@@ -35,6 +40,7 @@ def run(context: Context, sessions: SessionRange) -> Outcome:
     if entry is None:
         return nothing_to_do(f"no champion as of {sessions.end}: run train, evaluate and promote first")
     champion = load_champion(context, entry)
+    check_binding(context, champion.entry.model_version, champion.lineage)
     chosen = choose(context, sessions, champion)
     sorted_out = sort_out(context, champion, chosen)
     issued_at = context.clock()
@@ -121,11 +127,15 @@ def issue(
 def publish(context: Context, champion: Champion, session: date) -> int:
     """Publish what the champion has issued and return how many symbols changed.
 
-    Only if it is the one that answers: the online store holds one model's forecasts.
+    Only if it is the one that answers: the online store holds one model's forecasts. One that the running
+    service does not follow yet brings its own along, and `install` publishes them.
     """
     current = champion_at(context, date.max)
-    answers = current is not None and current.model_key == champion.lineage.model_key
-    if not (answers and context.params(ForecastParams).publish):
+    decided = current is not None and current.model_key == champion.lineage.model_key
+    if not (decided and context.params(ForecastParams).publish):
+        return 0
+    if answers_otherwise(context.home, champion.lineage.model_key):
+        log.warning("the running service answers with another model still; nothing is published for it")
         return 0
     return publish_issued(context, champion, session)
 

@@ -7,6 +7,6 @@ STAGE = Stage(
     help="Make alias, Bento and running service follow the ledger's champion.",
     chain="release",
     reads=("gold.forecasts", FEATURE_TABLES, "ops.trained_models", "ops.model_ledger"),
-    writes=("gold.forecasts",),
+    writes=("gold.forecasts", "ops.model_ledger"),
     installs=True,
 )

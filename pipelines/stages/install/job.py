@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipelines.base.context import Context
-from pipelines.base.report import Outcome, SessionRange, nothing_to_do
+from pipelines.base.report import Outcome, SessionRange, Status, nothing_to_do
 from pipelines.registry.installation import install
 
 
@@ -12,8 +12,5 @@ def run(context: Context, sessions: SessionRange) -> Outcome:
     installed = install(context)
     if installed is None:
         return nothing_to_do(f"no champion as of {sessions.end}: run train, evaluate and promote first")
-    return Outcome(
-        status="done" if installed.changed else "unchanged",
-        rows_out=int(installed.changed),
-        details=installed.details,
-    )
+    status: Status = "unfollowed" if installed.unfollowed else "done" if installed.changed else "unchanged"
+    return Outcome(status=status, rows_out=int(installed.changed), details=installed.details)

@@ -6,5 +6,6 @@ STAGE = Stage(
     name="materialize",
     help="Publish the newest known features to the online store.",
     chain="data",
-    reads=(FEATURE_TABLES,),
+    reads=(FEATURE_TABLES, "ops.trained_models", "ops.model_ledger"),
+    writes=("ops.model_ledger",),
 )

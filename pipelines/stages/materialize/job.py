@@ -8,9 +8,10 @@ from features.views import FeatureView, feature_views, primary_view
 from pipelines.base.context import Context
 from pipelines.base.cut import wait_for_cut
 from pipelines.base.report import Outcome, SessionRange, existing
+from pipelines.base.stage import FEATURE_TABLES
 from pipelines.io.feature_retrieval import read_newest_vectors
 from pipelines.io.feature_store import open_feature_store
-from pipelines.stages.materialize import STAGE
+from pipelines.registry.binding import note_binding
 from pipelines.stages.materialize.steps import is_repeated, name_run
 from pipelines.tables.contracts import select_tables
 
@@ -25,10 +26,12 @@ def run(context: Context, sessions: SessionRange, definition: str) -> Outcome:
     wait_for_cut(context, sessions.end)
     store = open_feature_store(context)
     applied = store.apply()
-    inputs = existing(context.lake.versions(select_tables(STAGE.reads)))
+    inputs = existing(context.lake.versions(select_tables((FEATURE_TABLES,))))
     last = context.run_log.last("materialize")
+    refused = note_binding(context)
+    details = {"alerts": [refused]} if refused else {}
     if not applied and is_repeated(last, definition, inputs):
-        return Outcome(status="unchanged")
+        return Outcome(status="unchanged", details=details)
     newest = {view.name: read_newest(context, view, sessions) for view in feature_views()}
     written = {view: store.publish(rows, view) for view, rows in newest.items()}
     store.record_publication(newest[primary_view().name], session=sessions.end, at=context.clock())
@@ -36,7 +39,7 @@ def run(context: Context, sessions: SessionRange, definition: str) -> Outcome:
         rows_in=sum(rows.height for rows in newest.values()),
         rows_out=sum(written.values()),
         sessions_touched=int(any(written.values())),
-        details={"applied": applied, "written": written},
+        details={"applied": applied, "written": written} | details,
     )
 
 

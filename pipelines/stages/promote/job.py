@@ -9,7 +9,7 @@ import polars as pl
 from models.params import ModelsParams
 from models.selection import Decision
 from pipelines.base.context import Context
-from pipelines.base.report import Outcome, SessionRange, nothing_to_do
+from pipelines.base.report import Outcome, SessionRange, Status, nothing_to_do
 from pipelines.io.tracking_params import TrackingParams
 from pipelines.registry.baseline_forecasts import forecast_baselines_on_holdout
 from pipelines.registry.challenger import Challenger, find_challenger
@@ -48,22 +48,28 @@ def run(context: Context, sessions: SessionRange) -> Outcome:
         return nothing_to_do(f"no model is registered as of {sessions.end}: run train and evaluate first")
     current = select_champion(ledger, sessions.end)
     if current is not None and current.model_key == challenger.version.model_key:
-        return Outcome(status="unchanged", details=describe(challenger, current) | complete(context))
+        return complete(context, challenger, current, "unchanged")
     entry = take_decision(context, sessions, challenger, current, ledger)
     if not entry.installs:
         with context.writing():
             appended = append_entry(context.lake, entry)
         return Outcome(status="nothing_to_do", rows_out=int(appended), details=describe(challenger, entry))
-    champion = load_champion(context, entry)
-    prepared = prepare_if_published(context, champion)
-    entry = commit(context, entry, head=ledger_head(ledger), prepared=prepared)
-    return Outcome(rows_out=1, details=describe(challenger, entry) | complete(context))
+    with context.installing():
+        prepared = prepare_if_published(context, load_champion(context, entry))
+        entry = commit(context, entry, head=ledger_head(ledger), prepared=prepared)
+        return complete(context, challenger, entry, "done")
 
 
-def complete(context: Context) -> dict[str, Any]:
-    """Bring everything in line with the ledger and return what came of it."""
+def complete(context: Context, challenger: Challenger, entry: LedgerEntry, status: Status) -> Outcome:
+    """Bring everything in line with the ledger and return how the run ends."""
     installed = install_if_published(context)
-    return installed.details if installed else NOT_YET
+    told = installed.details if installed else NOT_YET
+    return Outcome(
+        status="unfollowed" if installed and installed.unfollowed else status,
+        rows_out=int(status == "done"),
+        # The decision's own reason stands; that of the service is an alert.
+        details=told | describe(challenger, entry),
+    )
 
 
 def take_decision(

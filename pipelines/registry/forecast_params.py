@@ -1,4 +1,4 @@
-"""Parameters of the forecast stage, as the settings nest them (section ``forecast``)."""
+"""Parameters of issuing forecasts, as the settings nest them (section ``forecast``)."""
 
 from __future__ import annotations
 
