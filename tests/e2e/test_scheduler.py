@@ -101,13 +101,13 @@ def test_history_loads_in_one_task_and_hands_on_its_last_session(running: Runnin
     assert running.api.find("monitor_daily", str(LAST)) is None
 
 
-def test_the_first_model_becomes_champion_and_is_packaged(
+def test_the_first_model_becomes_champion_and_is_installed(
     running: Running, trained: DagRun, packaged: DagRun
 ) -> None:
     assert running.states(trained) == {"train_to_evaluate": "success", "promote": "success"}
     link = running.api.links(trained, "train_to_evaluate")["Report or run"]
     assert (link or "").startswith(f"{running.params.address('mlflow_port')}/#/")
-    assert running.states(packaged) == {"package": "success"}
+    assert running.states(packaged) == {"install": "success"}
 
 
 def test_a_keyed_run_flows_down_the_chain(running: Running, day: dict[str, DagRun]) -> None:
