@@ -14,8 +14,8 @@ from pipelines.base.project import PROJECT_ROOT
 from pipelines.base.quiet_telemetry import QUIET_TELEMETRY
 from pipelines.base.small_files import replace_text
 from pipelines.stack.params import ServicesParams
+from pipelines.stack.served_params import served_params
 from serving.online.params import FeatureStoreParams
-from serving.params import ServingParams
 from serving.settings import ServiceSettings, dump_settings
 
 SERVICE = "serving.service:BellwetherService"
@@ -50,7 +50,7 @@ def service_settings(settings: Sections, home: Home) -> ServiceSettings:
     """Return what the service is told of the settings, and where it finds this home's stores."""
     calendar = settings.section(CalendarParams)
     return ServiceSettings(
-        serving=settings.section(ServingParams),
+        serving=served_params(settings),
         calendar_name=calendar.name,
         decision_lead_minutes=calendar.decision_lead_minutes,
         cutoff_local=calendar.cutoff_local,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,19 @@ from pipelines.app.settings import load_settings
 from pipelines.base.context import Context
 from pipelines.base.errors import BadDataError
 from pipelines.cli import demo
-from pipelines.cli.demo import CHAIN, Plan, Progress, drive, plan_sessions, sessions_in_source, with_faults
+from pipelines.cli.demo import (
+    CHAIN,
+    Plan,
+    Progress,
+    as_history,
+    drive,
+    plan_sessions,
+    sessions_in_source,
+    with_faults,
+)
 from pipelines.cli.options import Request
 from pipelines.stack.airflow_api import DagRun
+from pipelines.stack.served_params import served_params
 
 PLAN = Plan(first=date(2023, 11, 10), last=date(2026, 11, 6), days=(date(2026, 11, 9), date(2026, 11, 10)))
 
@@ -42,6 +53,17 @@ def test_faults_hit_the_last_session_and_the_command_line_wins() -> None:
     overrides = with_faults(request, PLAN).overrides
     assert "sources.simulated.faults.fault_sessions=[2026-11-10]" in overrides
     assert overrides[-1] == "ingest.max_refused_share=0.5"
+
+
+def test_the_service_answers_however_old_the_files_are() -> None:
+    request = Request(
+        home=Path("h"), env="local", overrides=("feeds.bars=files", "sources.files.bars=bars.csv"), clock=None
+    )
+    settings, _ = load_settings(overrides=as_history(request).overrides)
+    assert (served_params(settings).max_lag_sessions or 0) > 50 * 252
+    stricter = replace(request, overrides=("serving.max_lag_sessions=4",))
+    settings, _ = load_settings(overrides=as_history(stricter).overrides)
+    assert settings.serving.max_lag_sessions == 4
 
 
 class FakeApi:
