@@ -31,6 +31,7 @@ from pipelines.io.tracking import Tracking
 from pipelines.registry.challenger import find_challenger
 from pipelines.registry.champion import champion_at, load_champion, point_alias, tracking_of
 from pipelines.registry.comparison import ChampionForecasts, forecast_holdout
+from pipelines.registry.installation import install_if_published
 from pipelines.registry.issue import digest_inputs
 from pipelines.registry.leak_stop import accept_suspect
 from pipelines.registry.ledger import read_ledger
@@ -380,6 +381,7 @@ def test_later_models_are_judged_against_the_champion_and_rolled_back(chain: Cha
     withdrawn = roll_back(context, version="1", why="desk saw nonsense")
     assert (withdrawn.kind, withdrawn.as_of, withdrawn.previous_version) == ("rollback", last, "2")
     assert withdrawn.decided_at > back.decided_at
+    install_if_published(context)
     assert tracking_of(context).champion() == "1"
     assert roll_back(context, version="1", why="again").entry_id == withdrawn.entry_id
     refused = chain.run("promote", -1)
