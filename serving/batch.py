@@ -13,8 +13,9 @@ import pyarrow.parquet as pq
 
 from models.forecast_frames import KEY
 from serving.answers import quantiles_of
+from serving.messages import BatchMessage
 from serving.refusals import Refusal
-from serving.schemas import SYMBOL_PATTERN, BatchForecast, BatchRequest
+from serving.schemas import SYMBOL_PATTERN, BatchForecast
 from serving.served_model import ServedModel
 
 
@@ -34,7 +35,7 @@ class BatchLimits:
 
 
 def batch_frame(
-    message: BatchRequest | ParquetRows, names: Sequence[str], limits: BatchLimits
+    message: BatchMessage | ParquetRows, names: Sequence[str], limits: BatchLimits
 ) -> pl.DataFrame:
     """Return the rows as one frame.
 
@@ -63,7 +64,7 @@ def batch_frame(
     return frame
 
 
-def _from_json(message: BatchRequest, names: Sequence[str], limits: BatchLimits) -> pl.DataFrame:
+def _from_json(message: BatchMessage, names: Sequence[str], limits: BatchLimits) -> pl.DataFrame:
     rows = message.rows
     _check_count(len(rows), limits)
     for place, row in enumerate(rows):

@@ -9,15 +9,14 @@ from datetime import date, datetime
 from features.sessions import SessionCalendar
 from serving.answers import Clock, answer_symbols
 from serving.batch import BatchLimits, ParquetRows, answer_batch, batch_frame
+from serving.messages import BatchMessage, ForecastMessage
 from serving.online.store import OnlineStore, Published
 from serving.params import ServingParams
 from serving.refusals import Refusal
 from serving.response_cache import ResponseCache
 from serving.schemas import (
     BatchAnswer,
-    BatchRequest,
     ForecastAnswer,
-    ForecastRequest,
     ModelCard,
     SymbolForecast,
     Universe,
@@ -52,7 +51,7 @@ class ForecastHandler:
     awaited_version: Callable[[], str | None] = lambda: None
     cache: ResponseCache = field(default_factory=ResponseCache)
 
-    def forecast(self, request: ForecastRequest, request_id: str) -> ForecastAnswer:
+    def forecast(self, request: ForecastMessage, request_id: str) -> ForecastAnswer:
         """Answer every symbol of the request.
 
         Raises
@@ -111,7 +110,7 @@ class ForecastHandler:
             known |= {answer.symbol: answer for answer in learnt}
         return [known[symbol] for symbol in symbols]
 
-    def forecast_batch(self, message: BatchRequest | ParquetRows, request_id: str) -> BatchAnswer:
+    def forecast_batch(self, message: BatchMessage | ParquetRows, request_id: str) -> BatchAnswer:
         """Forecast feature rows that the caller brings.
 
         Raises

@@ -15,14 +15,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import anyio.to_thread
-from pydantic import BaseModel
+import msgspec
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.batch import ParquetRows
+from serving.messages import decode_batch
 from serving.params import ServingParams
-from serving.parsing import JSON, MULTIPART, check_headers, parse_batch, parse_forecast, parse_parquet
+from serving.parsing import JSON, MULTIPART, check_headers, parse_forecast, parse_parquet
 from serving.refusals import Refusal
 from serving.schemas import Problem
 
@@ -30,6 +31,9 @@ CONTEXT = "bellwether.request"
 FORECAST = "/forecast"
 FORECAST_BATCH = "/forecast_batch"
 _LARGE = 64 * 1024
+SYMBOLS_BYTES = 64 * 1024
+BYTES_A_SYMBOL = 40
+ROWS_BYTES = 4 * 1024 * 1024
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # The Swagger page that BentoML ships loads a tag manager; the browser is told not to.
 _PAGE_POLICY = "default-src 'self' data: 'unsafe-inline'; frame-src 'none'; object-src 'none'"
@@ -41,7 +45,7 @@ class RequestContext:
 
     request_id: str
     route: str
-    message: BaseModel | ParquetRows | None = None
+    message: msgspec.Struct | ParquetRows | None = None
     status: int = 500
     seconds: float = 0.0
     notes: dict[str, Any] = field(default_factory=dict)
@@ -105,20 +109,31 @@ class RequestMiddleware:
 
 async def _admit(
     scope: Scope, headers: Headers, receive: Receive, config: MiddlewareConfig
-) -> BaseModel | ParquetRows:
+) -> msgspec.Struct | ParquetRows:
     authorization = headers.get("authorization", "").encode()
     if config.token and not hmac.compare_digest(authorization, f"Bearer {config.token}".encode()):
         raise Refusal(401, "unauthorized", "send the header Authorization: Bearer with this service's token")
     allowed = (JSON,) if scope["path"] == FORECAST else (JSON, MULTIPART)
     given = check_headers(headers, allowed)
-    body = await _read_body(headers, receive, config.params.max_body_bytes)
+    body = await _read_body(headers, receive, largest_body(scope["path"], given, config.params))
     if given == MULTIPART:
         return await parse_parquet(scope, body, max_bytes=config.params.max_body_bytes)
     if scope["path"] == FORECAST:
         return parse_forecast(body, max_symbols=config.params.max_symbols)
     if len(body) > _LARGE:  # seconds of parsing must not hold up the other requests
-        return await anyio.to_thread.run_sync(parse_batch, body)
-    return parse_batch(body)
+        return await anyio.to_thread.run_sync(decode_batch, body)
+    return decode_batch(body)
+
+
+def largest_body(route: str, media_type: str, params: ServingParams) -> int:
+    """Return how many bytes the body of a request may have.
+
+    A list of symbols is short, and JSON takes many times its size once it is read; larger batches come as
+    Parquet.
+    """
+    if route == FORECAST:
+        return min(params.max_body_bytes, max(SYMBOLS_BYTES, params.max_symbols * BYTES_A_SYMBOL))
+    return min(params.max_body_bytes, ROWS_BYTES) if media_type == JSON else params.max_body_bytes
 
 
 async def _read_body(headers: Headers, receive: Receive, limit: int) -> bytes:
@@ -141,7 +156,11 @@ async def _read_body(headers: Headers, receive: Receive, limit: int) -> bytes:
 
 
 def _too_large(limit: int) -> Refusal:
-    return Refusal(413, "body_too_large", f"the body is larger than {limit} bytes; split the request")
+    return Refusal(
+        413,
+        "body_too_large",
+        f"the body is larger than {limit} bytes; split the request, or send rows as Parquet",
+    )
 
 
 def problem(refusal: Refusal, request_id: str) -> Response:

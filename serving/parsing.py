@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeVar
 
-from pydantic import BaseModel, ValidationError
 from python_multipart.exceptions import FormParserError
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
@@ -14,12 +12,11 @@ from starlette.requests import Request
 from starlette.types import Message, Scope
 
 from serving.batch import ParquetRows
-from serving.refusals import Refusal, refuse_message
-from serving.schemas import BatchRequest, ForecastRequest
+from serving.messages import ForecastMessage, decode_forecast
+from serving.refusals import Refusal
 
 JSON = "application/json"
 MULTIPART = "multipart/form-data"
-Parsed = TypeVar("Parsed", bound=BaseModel)
 
 
 def check_headers(headers: Mapping[str, str], allowed: tuple[str, ...]) -> str:
@@ -42,7 +39,7 @@ def check_headers(headers: Mapping[str, str], allowed: tuple[str, ...]) -> str:
     return given
 
 
-def parse_forecast(body: bytes, *, max_symbols: int) -> ForecastRequest:
+def parse_forecast(body: bytes, *, max_symbols: int) -> ForecastMessage:
     """Return the message of ``POST /forecast``.
 
     Raises
@@ -50,29 +47,11 @@ def parse_forecast(body: bytes, *, max_symbols: int) -> ForecastRequest:
     Refusal
         400 if it is not JSON, 422 if it breaks the schema or names too many symbols.
     """
-    message = _parse_json(body, ForecastRequest)
+    message = decode_forecast(body)
     if len(message.symbols) > max_symbols:
         msg = f"the request names {len(message.symbols)} symbols, at most {max_symbols} are allowed; split it"
         raise Refusal(422, "too_many_symbols", msg)
     return message
-
-
-def parse_batch(body: bytes) -> BatchRequest:
-    """Return the JSON message of ``POST /forecast_batch``.
-
-    Raises
-    ------
-    Refusal
-        400 if it is not JSON, 422 if it breaks the schema.
-    """
-    return _parse_json(body, BatchRequest)
-
-
-def _parse_json(body: bytes, kind: type[Parsed]) -> Parsed:
-    try:
-        return kind.model_validate_json(body)
-    except ValidationError as error:
-        raise refuse_message(error) from error
 
 
 async def parse_parquet(scope: Scope, body: bytes, *, max_bytes: int) -> ParquetRows:

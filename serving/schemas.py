@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from datetime import date, datetime
 from typing import Annotated, Literal
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 HARD_MAX_SYMBOLS = 5_000
 HARD_MAX_ROWS = 100_000
 HARD_MAX_FEATURES = 2_000
+ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 SYMBOL_PATTERN = r"^[!-~]{1,32}$"
 
 Symbol = Annotated[
@@ -66,6 +68,9 @@ class FeatureRow(Strict):
             return session
         if not isinstance(session, str):
             msg = f"session must be text such as 2024-03-28, not a {type(session).__name__}"
+            raise ValueError(msg)
+        if not ISO_DATE.fullmatch(session):
+            msg = f"session must be written YYYY-MM-DD, not {session[:20]!r}"
             raise ValueError(msg)
         return date.fromisoformat(session)
 

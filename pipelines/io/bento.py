@@ -39,8 +39,8 @@ ISSUED_COLUMNS = ("symbol", "session", "model_key", "value", "rank", "q10", "q50
 CODE = ("serving", "models")
 """Carried whole, the service and what it loads; of `features` come the modules that these import."""
 _LIBRARIES = (
-    "exchange-calendars", "feast", "hiredis", "numpy", "pandas", "polars", "prometheus-client", "pyarrow",
-    "pydantic", "python-multipart", "redis", "scipy",
+    "exchange-calendars", "feast", "hiredis", "msgspec", "numpy", "pandas", "polars", "prometheus-client",
+    "pyarrow", "pydantic", "python-multipart", "redis", "scipy",
 )  # fmt: skip
 
 

@@ -21,10 +21,11 @@ from pipelines.registry.installation_params import InstallParams
 from pipelines.registry.issue import score_sessions
 from pipelines.tables.contracts import GOLD_FORECASTS, feature_table
 from serving.handler import ForecastHandler
+from serving.messages import ForecastMessage
 from serving.online.feast_store import FeastOnlineStore
 from serving.online.params import FeatureStoreParams
 from serving.params import ServingParams
-from serving.schemas import ForecastRequest, SymbolForecast
+from serving.schemas import SymbolForecast
 from serving.served_model import FORECASTER_FOLDER, load_served_model
 
 
@@ -100,7 +101,7 @@ def forecast_as_served(
         calendar=context.calendar,
         clock=context.clock,
     )
-    return handler.forecast(ForecastRequest(symbols=list(symbols)), "parity").forecasts
+    return handler.forecast(ForecastMessage(symbols=list(symbols)), "parity").forecasts
 
 
 def read_batch_answers(

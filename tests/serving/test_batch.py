@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import date
 
+import msgspec
 import polars as pl
 import pytest
 
 from serving.batch import BatchLimits, ParquetRows, answer_batch, batch_frame
+from serving.messages import BatchMessage
 from serving.refusals import Refusal
-from serving.schemas import BatchRequest
 from serving.served_model import ServedModel
 from tests.serving.hostile import good_frame, good_row, parquet_of
 from tests.serving.parts import NAMES, SESSION, manifest_of
@@ -17,8 +18,8 @@ from tests.serving.parts import NAMES, SESSION, manifest_of
 LIMITS = BatchLimits(rows=10, bytes=100_000)
 
 
-def request_of(*rows: dict) -> BatchRequest:
-    return BatchRequest.model_validate({"rows": list(rows)})
+def request_of(*rows: dict) -> BatchMessage:
+    return msgspec.convert({"rows": list(rows)}, BatchMessage)
 
 
 def test_json_and_parquet_give_the_same_frame() -> None:

@@ -6,15 +6,16 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from serving.messages import BatchMessage, ForecastMessage
 from serving.online.store import Published
 from serving.refusals import Refusal
-from serving.schemas import BatchRequest, ForecastRequest
 from tests.serving.hostile import good_row
 from tests.serving.parts import NOW, SESSION, InMemoryStore, daily_row, make_handler
 
-ASK = ForecastRequest(symbols=["AAA", "ZZZ"])
+ASK = ForecastMessage(symbols=["AAA", "ZZZ"])
 
 
 def test_a_model_that_must_not_score_what_is_published_is_refused(champion_folder) -> None:
@@ -22,10 +23,10 @@ def test_a_model_that_must_not_score_what_is_published_is_refused(champion_folde
     handler = make_handler(champion_folder, store)
     assert handler.why_not_ready() is None
     store.refusals = {"b" * 64: "another model's"}
-    assert handler.forecast(ForecastRequest(symbols=["AAA"]), "r").forecasts[0].status == "ok"
+    assert handler.forecast(ForecastMessage(symbols=["AAA"]), "r").forecasts[0].status == "ok"
     store.refusals = {"a" * 64: "its features are made otherwise"}
     with pytest.raises(Refusal, match="its features are made otherwise") as refusal:
-        handler.forecast(ForecastRequest(symbols=["AAA"]), "r")
+        handler.forecast(ForecastMessage(symbols=["AAA"]), "r")
     assert (refusal.value.status, refusal.value.error) == (503, "lineage_differs")
     assert handler.why_not_ready() == "its features are made otherwise"
 
@@ -57,7 +58,7 @@ def test_an_old_publication_is_refused_only_where_the_setting_says_so(
     handler = make_handler(
         champion_folder, InMemoryStore([daily_row("AAA", old)], newest=newest), max_lag_sessions=allowed
     )
-    answer = handler.forecast(ForecastRequest(symbols=["AAA"]), "id")
+    answer = handler.forecast(ForecastMessage(symbols=["AAA"]), "id")
     assert (answer.lag_sessions, answer.forecasts[0].status) == (6, status)
 
 
@@ -99,6 +100,6 @@ def test_questions_before_it_is_ready_are_refused(champion_folder: Path) -> None
 
 
 def test_a_batch_needs_no_store(champion_folder: Path) -> None:
-    message = BatchRequest.model_validate({"rows": [good_row()]})
+    message = msgspec.convert({"rows": [good_row()]}, BatchMessage)
     answer = make_handler(champion_folder, InMemoryStore(newest=None)).forecast_batch(message, "id")
     assert [forecast.status for forecast in answer.forecasts] == ["ok"]

@@ -12,9 +12,15 @@ from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 
 from serving.batch import BatchLimits, ParquetRows, batch_frame
-from serving.middleware import CONTEXT, MiddlewareConfig, RequestContext, RequestMiddleware
+from serving.messages import BatchMessage, ForecastMessage
+from serving.middleware import (
+    CONTEXT,
+    MiddlewareConfig,
+    RequestContext,
+    RequestMiddleware,
+    largest_body,
+)
 from serving.refusals import Refusal
-from serving.schemas import BatchRequest, ForecastRequest
 from tests.serving.hostile import FORM, JSON, Body, by_hand, form_of, good_frame, mutated, parquet_of
 from tests.serving.parts import NAMES, PARAMS
 
@@ -44,7 +50,7 @@ def send(client: TestClient, body: Body) -> Any:
 
 def still_refused(context: RequestContext) -> bool:
     """Whether a batch that passed the middleware is refused when its rows are read."""
-    if not isinstance(context.message, BatchRequest | ParquetRows):
+    if not isinstance(context.message, BatchMessage | ParquetRows):
         return False
     try:
         batch_frame(context.message, NAMES, BatchLimits(rows=20_000, bytes=2**20))
@@ -84,7 +90,7 @@ def test_mutated_bodies_never_break_it() -> None:
     [
         ("empty", 400, "malformed_json"),
         ("invalid utf-8", 400, "malformed_json"),
-        ("deep arrays", 400, "malformed_json"),
+        ("deep arrays", 422, "invalid_message"),
         ("nested arrays", 422, "invalid_message"),
         ("repeated", 422, "invalid_message"),
         ("too many", 422, "too_many_symbols"),
@@ -103,24 +109,24 @@ def test_the_refusal_says_what_is_wrong(name: str, status: int, error: str) -> N
 
 def test_the_place_of_a_fault_is_named() -> None:
     answer = Inside().client().post("/forecast", json={"symbols": ["AAPL", 7]})
-    assert answer.json()["details"] == ["symbols.1: Input should be a valid string"]
+    assert answer.json()["details"] == ["Expected `str`, got `int` - at `$.symbols[1]`"]
 
 
 def test_good_messages_are_read_and_handed_on() -> None:
     inside = Inside()
     client = inside.client()
-    assert client.post("/forecast", json=GOOD).json() == {"kind": "ForecastRequest"}
+    assert client.post("/forecast", json=GOOD).json() == {"kind": "ForecastMessage"}
     form = form_of(parquet_of(good_frame()))
     assert client.post("/forecast_batch", content=form, headers={"Content-Type": FORM}).json() == {
         "kind": "ParquetRows"
     }
-    assert isinstance(inside.contexts[0].message, ForecastRequest)
+    assert isinstance(inside.contexts[0].message, ForecastMessage)
     assert inside.contexts[0].message.symbols == ["AAPL"]
 
 
 def test_a_large_batch_is_read_beside_the_event_loop() -> None:
     rows = [{"symbol": f"S{k}", "session": "2018-02-07", "features": {"a": 1.0}} for k in range(2_000)]
-    assert Inside().client().post("/forecast_batch", json={"rows": rows}).json() == {"kind": "BatchRequest"}
+    assert Inside().client().post("/forecast_batch", json={"rows": rows}).json() == {"kind": "BatchMessage"}
 
 
 def test_an_announced_size_is_enough_to_be_refused() -> None:
@@ -181,3 +187,17 @@ def test_a_failure_behind_it_is_told_as_500() -> None:
     with pytest.raises(RuntimeError, match="no answer to /forecast"):
         client.post("/forecast", json=GOOD)
     assert [context.status for context in contexts] == [500]
+
+
+@pytest.mark.parametrize(
+    ("route", "kind", "largest"),
+    [("/forecast", JSON, 2**16), ("/forecast_batch", JSON, 2**22), ("/forecast_batch", FORM, 2**25)],
+)
+def test_each_kind_of_body_has_its_own_bound(route: str, kind: str, largest: int) -> None:
+    client = Inside().client(max_body_bytes=2**25)
+    headers = {"Content-Type": kind}
+    within = client.post(route, content=b" " * largest, headers=headers)
+    assert within.status_code in {400, 422}
+    beyond = client.post(route, content=b" " * (largest + 1), headers=headers)
+    assert (beyond.status_code, beyond.json()["error"]) == (413, "body_too_large")
+    assert largest_body("/forecast", JSON, replace(PARAMS, max_symbols=5_000)) == 200_000

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from serving.handler import ForecastHandler
+from serving.messages import ForecastMessage
 from serving.online.cached_store import CachedOnlineStore
 from serving.online.store import OnlineRows
 from serving.response_cache import ResponseCache
-from serving.schemas import ForecastRequest, SymbolForecast
+from serving.schemas import SymbolForecast
 from serving.served_model import load_served_model
 from tests.serving.parts import (
     BEFORE,
@@ -26,7 +27,7 @@ from tests.serving.parts import (
 
 
 def ask(handler: ForecastHandler, *symbols: str) -> list[float | None]:
-    request = ForecastRequest(symbols=list(symbols))
+    request = ForecastMessage(symbols=list(symbols))
     return [forecast.value for forecast in handler.forecast(request, "id").forecasts]
 
 
