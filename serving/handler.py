@@ -8,10 +8,11 @@ from datetime import date, datetime
 
 from features.sessions import SessionCalendar
 from serving.answers import Clock, answer_symbols
-from serving.batch import BatchLimits, ParquetRows, answer_batch, batch_frame
+from serving.batch import answer_batch, batch_frame
 from serving.messages import BatchMessage, ForecastMessage
 from serving.online.store import OnlineStore, Published
 from serving.params import ServingParams
+from serving.parquet_rows import BatchLimits, ParquetRows, ReadParquet, read_parquet_rows
 from serving.refusals import Refusal
 from serving.response_cache import ResponseCache
 from serving.schemas import (
@@ -40,6 +41,8 @@ class ForecastHandler:
         Returns why `current_model` may be out of date, None if it is not.
     awaited_version : callable
         Returns the version that should answer instead and could not be loaded, None if there is none.
+    read_parquet : callable
+        Reads an uploaded file; the service hands it to a process with limits of its own.
     """
 
     params: ServingParams
@@ -49,6 +52,7 @@ class ForecastHandler:
     clock: Callable[[], datetime]
     why_not_following: Callable[[], str | None] = lambda: None
     awaited_version: Callable[[], str | None] = lambda: None
+    read_parquet: ReadParquet = read_parquet_rows
     cache: ResponseCache = field(default_factory=ResponseCache)
 
     def forecast(self, request: ForecastMessage, request_id: str) -> ForecastAnswer:
@@ -120,7 +124,7 @@ class ForecastHandler:
         """
         model = self._model()
         limits = BatchLimits(rows=self.params.max_batch_rows, bytes=self.params.max_body_bytes)
-        frame = batch_frame(message, model.manifest.feature_names, limits)
+        frame = batch_frame(message, model.manifest.feature_names, limits, self.read_parquet)
         card = describe(model, self.awaited_version())
         return BatchAnswer(request_id=request_id, model=card, forecasts=answer_batch(frame, model))
 

@@ -20,9 +20,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.batch import ParquetRows
 from serving.messages import decode_batch
 from serving.params import ServingParams
+from serving.parquet_rows import ParquetRows
 from serving.parsing import JSON, MULTIPART, check_headers, parse_forecast, parse_parquet
 from serving.refusals import Refusal
 from serving.schemas import Problem

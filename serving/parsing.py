@@ -11,8 +11,8 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 from starlette.types import Message, Scope
 
-from serving.batch import ParquetRows
 from serving.messages import ForecastMessage, decode_forecast
+from serving.parquet_rows import ParquetRows
 from serving.refusals import Refusal
 
 JSON = "application/json"

@@ -66,8 +66,9 @@ class BellwetherService:
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def close(self) -> None:
-        """End the thread that follows the pointer."""
+        """End the thread that follows the pointer, and the process that reads uploads."""
         self._running.watch.stop()
+        self._running.uploads.stop()
 
     def __is_ready__(self) -> bool:
         """Answer /readyz: a champion is loaded and the online store answers."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from serving.online.cached_store import CachedOnlineStore
 from serving.served_model import MANIFEST_FILE, Manifest, read_manifest
 from serving.settings import ServiceSettings, read_settings, settings_of_home
 from serving.telemetry import SwitchRecorder, configure_request_log
+from serving.upload_reader import UploadReader
 
 EMBEDDED_CHAMPION = Path(__file__).resolve().parents[1] / "champion"
 """Where a Bento carries its model; in a checkout there is none."""
@@ -48,6 +50,7 @@ class RunningService:
 
     handler: ForecastHandler
     watch: ChampionWatch
+    uploads: UploadReader
     token: str
 
     def describe_champion(self) -> dict[str, Any]:
@@ -83,6 +86,7 @@ def start(arguments: ServiceArguments) -> RunningService:
     configure_request_log()
     embedded = EMBEDDED_CHAMPION if embedded_manifest() is not None else None
     watch = ChampionWatch(settings.bento_folder, embedded=embedded, on_outcome=SwitchRecorder())
+    uploads = UploadReader()
     handler = ForecastHandler(
         params=params,
         current_model=lambda: watch.current,
@@ -91,9 +95,12 @@ def start(arguments: ServiceArguments) -> RunningService:
         clock=lambda: datetime.now(tz=UTC),
         why_not_following=watch.why_not_following,
         awaited_version=lambda: watch.awaited,
+        read_parquet=uploads.read,
     )
     watch.start(params.poll_seconds)
-    return RunningService(handler, watch, read_token(params.token_file))
+    # Beside the start: it imports for seconds, and nobody has sent a file yet.
+    threading.Thread(target=uploads.start, name="uploads", daemon=True).start()
+    return RunningService(handler, watch, uploads, read_token(params.token_file))
 
 
 def resolve_settings(arguments: ServiceArguments) -> ServiceSettings:

@@ -8,8 +8,9 @@ import msgspec
 import polars as pl
 import pytest
 
-from serving.batch import BatchLimits, ParquetRows, answer_batch, batch_frame
+from serving.batch import answer_batch, batch_frame
 from serving.messages import BatchMessage
+from serving.parquet_rows import BatchLimits, ParquetRows
 from serving.refusals import Refusal
 from serving.served_model import ServedModel
 from tests.serving.hostile import good_frame, good_row, parquet_of

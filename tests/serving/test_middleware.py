@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse
 from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 
-from serving.batch import BatchLimits, ParquetRows, batch_frame
+from serving.batch import batch_frame
 from serving.messages import BatchMessage, ForecastMessage
 from serving.middleware import (
     CONTEXT,
@@ -20,6 +20,7 @@ from serving.middleware import (
     RequestMiddleware,
     largest_body,
 )
+from serving.parquet_rows import BatchLimits, ParquetRows
 from serving.refusals import Refusal
 from tests.serving.hostile import FORM, JSON, Body, by_hand, form_of, good_frame, mutated, parquet_of
 from tests.serving.parts import NAMES, PARAMS

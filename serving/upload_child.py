@@ -1,0 +1,77 @@
+"""The process that reads uploaded files: little memory, little time, and nothing else to lose.
+
+    python -m serving.upload_child MEMORY_BYTES CPU_SECONDS
+
+It takes questions on standard input and answers on standard output. A question is a line of JSON (`names`,
+`rows`, `bytes` and the `size` of what follows) and the file; an answer a line of JSON (`size`, or the parts
+of a refusal, and whether it is the `last`) and as many bytes of Arrow's IPC format. What does not fit into
+its limits ends it, and whoever asked starts another one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+from io import BytesIO
+from pathlib import Path
+from typing import Any, BinaryIO
+
+LEAST_PRIORITY = 10
+KEPT_BYTES = 64 * 1024 * 1024
+"""So much more than at the start may be in memory after a file; with more it is the last one."""
+READY = b"ready\n"
+
+
+def main() -> None:
+    """Read files until standard input ends."""
+    memory, seconds = int(sys.argv[1]), int(sys.argv[2])
+    os.nice(LEAST_PRIORITY)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # Imported before the limit is set, and warm: what is allowed counts from here.
+    _answer(BytesIO(b""), {"names": [], "rows": 1, "bytes": 1, "size": 0})
+    virtual, resident = memory_of_self()
+    resource.setrlimit(resource.RLIMIT_AS, (virtual + memory, virtual + memory))
+    asked, told = sys.stdin.buffer, sys.stdout.buffer
+    # What a library prints must not be taken for an answer.
+    sys.stdout = sys.stderr
+    told.write(READY)
+    told.flush()
+    while line := asked.readline():
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        spent = int(used.ru_utime + used.ru_stime) + 1
+        resource.setrlimit(resource.RLIMIT_CPU, (spent + seconds, resource.RLIM_INFINITY))
+        head, content = _answer(asked, json.loads(line))
+        last = memory_of_self()[1] > resident + KEPT_BYTES
+        told.write(json.dumps({**head, "last": last}).encode() + b"\n" + content)
+        told.flush()
+        if last:
+            return
+
+
+def _answer(asked: BinaryIO, question: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    from serving.parquet_rows import BatchLimits, read_parquet_rows
+    from serving.refusals import Refusal
+
+    limits = BatchLimits(rows=question["rows"], bytes=question["bytes"])
+    try:
+        frame = read_parquet_rows(asked.read(question["size"]), question["names"], limits)
+        content = BytesIO()
+        frame.write_ipc_stream(content)
+    except Refusal as refusal:
+        said = {"status": refusal.status, "error": refusal.error, "message": refusal.message}
+        return said | {"details": refusal.details}, b""
+    except MemoryError:
+        return {"status": 413, "error": "batch_size", "message": "", "details": []}, b""
+    return {"size": content.tell()}, content.getvalue()
+
+
+def memory_of_self() -> tuple[int, int]:
+    """Return this process's virtual and resident memory in bytes."""
+    pages = Path("/proc/self/statm").read_text(encoding="ascii").split()
+    return int(pages[0]) * resource.getpagesize(), int(pages[1]) * resource.getpagesize()
+
+
+if __name__ == "__main__":
+    main()
