@@ -83,9 +83,18 @@ def answer_symbols(
     return answers
 
 
+def answer_unknown(symbol: str) -> SymbolForecast:
+    """Answer a symbol of which nothing was ever published."""
+    return SymbolForecast(symbol=symbol, status="unknown_symbol", reason=_unknown(symbol))
+
+
+def _unknown(symbol: str) -> str:
+    return f"{symbol} has no features in the online store; check its spelling"
+
+
 def _refusal(row: Row | None, symbol: str, clock: Clock) -> tuple[Status, str] | None:
     if row is None:
-        return "unknown_symbol", f"{symbol} has no features in the online store; check its spelling"
+        return "unknown_symbol", _unknown(symbol)
     session = row["session"]
     if session is None or session > clock.session:
         return "other_session", (

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from features.sessions import SessionCalendar
-from serving.answers import Clock, answer_symbols
+from serving.answers import Clock, answer_symbols, answer_unknown
 from serving.batch import answer_batch, batch_frame
 from serving.messages import BatchMessage, ForecastMessage
 from serving.online.store import OnlineStore, Published
@@ -82,8 +82,19 @@ class ForecastHandler:
                 expected=published.expected,
                 partial=share < self.params.min_universe_share,
             ),
-            forecasts=self._answers(request.symbols, model, published, self._overdue(published, lag)),
+            forecasts=self._answer_all(request.symbols, model, published, self._overdue(published, lag)),
         )
+
+    def _answer_all(
+        self, symbols: Sequence[str], model: ServedModel, published: Published, overdue: str | None
+    ) -> list[SymbolForecast]:
+        """Return the answers; what was never published is answered without a read, and kept nowhere."""
+        listed = self.store.symbols()
+        if listed is None:
+            return self._answers(symbols, model, published, overdue)
+        asked = [symbol for symbol in symbols if symbol in listed]
+        found = {answer.symbol: answer for answer in self._answers(asked, model, published, overdue)}
+        return [found.get(symbol) or answer_unknown(symbol) for symbol in symbols]
 
     def _answers(
         self, symbols: Sequence[str], model: ServedModel, published: Published, overdue: str | None

@@ -34,6 +34,7 @@ from serving.online.feast_config import (
     PUBLISHED_FILE,
     REFUSED_FILE,
     REGISTRY_FILE,
+    SYMBOLS_FILE,
     build_config,
 )
 from serving.online.feast_store import parse_publication
@@ -234,6 +235,17 @@ class FeatureStore:
 
     def _declared(self, view: str) -> feast.FeatureView:
         return next(declared for declared in self.definitions.views if declared.name == view)
+
+    def note_symbols(self, symbols: Sequence[str]) -> None:
+        """Add to the list of symbols that may be asked for, before their rows are published.
+
+        The list never shrinks: an old row has an answer of its own.
+        """
+        known = read_record(self._folder / SYMBOLS_FILE).get("symbols")
+        known = known if isinstance(known, list) else []
+        listed = sorted({*known, *symbols})
+        if listed != known:
+            replace_text(self._folder / SYMBOLS_FILE, json.dumps({"symbols": listed}))
 
     def record_publication(self, rows: pl.DataFrame, *, session: date, at: datetime) -> None:
         """Note what was published last, for readers who judge staleness.

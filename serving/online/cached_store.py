@@ -34,19 +34,18 @@ class CachedOnlineStore:
 
     def read(self, symbols: Sequence[str], views: Sequence[ViewFeatures]) -> OnlineRows:
         """Return the rows of the symbols that the store knows."""
-        with self._lock:
-            rows = self._kept(symbols, views)
+        rows = self._kept(symbols, views)
         if rows is None:
             return self._store.read(symbols, views)
-        wanted = pl.col("symbol").is_in(list(symbols))
-        return OnlineRows(
-            views={name: frame.filter(wanted) for name, frame in rows.views.items()},
-            issued=rows.issued.filter(wanted),
-        )
+        return _choose(rows, symbols)
 
     def published(self) -> Published | None:
         """Return what the newest publication was about, None before the first."""
         return self._store.published()
+
+    def symbols(self) -> frozenset[str] | None:
+        """Return every symbol that was ever published, None where nobody has kept a list."""
+        return self._store.symbols()
 
     def refused(self, model_key: str) -> str | None:
         """Return why a model must not score what is published, None if it may."""
@@ -62,16 +61,32 @@ class CachedOnlineStore:
         if version is None:
             return None
         basis = (version, tuple(views))
-        if basis != self._basis or len(self._asked) > self._max_symbols:
-            self._basis, self._rows, self._asked = basis, None, set()
-        missing = [symbol for symbol in symbols if symbol not in self._asked]
-        if missing:
-            learnt = self._store.read(missing, views)
-            if self._store.version() != version:
+        with self._lock:
+            if basis != self._basis or len(self._asked) > self._max_symbols:
+                self._basis, self._rows, self._asked = basis, None, set()
+            missing = [symbol for symbol in symbols if symbol not in self._asked]
+            if not missing:
+                return self._rows
+        # Nobody waits for these rows who does not want them; two callers may read the same ones.
+        learnt = self._store.read(missing, views)
+        if self._store.version() != version:
+            return None
+        with self._lock:
+            if basis != self._basis:
                 return None
-            self._rows = learnt if self._rows is None else _join(self._rows, learnt)
-            self._asked.update(missing)
-        return self._rows
+            new = [symbol for symbol in missing if symbol not in self._asked]
+            chosen = _choose(learnt, new)
+            self._rows = chosen if self._rows is None else _join(self._rows, chosen)
+            self._asked.update(new)
+            return self._rows
+
+
+def _choose(rows: OnlineRows, symbols: Sequence[str]) -> OnlineRows:
+    wanted = pl.col("symbol").is_in(list(symbols))
+    return OnlineRows(
+        views={name: frame.filter(wanted) for name, frame in rows.views.items()},
+        issued=rows.issued.filter(wanted),
+    )
 
 
 def _join(old: OnlineRows, new: OnlineRows) -> OnlineRows:

@@ -15,6 +15,7 @@ ONLINE_FILE = "online.db"
 APPLIED_FILE = "applied.json"
 PUBLISHED_FILE = "published.json"
 REFUSED_FILE = "refused.json"
+SYMBOLS_FILE = "symbols.json"
 WITHOUT_HISTORY = "dask"
 """Feast wants an offline store; this one is installed with it, and a reader of online rows never asks it."""
 

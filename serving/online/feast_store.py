@@ -22,6 +22,7 @@ from serving.online.feast_config import (
     PUBLISHED_FILE,
     REFUSED_FILE,
     REGISTRY_FILE,
+    SYMBOLS_FILE,
     build_config,
 )
 from serving.online.params import FeatureStoreParams
@@ -50,6 +51,7 @@ class FeastOnlineStore:
         self._views: dict[str, feast.FeatureView] = {}
         self._applied: dict[str, Any] = {}
         self._published: Published | None = None
+        self._listed: tuple[Any, frozenset[str] | None] = (None, None)
 
     def read(self, symbols: Sequence[str], views: Sequence[ViewFeatures]) -> OnlineRows:
         """Return the rows of the symbols that the store knows, with the features asked for and no others."""
@@ -97,6 +99,19 @@ class FeastOnlineStore:
         if found is not None or not path.exists():
             self._published = found
         return self._published
+
+    def symbols(self) -> frozenset[str] | None:
+        """Return every symbol that was ever published, None where nobody has kept a list, or it is torn."""
+        path = self._folder / SYMBOLS_FILE
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            return None
+        stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
+        if stamp != self._listed[0]:
+            listed = _read_record(path).get("symbols")
+            self._listed = (stamp, frozenset(listed) if isinstance(listed, list) else None)
+        return self._listed[1]
 
     def refused(self, model_key: str) -> str | None:
         """Return why a model must not score what is published, None if it may.

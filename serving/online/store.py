@@ -71,6 +71,10 @@ class OnlineStore(Protocol):
         """Return what the newest publication was about, None before the first."""
         ...
 
+    def symbols(self) -> frozenset[str] | None:
+        """Return every symbol that was ever published, None where nobody has kept a list."""
+        ...
+
     def refused(self, model_key: str) -> str | None:
         """Return why a model must not score what is published, None if it may."""
         ...

@@ -147,6 +147,7 @@ class InMemoryStore:
         default_factory=lambda: Published(session=SESSION, published_at=NOW, symbols=3, expected=3)
     )
     number: int = 0
+    listed: frozenset[str] | None = None
     refusals: dict[str, str] = field(default_factory=dict)
     reads: list[list[str]] = field(default_factory=list)
 
@@ -170,6 +171,10 @@ class InMemoryStore:
     def published(self) -> Published | None:
         """Return the newest publication."""
         return self.newest
+
+    def symbols(self) -> frozenset[str] | None:
+        """Return the list that the test set."""
+        return self.listed
 
     def refused(self, model_key: str) -> str | None:
         """Return why a model must not score, as the test set it."""

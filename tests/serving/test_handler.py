@@ -103,3 +103,15 @@ def test_a_batch_needs_no_store(champion_folder: Path) -> None:
     message = msgspec.convert({"rows": [good_row()]}, BatchMessage)
     answer = make_handler(champion_folder, InMemoryStore(newest=None)).forecast_batch(message, "id")
     assert [forecast.status for forecast in answer.forecasts] == ["ok"]
+
+
+def test_what_was_never_published_is_answered_without_a_read(champion_folder: Path) -> None:
+    store = InMemoryStore([daily_row("AAA")], listed=frozenset({"AAA"}))
+    handler = make_handler(champion_folder, store)
+    strangers = [f"X{number}" for number in range(400)]
+    for _ in range(3):
+        answer = handler.forecast(ForecastMessage(symbols=["X0", "AAA", *strangers[1:]]), "r")
+        assert [one.status for one in answer.forecasts[:2]] == ["unknown_symbol", "ok"]
+        assert {one.status for one in answer.forecasts[2:]} == {"unknown_symbol"}
+    assert store.reads == [["AAA"]]
+    assert "X1 has no features in the online store" in (answer.forecasts[2].reason or "")

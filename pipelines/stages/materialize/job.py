@@ -33,6 +33,7 @@ def run(context: Context, sessions: SessionRange, definition: str) -> Outcome:
     if not applied and is_repeated(last, definition, inputs):
         return Outcome(status="unchanged", details=details)
     newest = {view.name: read_newest(context, view, sessions) for view in feature_views()}
+    store.note_symbols(newest[primary_view().name]["symbol"].to_list())
     written = {view: store.publish(rows, view) for view, rows in newest.items()}
     store.record_publication(newest[primary_view().name], session=sessions.end, at=context.clock())
     return Outcome(

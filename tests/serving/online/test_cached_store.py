@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from serving.online.cached_store import CachedOnlineStore
@@ -47,3 +49,36 @@ def test_a_store_without_versions_is_always_asked() -> None:
     assert [symbols_in(cached.read(["AAA"], VIEWS)) for _ in range(2)] == [["AAA"], ["AAA"]]
     assert store.reads == [["AAA"], ["AAA"]]
     assert cached.published() == store.newest
+
+
+def test_a_slow_read_holds_up_nobody_whose_rows_are_kept() -> None:
+    reading, go_on = threading.Event(), threading.Event()
+
+    class Slow(InMemoryStore):
+        def read(self, symbols, views=VIEWS):
+            if "BBB" in symbols:
+                reading.set()
+                assert go_on.wait(30)
+            return super().read(symbols, views)
+
+    cached = CachedOnlineStore(Slow([daily_row("AAA"), daily_row("BBB")]))
+    cached.read(["AAA"], VIEWS)
+    with ThreadPoolExecutor(2) as pool:
+        slow = [pool.submit(cached.read, ["BBB"], VIEWS) for _ in range(2)]
+        assert reading.wait(30)
+        assert symbols_in(cached.read(["AAA"], VIEWS)) == ["AAA"]
+        go_on.set()
+        assert [symbols_in(one.result()) for one in slow] == [["BBB"], ["BBB"]]
+    assert symbols_in(cached.read(["BBB", "AAA"], VIEWS)) == ["AAA", "BBB"]
+
+
+def test_rows_of_a_publication_that_came_meanwhile_are_not_kept_as_the_old_ones() -> None:
+    class Published(InMemoryStore):
+        def read(self, symbols, views=VIEWS):
+            self.number += 1
+            return super().read(symbols, views)
+
+    store = Published([daily_row("AAA")])
+    cached = CachedOnlineStore(store)
+    assert symbols_in(cached.read(["AAA"], VIEWS)) == ["AAA"]
+    assert store.reads == [["AAA"], ["AAA"]]

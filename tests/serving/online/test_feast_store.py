@@ -12,7 +12,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from pipelines.io.feature_store import FeatureStore
-from serving.online.feast_config import PUBLISHED_FILE
+from serving.online.feast_config import PUBLISHED_FILE, SYMBOLS_FILE
 from serving.online.feast_store import FeastOnlineStore
 from serving.online.store import ViewFeatures
 from tests.pipelines.synthetic_gold import Gold, make_gold
@@ -122,6 +122,22 @@ def test_a_torn_publication_record_says_what_it_said_and_is_written_anew(
     assert (published.session, published.published_at) == (last, later)
     (home / "feast" / PUBLISHED_FILE).unlink()
     assert online_store.published() is None
+
+
+@pytest.mark.parametrize("torn", [b"", b'{"symbols": ["S0', b"\xff\xfe", b"[]", b'{"symbols": 7}'])
+def test_the_list_of_symbols_grows_and_a_torn_one_refuses_nobody(
+    torn: bytes, store: FeatureStore, online_store: FeastOnlineStore, home: Path
+) -> None:
+    store.apply()
+    assert online_store.symbols() is None
+    store.note_symbols(["S01", "S00"])
+    assert online_store.symbols() == {"S00", "S01"}
+    store.note_symbols(["S02"])
+    assert online_store.symbols() == {"S00", "S01", "S02"}
+    (home / "feast" / SYMBOLS_FILE).write_bytes(torn)
+    assert online_store.symbols() is None
+    store.note_symbols(["S02"])
+    assert online_store.symbols() == {"S02"}
 
 
 def test_reading_needs_no_spark(store: FeatureStore, home: Path, gold: Gold) -> None:

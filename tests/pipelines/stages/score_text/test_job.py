@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
@@ -38,6 +39,8 @@ def context(lake: Lake, tmp_path: Path) -> Context:
         calendar=SessionCalendar("XNYS"),
         lake=lake,
         run_log=RunLog(lake),
+        writing=nullcontext,
+        installing=nullcontext,
     )
 
 
