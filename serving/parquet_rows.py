@@ -80,19 +80,20 @@ def _read_table(content: bytes, names: Sequence[str], limits: BatchLimits) -> pa
         file = pq.ParquetFile(BytesIO(content), read_dictionary=["symbol"])
     except KeyError as error:
         raise missing_features(["symbol"], "the Parquet file") from error
-    check_count(file.metadata.num_rows, limits)
+    groups = [file.metadata.row_group(group) for group in range(file.metadata.num_row_groups)]
+    check_count(max(file.metadata.num_rows, sum(group.num_rows for group in groups)), limits)
     wanted = [*KEY, *names]
     missing = [name for name in wanted if name not in set(file.schema_arrow.names)]
     if missing:
         raise missing_features(missing, "the Parquet file")
-    size = sum(
-        file.metadata.row_group(group).total_byte_size for group in range(file.metadata.num_row_groups)
-    )
+    size = sum(group.total_byte_size for group in groups)
     if size > limits.bytes:
         msg = f"the Parquet file unpacks to {size} bytes, at most {limits.bytes} are allowed; split it"
         raise Refusal(413, "batch_size", msg)
     _check_types(file.schema_arrow, names)
-    return file.read(columns=wanted, use_threads=False)
+    table = file.read(columns=wanted, use_threads=False)
+    check_count(table.num_rows, limits)  # the footer's word is the caller's
+    return table
 
 
 def _check_types(schema: pa.Schema, names: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""The process that reads uploaded files: little memory, little time, and nothing else to lose.
+"""The process that reads uploaded files, with little memory and little time.
 
     python -m serving.upload_child MEMORY_BYTES CPU_SECONDS
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import signal
 import sys
 from io import BytesIO
 from pathlib import Path
@@ -27,12 +28,15 @@ READY = b"ready\n"
 def main() -> None:
     """Read files until standard input ends."""
     memory, seconds = int(sys.argv[1]), int(sys.argv[2])
+    # Whoever ends the service ends this by closing its input, once the file in hand is read.
+    for ordered in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ordered, signal.SIG_IGN)
     os.nice(LEAST_PRIORITY)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _limit(resource.RLIMIT_CORE, 0)
     # Imported before the limit is set, and warm: what is allowed counts from here.
     _answer(BytesIO(b""), {"names": [], "rows": 1, "bytes": 1, "size": 0})
     virtual, resident = memory_of_self()
-    resource.setrlimit(resource.RLIMIT_AS, (virtual + memory, virtual + memory))
+    _limit(resource.RLIMIT_AS, virtual + memory)
     asked, told = sys.stdin.buffer, sys.stdout.buffer
     # What a library prints must not be taken for an answer.
     sys.stdout = sys.stderr
@@ -41,13 +45,20 @@ def main() -> None:
     while line := asked.readline():
         used = resource.getrusage(resource.RUSAGE_SELF)
         spent = int(used.ru_utime + used.ru_stime) + 1
-        resource.setrlimit(resource.RLIMIT_CPU, (spent + seconds, resource.RLIM_INFINITY))
+        _limit(resource.RLIMIT_CPU, spent + seconds)
         head, content = _answer(asked, json.loads(line))
-        last = memory_of_self()[1] > resident + KEPT_BYTES
+        last = "size" not in head and not head["message"]
+        last = last or memory_of_self()[1] > resident + KEPT_BYTES
         told.write(json.dumps({**head, "last": last}).encode() + b"\n" + content)
         told.flush()
         if last:
             return
+
+
+def _limit(kind: int, amount: int) -> None:
+    """Set a limit that can be raised again, as far as whoever started this allows."""
+    hard = resource.getrlimit(kind)[1]
+    resource.setrlimit(kind, (amount if hard == resource.RLIM_INFINITY else min(amount, hard), hard))
 
 
 def _answer(asked: BinaryIO, question: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
@@ -55,8 +66,10 @@ def _answer(asked: BinaryIO, question: dict[str, Any]) -> tuple[dict[str, Any], 
     from serving.refusals import Refusal
 
     limits = BatchLimits(rows=question["rows"], bytes=question["bytes"])
+    # Not within the try: of a file that was not taken whole the rest would pass for the next question.
+    sent = asked.read(question["size"])
     try:
-        frame = read_parquet_rows(asked.read(question["size"]), question["names"], limits)
+        frame = read_parquet_rows(sent, question["names"], limits)
         content = BytesIO()
         frame.write_ipc_stream(content)
     except Refusal as refusal:

@@ -236,10 +236,21 @@ class FeatureStore:
     def _declared(self, view: str) -> feast.FeatureView:
         return next(declared for declared in self.definitions.views if declared.name == view)
 
+    @property
+    def was_published(self) -> bool:
+        """Whether the online store may hold rows already."""
+        return (self._folder / PUBLISHED_FILE).is_file()
+
+    @property
+    def lists_symbols(self) -> bool:
+        """Whether there is a list of the symbols that may be asked for."""
+        return isinstance(read_record(self._folder / SYMBOLS_FILE).get("symbols"), list)
+
     def note_symbols(self, symbols: Sequence[str]) -> None:
         """Add to the list of symbols that may be asked for, before their rows are published.
 
-        The list never shrinks: an old row has an answer of its own.
+        It never shrinks, since an old row has an answer of its own; where there is none yet it has to begin
+        with every symbol that may be online.
         """
         known = read_record(self._folder / SYMBOLS_FILE).get("symbols")
         known = known if isinstance(known, list) else []

@@ -20,7 +20,7 @@ from features.code_digest import feature_digest
 from features.views import all_features
 from pipelines.base.context import Context
 from pipelines.base.digest import digest_of
-from pipelines.base.errors import BadDataError, SettingsError, UnavailableError
+from pipelines.base.errors import BadDataError, SettingsError, TransientError
 from pipelines.io.feature_retrieval import read_features
 from pipelines.io.feature_store import open_feature_store
 from pipelines.io.tracking_params import TrackingParams
@@ -29,6 +29,7 @@ from pipelines.registry.champion import champion_at, load_model, tracking_of
 from pipelines.registry.ledger import LedgerEntry, append_entry, next_instant, read_ledger
 from pipelines.registry.lineage import Lineage
 from pipelines.registry.model_identity import describe_definitions
+from pipelines.tables.contracts import SILVER_BARS
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +60,11 @@ class Binding:
     state: str
     built_state: str
 
+    @property
+    def gone(self) -> list[str]:
+        """Features that the catalog lacks."""
+        return [name for name, digest in self.differs.items() if not digest]
+
     def name_differences(self) -> str:
         """Return the names of what differs, a few of them."""
         names = sorted(self.differs)
@@ -72,7 +78,7 @@ def compare_lineage(context: Context, lineage: Lineage) -> Binding:
     now = {name: feature_digest(name) if name in known else "" for name in lineage.feature_digests}
     then = dict(lineage.feature_digests)
     if lineage.definitions:
-        behind = describe_definitions(context, lineage.feature_names)
+        behind = describe_definitions(context, [name for name in lineage.feature_names if name in known])
         now |= {name: behind[name] for name in BEHIND_FEATURES}
         then |= {name: lineage.definitions.get(name, behind[name]) for name in BEHIND_FEATURES}
     differs = {name: digest for name, digest in sorted(now.items()) if digest != then[name]}
@@ -96,10 +102,11 @@ def check_binding(context: Context, version: str, lineage: Lineage) -> None:
         Naming what differs and what to do.
     UnavailableError
         If the training frame cannot be fetched.
+    TransientError
+        If features are not built yet from what curate has written.
     """
     why = why_refused(context, version, lineage)
-    open_feature_store(context).note_refusal(lineage.model_key, why)
-    if why:
+    if _note(context, lineage, why):
         raise SettingsError(why)
 
 
@@ -114,11 +121,18 @@ def note_binding(context: Context) -> str:
     try:
         lineage, _ = load_model(context, entry.model_version, entry.model_key)
         why = why_refused(context, entry.model_version, lineage)
-    except (BadDataError, UnavailableError) as error:
-        log.warning("whether version %s may score this cannot be told: %s", entry.model_version, error)
-        return ""
-    open_feature_store(context).note_refusal(entry.model_key, why)
-    return why
+    except (BadDataError, TransientError) as error:
+        return f"whether version {entry.model_version} may score what is published cannot be told: {error}"
+    return why if _note(context, lineage, why) else ""
+
+
+def _note(context: Context, lineage: Lineage, why: str) -> bool:
+    """Tell the service, unless a person has accepted the difference meanwhile; return whether it refuses."""
+    with context.writing():
+        if why and is_accepted(read_ledger(context.lake), compare_lineage(context, lineage)):
+            why = ""
+        open_feature_store(context).note_refusal(lineage.model_key, why)
+    return bool(why)
 
 
 def why_refused(context: Context, version: str, lineage: Lineage) -> str:
@@ -127,6 +141,12 @@ def why_refused(context: Context, version: str, lineage: Lineage) -> str:
     if not binding.differs or is_accepted(read_ledger(context.lake), binding):
         return ""
     names = binding.name_differences()
+    if gone := binding.gone:
+        return (
+            f"version {version} reads features that nobody builds any more: {', '.join(gone[:MOST_NAMED])}; "
+            "train a new model, or go back to the code that builds them"
+        )
+    _check_built(context)
     try:
         frame = _kept_frame(context, version, lineage)
     except BadDataError as error:
@@ -146,6 +166,14 @@ def why_refused(context: Context, version: str, lineage: Lineage) -> str:
         f"version {version} reads what is made otherwise than when it was trained: {names}; {found}. Train a "
         f'new model, or take it as it is with `bellwether accept-lineage --version {version} --why "…"`'
     )
+
+
+def _check_built(context: Context) -> None:
+    """Wait with a sample until features are built from what curate has written: it shows the former ones."""
+    consumed = context.run_log.last("build_features").inputs.get(SILVER_BARS.name)
+    if consumed is not None and consumed != context.lake.version(SILVER_BARS):
+        msg = "features are not built yet from what curate has written; run `bellwether build_features` first"
+        raise TransientError(msg)
 
 
 def is_accepted(entries: Sequence[LedgerEntry], binding: Binding) -> bool:
@@ -174,6 +202,9 @@ def accept_lineage(context: Context, version: str, lineage: Lineage, why: str) -
     binding = compare_lineage(context, lineage)
     if not binding.differs:
         return None
+    if binding.gone:
+        msg = f"nobody builds {', '.join(binding.gone[:MOST_NAMED])} any more, which version {version} reads"
+        raise BadDataError(f"{msg}; train a new model")
     entry = _write(context, version, lineage, binding, why=why.strip(), by_person=True)
     open_feature_store(context).note_refusal(lineage.model_key, "")
     return entry

@@ -72,7 +72,8 @@ class CachedOnlineStore:
         if self._store.version() != version:
             return None
         with self._lock:
-            if basis != self._basis:
+            kept = set(symbols).difference(missing)
+            if basis != self._basis or not kept <= self._asked:  # begun afresh meanwhile
                 return None
             new = [symbol for symbol in missing if symbol not in self._asked]
             chosen = _choose(learnt, new)

@@ -47,6 +47,8 @@ class FeastOnlineStore:
         self._params = params
         self._folder = folder
         self._turn = threading.Lock()
+        self._watching = threading.Lock()
+        self._refusals: dict[str, Any] = {}
         self._store: feast.FeatureStore | None = None
         self._views: dict[str, feast.FeatureView] = {}
         self._applied: dict[str, Any] = {}
@@ -116,9 +118,14 @@ class FeastOnlineStore:
     def refused(self, model_key: str) -> str | None:
         """Return why a model must not score what is published, None if it may.
 
-        Whoever publishes says so: here nobody knows how features are made.
+        Whoever publishes says so: here nobody knows how features are made. A record that is torn says what it
+        said before, as far as this process has seen it.
         """
-        why = _read_record(self._folder / REFUSED_FILE).get(model_key)
+        path = self._folder / REFUSED_FILE
+        said = _read_record(path)
+        if said or not path.exists() or path.read_bytes().strip() == b"{}":
+            self._refusals = said
+        why = self._refusals.get(model_key)
         return str(why) if why else None
 
     def version(self) -> Hashable | None:
@@ -126,7 +133,7 @@ class FeastOnlineStore:
         path = self._folder / ONLINE_FILE
         if self._params.online != "sqlite" or not path.is_file():
             return None
-        with self._turn:
+        with self._watching:  # not the readers': an answer from the cache waits for no read
             changes = self._watch.execute("PRAGMA data_version").fetchone()[0]
         return changes, _read_record(self._folder / APPLIED_FILE).get("definitions")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ from serving.parquet_rows import BatchLimits, read_parquet_rows
 from serving.refusals import Refusal
 from serving.upload_reader import UploadReader
 from tests.serving.hostile import good_frame, parquet_of
-from tests.serving.parts import NAMES
+from tests.serving.parts import NAMES, SESSION
 
 LIMITS = BatchLimits(rows=20_000, bytes=2**25)
 
@@ -88,9 +89,72 @@ def test_a_child_that_is_killed_is_replaced(reader: UploadReader) -> None:
     another.suspend()
     stopped = threading.Timer(0.5, another.kill)
     stopped.start()
-    with pytest.raises(Refusal, match="more memory or time"):
+    with pytest.raises(Refusal, match="the upload took too long; send it again"):
         reader.read(content, NAMES, LIMITS)
     assert reader.read(content, NAMES, LIMITS).height == 1
+
+
+def test_a_footer_that_owns_up_to_one_row_of_many_is_not_believed(reader: UploadReader) -> None:
+    rows = 60_000
+    frame = pl.DataFrame({"symbol": [f"S{row}" for row in range(rows)], "session": [SESSION] * rows})
+    honest = parquet_of(frame.with_columns(pl.lit(0.5).alias(name) for name in NAMES))
+    footer = int.from_bytes(honest[-8:-4], "little")
+    meta = honest[-8 - footer : -8]
+    # Thrift's compact form: field 3 of the file's description is the count, a zigzag varint.
+    told, lie = varint(rows), varint(1)
+    assert meta.count(b"\x16" + told) >= 1
+    forged = meta.replace(b"\x16" + told, b"\x16" + lie + b"", 1)
+    sent = honest[: -8 - footer] + forged + len(forged).to_bytes(4, "little") + b"PAR1"
+    assert pq.ParquetFile(BytesIO(sent)).metadata.num_rows == 1
+    with pytest.raises(Refusal, match="the batch has 60000 rows, allowed are 1 to 20000"):
+        reader.read(sent, NAMES, LIMITS)
+
+
+def varint(number: int) -> bytes:
+    """Return a number as thrift's compact form writes it."""
+    zigzag, digits = number << 1, bytearray()
+    while zigzag >= 0x80:
+        digits.append(zigzag & 0x7F | 0x80)
+        zigzag >>= 7
+    return bytes([*digits, zigzag])
+
+
+def test_a_child_that_does_not_start_keeps_nobody(tmp_path: Path) -> None:
+    hanging = UploadReader(command=["sleep", "60"], longest_seconds=0.2)
+    hanging._command = ["sleep", "60"]
+    hanging.start()
+    with pytest.raises(Refusal, match="uploads cannot be read; send it again") as refusal:
+        hanging.read(b"", NAMES, LIMITS)
+    assert refusal.value.status == 503
+    hanging.stop()
+    with pytest.raises(Refusal, match="the service ends"):
+        hanging.read(b"", NAMES, LIMITS)
+
+
+def test_the_child_sees_no_secret_and_outlives_an_order_to_end(
+    reader: UploadReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FEAST_REDIS_CONNECTION", "host:6379,password=s3cret")
+    own = UploadReader()
+    before = {one.pid for one in children()}
+    own.start()
+    (child,) = [one for one in children() if one.pid not in before]
+    assert "FEAST_REDIS_CONNECTION" not in child.environ()
+    child.terminate()
+    assert own.read(parquet_of(good_frame()), NAMES, LIMITS).height == 1
+    assert child.is_running()
+    own.stop()
+
+
+def test_what_was_not_taken_whole_is_no_question_of_the_next_caller() -> None:
+    """The body alone is more than the child may take: what is left of it must answer nobody."""
+    small = UploadReader(memory_bytes=72 * 2**20)
+    forged = json.dumps({"names": [], "rows": 9, "bytes": 9, "size": 0}).encode() + b"\n"
+    with pytest.raises(Refusal, match="more memory or time"):
+        small.read(forged * (80 * 2**20 // len(forged)), NAMES, LIMITS)
+    for _ in range(3):
+        assert small.read(parquet_of(good_frame()), NAMES, LIMITS).height == 1
+    small.stop()
 
 
 def test_a_caller_too_many_is_asked_to_come_again(reader: UploadReader) -> None:

@@ -13,7 +13,8 @@ from pipelines.io.feature_retrieval import read_newest_vectors
 from pipelines.io.feature_store import open_feature_store
 from pipelines.registry.binding import note_binding
 from pipelines.stages.materialize.steps import is_repeated, name_run
-from pipelines.tables.contracts import select_tables
+from pipelines.tables import queries
+from pipelines.tables.contracts import feature_table, select_tables
 
 
 def define(context: Context, sessions: SessionRange) -> str:
@@ -33,6 +34,8 @@ def run(context: Context, sessions: SessionRange, definition: str) -> Outcome:
     if not applied and is_repeated(last, definition, inputs):
         return Outcome(status="unchanged", details=details)
     newest = {view.name: read_newest(context, view, sessions) for view in feature_views()}
+    if store.was_published and not store.lists_symbols:  # a home of before the list, or a torn one
+        store.note_symbols(read_symbols(context))
     store.note_symbols(newest[primary_view().name]["symbol"].to_list())
     written = {view: store.publish(rows, view) for view, rows in newest.items()}
     store.record_publication(newest[primary_view().name], session=sessions.end, at=context.clock())
@@ -42,6 +45,15 @@ def run(context: Context, sessions: SessionRange, definition: str) -> Outcome:
         sessions_touched=int(any(written.values())),
         details={"applied": applied, "written": written} | details,
     )
+
+
+def read_symbols(context: Context) -> list[str]:
+    """Return every symbol of which there ever was a vector."""
+    table = feature_table(primary_view())
+    symbols: list[str] = context.lake.collect_query(queries.distinct_values(table, "symbol"), table)[
+        "symbol"
+    ].to_list()
+    return symbols
 
 
 def read_newest(context: Context, view: FeatureView, sessions: SessionRange) -> pl.DataFrame:

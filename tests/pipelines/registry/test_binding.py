@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from pipelines.app.runner import run_stage
 from pipelines.base.context import Context
-from pipelines.base.errors import BadDataError, SettingsError
+from pipelines.base.errors import BadDataError, SettingsError, TransientError
 from pipelines.base.report import SessionRange, StageReport
 from pipelines.cli.main import main
 from pipelines.registry import binding
@@ -30,10 +30,12 @@ from pipelines.registry.champion import find_lineage
 from pipelines.registry.ledger import read_ledger
 from pipelines.registry.lineage import Lineage
 from pipelines.registry.rollback import roll_back
+from pipelines.tables.contracts import SILVER_BARS
 from pipelines.tables.scope import dates_condition
 from serving.online.feast_store import FeastOnlineStore
 from serving.online.params import FeatureStoreParams
 from tests.gold_tables import GOLD_FEATURES_DAILY
+from tests.pipelines.registry.test_universe import bars
 from tests.pipelines.synthetic_gold import CALENDAR, Gold, make_gold, write_gold
 
 CHANGED = GOLD_FEATURES_DAILY.columns[5]
@@ -180,6 +182,31 @@ def test_a_feature_that_nobody_builds_any_more_differs(home: Home) -> None:
     context, _, lineage = home
     gone = replace(lineage, feature_digests={**lineage.feature_digests, "mom_return_9999d": "then"})
     assert compare_lineage(context, gone).differs == {"mom_return_9999d": ""}
+    read = replace(gone, feature_names=(*gone.feature_names, "mom_return_9999d"))
+    with pytest.raises(SettingsError, match="features that nobody builds any more: mom_return_9999d; train"):
+        check_binding(context, "1", read)
+    with pytest.raises(BadDataError, match="train a new model"):
+        accept_lineage(context, "1", read, "we do without")
+
+
+@pytest.mark.usefixtures("otherwise")
+def test_a_sample_waits_until_features_are_built_from_what_curate_has_written(home: Home) -> None:
+    context, gold, lineage = home
+    bars(context, gold.sessions[-1], ["S00"])
+    last, now = gold.sessions[-1], context.clock()
+    built = StageReport(
+        stage="build_features", inputs={"silver.bars": context.lake.version(SILVER_BARS) or 0}
+    )
+    context.run_log.record(built, SessionRange(start=last, end=last), started_at=now, finished_at=now)
+    bars(context, gold.sessions[-2], ["S00"])
+    with pytest.raises(TransientError, match="features are not built yet from what curate has written"):
+        check_binding(context, "1", lineage)
+    assert "cannot be told: features are not built yet" in note_binding(context)
+    assert said(context) == []
+    built = replace(built, inputs={"silver.bars": context.lake.version(SILVER_BARS) or 0})
+    context.run_log.record(built, SessionRange(start=last, end=last), started_at=now, finished_at=now)
+    check_binding(context, "1", lineage)
+    assert len(said(context)) == 1
 
 
 @pytest.mark.usefixtures("otherwise")

@@ -82,3 +82,16 @@ def test_rows_of_a_publication_that_came_meanwhile_are_not_kept_as_the_old_ones(
     cached = CachedOnlineStore(store)
     assert symbols_in(cached.read(["AAA"], VIEWS)) == ["AAA"]
     assert store.reads == [["AAA"], ["AAA"]]
+
+
+def test_a_cache_that_began_afresh_meanwhile_loses_no_symbol() -> None:
+    class Crowded(InMemoryStore):
+        def read(self, symbols, views=VIEWS):
+            if "SLOW" in symbols and len(self.reads) == 1:
+                cached.read(["X1", "X2", "X3"], VIEWS)
+                cached.read(["X4"], VIEWS)
+            return super().read(symbols, views)
+
+    cached = CachedOnlineStore(Crowded([daily_row("AAA"), daily_row("SLOW")]), max_symbols=3)
+    cached.read(["AAA"], VIEWS)
+    assert sorted(symbols_in(cached.read(["AAA", "SLOW"], VIEWS))) == ["AAA", "SLOW"]

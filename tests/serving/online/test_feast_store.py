@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from pipelines.io.feature_store import FeatureStore
-from serving.online.feast_config import PUBLISHED_FILE, SYMBOLS_FILE
+from serving.online.feast_config import PUBLISHED_FILE, REFUSED_FILE, SYMBOLS_FILE
 from serving.online.feast_store import FeastOnlineStore
 from serving.online.store import ViewFeatures
 from tests.pipelines.synthetic_gold import Gold, make_gold
@@ -138,6 +139,29 @@ def test_the_list_of_symbols_grows_and_a_torn_one_refuses_nobody(
     assert online_store.symbols() is None
     store.note_symbols(["S02"])
     assert online_store.symbols() == {"S02"}
+
+
+def test_an_answer_from_the_cache_waits_for_no_read(
+    store: FeatureStore, online_store: FeastOnlineStore, gold: Gold
+) -> None:
+    store.publish(latest(gold), "features_daily")
+    with online_store._turn, ThreadPoolExecutor(1) as pool:
+        assert pool.submit(online_store.version).result(30) is not None
+
+
+@pytest.mark.parametrize("torn", [b"", b'{"aaa": "fea', b"\xff\xfe", b"[]"])
+def test_a_torn_record_of_refusals_says_what_it_said(
+    torn: bytes, store: FeatureStore, online_store: FeastOnlineStore, home: Path
+) -> None:
+    store.apply()
+    assert online_store.refused("aaa") is None
+    store.note_refusal("aaa", "features differ")
+    assert online_store.refused("aaa") == "features differ"
+    (home / "feast" / REFUSED_FILE).write_bytes(torn)
+    assert online_store.refused("aaa") == "features differ"
+    store.note_refusal("bbb", "others too")
+    store.note_refusal("bbb", "")
+    assert online_store.refused("aaa") is None
 
 
 def test_reading_needs_no_spark(store: FeatureStore, home: Path, gold: Gold) -> None:

@@ -21,7 +21,9 @@ from pipelines.base.errors import TransientError
 from pipelines.base.report import SessionRange, StageReport
 from pipelines.io.lake import Lake
 from pipelines.stages.materialize.job import read_newest
+from serving.online.feast_config import SYMBOLS_FILE
 from serving.online.feast_store import FeastOnlineStore
+from serving.online.params import FeatureStoreParams
 from tests.gold_tables import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT
 from tests.pipelines.conftest import NOON
 from tests.pipelines.synthetic_gold import CALENDAR, Gold, append_rows, correct, make_gold, retract
@@ -103,6 +105,18 @@ def test_the_same_as_of_again_is_unchanged(context: Context, gold: Gold) -> None
     materialize(context, gold.sessions[-1])
     assert materialize(context, gold.sessions[-1]).status == "unchanged"
     assert materialize(context, gold.sessions[-2]).status == "done"
+
+
+def test_a_list_of_symbols_that_is_lost_begins_again_with_all_that_may_be_online(
+    context: Context, gold: Gold
+) -> None:
+    """S04 left long before; the as-of is an earlier one, which publishes nothing new."""
+    run_stage(context, "materialize", SessionRange(start=gold.sessions[-1], end=gold.sessions[-1]))
+    store = FeastOnlineStore(context.params(FeatureStoreParams), context.home.feast)
+    assert store.symbols() == set(SYMBOLS)
+    (context.home.feast / SYMBOLS_FILE).write_text("torn")
+    run_stage(context, "materialize", SessionRange(start=gold.sessions[-2], end=gold.sessions[-2]))
+    assert store.symbols() == set(SYMBOLS)
 
 
 def test_an_empty_lake_publishes_nothing(
