@@ -60,8 +60,8 @@ class Lake(Protocol):
         """Return the rows of a query over the tables of `contracts`."""
         ...
 
-    def collect(self, frame: DistributedFrame) -> pl.DataFrame:
-        """Bring a frame here whose size the caller has bounded."""
+    def collect(self, frame: Frame) -> pl.DataFrame:
+        """Bring a frame here whose size the caller has bounded; one that is here already is handed back."""
         ...
 
     def collect_query(self, query: str, *contracts: TableContract) -> pl.DataFrame:

@@ -102,6 +102,6 @@ def _read_again(context: Context, issue: dict[str, Any], lineage: Lineage) -> bo
     first = calendar.look_back(session, lineage.history_sessions - 1)
     plan = plan_history([session], calendar.frame(first, session), lineage.history_sessions)
     read = read_features(context, plan, lineage.feature_names, at="cutoff_at")
-    rows = read if isinstance(read, pl.DataFrame) else context.lake.collect(read)
+    rows = context.lake.collect(read)
     unchanged: bool = digest_inputs(rows, session, lineage.feature_names) == issue["input_digest"]
     return unchanged

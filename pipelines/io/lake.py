@@ -350,10 +350,9 @@ class Lake:
         target = spark_schema(schema)
         return self.spark.createDataFrame(to_arrow(frame, target), schema=target)
 
-    def collect(self, frame: DataFrame) -> pl.DataFrame:
-        """Collect a frame whose size the caller has bounded."""
-        collected: pl.DataFrame = pl.from_arrow(frame.toArrow())  # type: ignore[assignment]
-        return collected
+    def collect(self, frame: Frame) -> pl.DataFrame:
+        """Collect a frame whose size the caller has bounded; one that is here already is handed back."""
+        return frame if isinstance(frame, pl.DataFrame) else pl.from_arrow(frame.toArrow())  # type: ignore[return-value]
 
     def map_groups(self, frame: Frame, by: Sequence[str], step: Step, schema: Mapping[str, Any]) -> Frame:
         """Run a Polars step on every group of `frame`: here, or for a Spark frame in its workers.

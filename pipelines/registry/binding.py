@@ -12,7 +12,6 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 import polars as pl
 
@@ -26,7 +25,7 @@ from pipelines.io.feature_store import open_feature_store
 from pipelines.io.tracking_params import TrackingParams
 from pipelines.registry.challenger import read_kept_frame
 from pipelines.registry.champion import champion_at, load_model, tracking_of
-from pipelines.registry.ledger import LedgerEntry, append_entry, next_instant, read_ledger
+from pipelines.registry.ledger import LedgerEntry, append_entry, check_reason, next_instant, read_ledger
 from pipelines.registry.lineage import Lineage
 from pipelines.registry.model_identity import describe_definitions
 from pipelines.tables.contracts import SILVER_BARS
@@ -196,16 +195,14 @@ def accept_lineage(context: Context, version: str, lineage: Lineage, why: str) -
     BadDataError
         If no reason is given.
     """
-    if not why.strip():
-        msg = "why='' must say why the difference does not matter; the ledger is read by auditors"
-        raise BadDataError(msg)
+    why = check_reason(why, "why the difference does not matter")
     binding = compare_lineage(context, lineage)
     if not binding.differs:
         return None
     if binding.gone:
         msg = f"nobody builds {', '.join(binding.gone[:MOST_NAMED])} any more, which version {version} reads"
         raise BadDataError(f"{msg}; train a new model")
-    entry = _write(context, version, lineage, binding, why=why.strip(), by_person=True)
+    entry = _write(context, version, lineage, binding, why=why, by_person=True)
     open_feature_store(context).note_refusal(lineage.model_key, "")
     return entry
 
@@ -239,9 +236,8 @@ def _kept_frame(context: Context, version: str, lineage: Lineage) -> pl.DataFram
 
 
 def _read_again(context: Context, sample: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
-    read: Any = read_features(context, sample.select("symbol", "session", "cutoff_at"), names, at="cutoff_at")
-    rows: pl.DataFrame = read if isinstance(read, pl.DataFrame) else context.lake.collect(read)
-    return rows.select("symbol", "session", pl.col(names).cast(pl.Float32))
+    read = read_features(context, sample.select("symbol", "session", "cutoff_at"), names, at="cutoff_at")
+    return context.lake.collect(read).select("symbol", "session", pl.col(names).cast(pl.Float32))
 
 
 def _write(

@@ -163,7 +163,7 @@ def _issued_or_due(context: Context, champion: Champion, session: date) -> tuple
     if seen or not completeness_at_cut(context, session).is_complete:
         return issued, False
     scored = score_sessions(context, champion, [session], issued_at=context.clock())
-    return (scored if isinstance(scored, pl.DataFrame) else context.lake.collect(scored)), True
+    return context.lake.collect(scored), True
 
 
 def commit(context: Context, entry: LedgerEntry, *, head: str, prepared: Prepared | None) -> LedgerEntry:

@@ -11,11 +11,10 @@ from models.evaluation import evaluate
 from models.metrics import SUSPECT_IC
 from pipelines.base.context import Context
 from pipelines.base.digest import digest_of
-from pipelines.base.errors import BadDataError
 from pipelines.io.sources.params import SimulatedSourceParams, SourcesParams
 from pipelines.io.tracking_params import TrackingParams
 from pipelines.registry.challenger import Challenger
-from pipelines.registry.ledger import LedgerEntry, append_entry, next_instant, read_ledger
+from pipelines.registry.ledger import LedgerEntry, append_entry, check_reason, next_instant, read_ledger
 
 
 def leak_bound(context: Context, holdout: pl.DataFrame, horizon_sessions: int) -> float:
@@ -67,20 +66,18 @@ def accept_suspect(context: Context, challenger: Challenger, as_of: date, why: s
     BadDataError
         If no reason is given.
     """
-    if not why.strip():
-        msg = "why='' must say what explains the result; the ledger is read by auditors"
-        raise BadDataError(msg)
+    why = check_reason(why, "what explains the result")
     entries, key = read_ledger(context.lake), challenger.version.model_key
     entry = LedgerEntry(
         # Without the session: the word is about the model, whenever it is said again.
-        entry_id=digest_of("acceptance", key, why.strip()),
+        entry_id=digest_of("acceptance", key, why),
         kind="acceptance",
         as_of=as_of,
         model_key=key,
         model_version=challenger.version.version,
         previous_version="",
         who=context.params(TrackingParams).signed_by,
-        why=why.strip(),
+        why=why,
         numbers={},
         decided_at=next_instant(entries, context.clock()),
     )

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import polars as pl
 
 from pipelines.base.digest import digest_of
+from pipelines.base.errors import BadDataError
 from pipelines.base.lake import Lake
 from pipelines.base.signature import account, host
 from pipelines.tables.contracts import OPS_MODEL_LEDGER
@@ -99,6 +100,20 @@ def select_champion(entries: Sequence[LedgerEntry], as_of: date) -> LedgerEntry 
     """
     installed = [entry for entry in entries if entry.installs and entry.as_of <= as_of]
     return installed[-1] if installed else None
+
+
+def check_reason(why: str, says: str) -> str:
+    """Return a person's reason without the blanks around it.
+
+    Raises
+    ------
+    BadDataError
+        If there is none; the message says that it must say `says`.
+    """
+    if not why.strip():
+        msg = f"why='' must say {says}; the ledger is read by auditors"
+        raise BadDataError(msg)
+    return why.strip()
 
 
 def ledger_head(entries: Sequence[LedgerEntry]) -> str:

@@ -85,7 +85,7 @@ def _score_again(context: Context, champion: Champion, staged: Path, session: da
     """Return what the staged files of a sequence model forecast for a session."""
     packed = pack_files(staged / FORECASTER_FOLDER, f"staged-{champion.lineage.model_key}")
     again = score_sessions(context, champion, [session], issued_at=context.clock(), packed=packed)
-    return again if isinstance(again, pl.DataFrame) else context.lake.collect(again)
+    return context.lake.collect(again)
 
 
 def forecast_as_served(
@@ -123,9 +123,8 @@ def read_batch_answers(
         return GOLD_FORECASTS.name, issued.select("symbol", "value", "q10", "q50", "q90")
     names, instant = champion.lineage.feature_names, context.calendar.cutoff_at(session)
     rows = read_features(context, pl.DataFrame({"session": [session], INSTANT_COLUMN: [instant]}), names)
-    if not isinstance(rows, pl.DataFrame):
-        rows = context.lake.collect(rows)
-    return feature_table(primary_view()).name, read_forecaster(champion.folder).predict(rows)
+    scorer = read_forecaster(champion.folder)
+    return feature_table(primary_view()).name, scorer.predict(context.lake.collect(rows))
 
 
 def _explain(parity: Parity, tolerance: float, session: date) -> str:

@@ -15,6 +15,7 @@ from pipelines.registry.champion import Champion, load_model, tracking_of
 from pipelines.registry.installation import commit, prepare_if_published
 from pipelines.registry.ledger import (
     LedgerEntry,
+    check_reason,
     identify_decision,
     ledger_head,
     read_ledger,
@@ -60,9 +61,7 @@ def roll_back(
     TransientError
         If another decision came between.
     """
-    if not why.strip():
-        msg = "why='' must say why the champion changes; the ledger is read by auditors"
-        raise BadDataError(msg)
+    check_reason(why, "why the champion changes")
     target = tracking_of(context).version(version)
     entries = read_ledger(context.lake)
     lineage, folder = _load_ours(context, target, entries)

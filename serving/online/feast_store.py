@@ -25,6 +25,7 @@ from serving.online.feast_config import (
     SYMBOLS_FILE,
     build_config,
 )
+from serving.online.kept_record import KeptRecord
 from serving.online.params import FeatureStoreParams
 from serving.online.rows import ISSUED_FORECASTS, read_rows
 from serving.online.store import OnlineRows, Published, ViewFeatures
@@ -48,7 +49,9 @@ class FeastOnlineStore:
         self._folder = folder
         self._turn = threading.Lock()
         self._watching = threading.Lock()
+        self._refused_record = KeptRecord(folder / REFUSED_FILE)
         self._refusals: dict[str, Any] = {}
+        self._symbols_record = KeptRecord(folder / SYMBOLS_FILE)
         self._store: feast.FeatureStore | None = None
         self._views: dict[str, feast.FeatureView] = {}
         self._applied: dict[str, Any] = {}
@@ -104,15 +107,10 @@ class FeastOnlineStore:
 
     def symbols(self) -> frozenset[str] | None:
         """Return every symbol that was ever published, None where nobody has kept a list, or it is torn."""
-        path = self._folder / SYMBOLS_FILE
-        try:
-            status = path.stat()
-        except FileNotFoundError:
-            return None
-        stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
-        if stamp != self._listed[0]:
-            listed = _read_record(path).get("symbols")
-            self._listed = (stamp, frozenset(listed) if isinstance(listed, list) else None)
+        said = self._symbols_record.read()
+        if said is not self._listed[0]:
+            listed = (said or {}).get("symbols")
+            self._listed = (said, frozenset(listed) if isinstance(listed, list) else None)
         return self._listed[1]
 
     def refused(self, model_key: str) -> str | None:
@@ -121,9 +119,8 @@ class FeastOnlineStore:
         Whoever publishes says so: here nobody knows how features are made. A record that is torn says what it
         said before, as far as this process has seen it.
         """
-        path = self._folder / REFUSED_FILE
-        said = _read_record(path)
-        if said or not path.exists() or path.read_bytes().strip() == b"{}":
+        said = self._refused_record.read()
+        if said is not None:
             self._refusals = said
         why = self._refusals.get(model_key)
         return str(why) if why else None

@@ -37,6 +37,17 @@ MARKET = (
     "ingest.max_refused_share=0.9",
     "completeness.min_universe_share=0.4",
 )
+QUICK_MODEL = (
+    "models.split.n_folds=2",
+    "models.split.test_sessions=8",
+    "models.split.validation_sessions=8",
+    "models.split.min_train_sessions=16",
+    "models.split.holdout_sessions=12",
+    "models.split.min_holdout_sessions=8",
+    "models.xgboost.max_rounds=8",
+    "models.xgboost.early_stopping_rounds=4",
+)
+"""Splits and trees for half a year of sessions."""
 FIRST = date(2023, 1, 3)
 NOW = datetime(2024, 6, 3, 12, tzinfo=UTC)
 COMPARED = (

@@ -27,21 +27,14 @@ from pipelines.registry.parity import read_batch_answers
 from pipelines.stages.materialize.job import read_newest
 from pipelines.stages.monitor import read as monitored
 from pipelines.tables.contracts import SILVER_BARS, all_tables
-from tests.e2e.homes import open_market
+from tests.e2e.homes import QUICK_MODEL, open_market
 
 pytestmark = pytest.mark.chain
 START, TRAINED, FORECAST = date(2022, 10, 3), date(2023, 3, 15), date(2023, 3, 16)
 MARKET = (
     f"sources.simulated.start={START}",
     "sources.simulated.symbols=10",
-    "models.split.n_folds=2",
-    "models.split.test_sessions=8",
-    "models.split.validation_sessions=8",
-    "models.split.min_train_sessions=16",
-    "models.split.holdout_sessions=12",
-    "models.split.min_holdout_sessions=8",
-    "models.xgboost.max_rounds=8",
-    "models.xgboost.early_stopping_rounds=4",
+    *QUICK_MODEL,
 )
 
 

@@ -21,7 +21,7 @@ from pipelines.io.text_models import scorer_version
 from pipelines.registry.champion import champion_at, load_champion
 from pipelines.tables.contracts import GOLD_FORECASTS, SILVER_TEXT_SCORES
 from serving.online.feast_store import FeastOnlineStore
-from tests.e2e.homes import open_market
+from tests.e2e.homes import QUICK_MODEL, open_market
 from tests.gold_tables import GOLD_FEATURES_TEXT
 from tests.pipelines.io.tiny_bert import save_tiny_bert
 from tests.serving.process import serving
@@ -31,14 +31,7 @@ SYMBOLS, START, TRAINED, FORECAST = 10, date(2022, 10, 3), date(2023, 3, 15), da
 MARKET = (
     f"sources.simulated.start={START}",
     f"sources.simulated.symbols={SYMBOLS}",
-    "models.split.n_folds=2",
-    "models.split.test_sessions=8",
-    "models.split.validation_sessions=8",
-    "models.split.min_train_sessions=16",
-    "models.split.holdout_sessions=12",
-    "models.split.min_holdout_sessions=8",
-    "models.xgboost.max_rounds=8",
-    "models.xgboost.early_stopping_rounds=4",
+    *QUICK_MODEL,
 )
 SENTIMENT = list(find_view("features_text").feature_names)
 SESSION_SENTIMENT = "text_sentiment_mean_1d"

@@ -17,21 +17,14 @@ from pipelines.base.context import Context
 from pipelines.base.project import PACKAGES, PROJECT_ROOT
 from pipelines.base.report import SessionRange
 from pipelines.registry.ledger import read_ledger
-from tests.e2e.homes import MARKET, NOW, open_market
+from tests.e2e.homes import MARKET, NOW, QUICK_MODEL, open_market
 
 pytestmark = pytest.mark.chain
 START, TRAINED = date(2022, 10, 3), date(2023, 3, 15)
 SMALL = (
     f"sources.simulated.start={START}",
     "sources.simulated.symbols=10",
-    "models.split.n_folds=2",
-    "models.split.test_sessions=8",
-    "models.split.validation_sessions=8",
-    "models.split.min_train_sessions=16",
-    "models.split.holdout_sessions=12",
-    "models.split.min_holdout_sessions=8",
-    "models.xgboost.max_rounds=8",
-    "models.xgboost.early_stopping_rounds=4",
+    *QUICK_MODEL,
 )
 FEATURE = 'expression=windows.total("overnight_log_return", 20)'
 

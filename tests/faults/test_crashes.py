@@ -21,7 +21,7 @@ import polars as pl
 import pytest
 
 from pipelines.tables.contracts import OPS_STAGE_RUNS, all_tables
-from tests.e2e.homes import MARKET, assert_same_rows, business_rows, online_rows, open_market
+from tests.e2e.homes import MARKET, QUICK_MODEL, assert_same_rows, business_rows, online_rows, open_market
 from tests.faults import commits
 from tests.faults.commits import UNDISTURBED, Plan
 
@@ -29,17 +29,10 @@ log = logging.getLogger(__name__)
 pytestmark = pytest.mark.faults
 SMALL = (
     "sources.simulated.start=2022-10-03",
-    "models.split.n_folds=2",
     "sources.simulated.symbols=10",
-    "models.split.test_sessions=8",
-    "models.split.validation_sessions=8",
-    "models.split.min_train_sessions=16",
-    "models.split.holdout_sessions=12",
-    "models.split.min_holdout_sessions=8",
     "monitor.min_reference_sessions=60",
     "monitor.min_symbols=3",
-    "models.xgboost.max_rounds=8",
-    "models.xgboost.early_stopping_rounds=4",
+    *QUICK_MODEL,
 )
 CLOCK = "2024-06-03T12:00:00+00:00"
 HISTORY = ["--start", "2022-10-03", "--end", "2023-03-15"]

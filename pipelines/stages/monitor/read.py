@@ -56,7 +56,7 @@ def read_vectors(context: Context, as_of: date, names: Sequence[str]) -> pl.Data
         {"session": context.calendar.sessions(first_session(context, as_of), as_of)},
     ).with_columns(pl.lit(context.calendar.cutoff_at(as_of), INSTANT).alias(INSTANT_COLUMN))
     vectors = read_features(context, rows, wanted)
-    here = vectors if isinstance(vectors, pl.DataFrame) else context.lake.collect(vectors)
+    here = context.lake.collect(vectors)
     return here.drop(INSTANT_COLUMN)
 
 
