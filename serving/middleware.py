@@ -1,4 +1,4 @@
-"""What every request passes first: identity, limits and media types, and its one log line.
+"""What every request passes first: who calls, identity, limits and places, and its one log line.
 
 BentoML would answer a body that it cannot read with a trace in its log and, now and then, a 500; here
 a message is read and judged before BentoML sees the request.
@@ -6,7 +6,7 @@ a message is read and judged before BentoML sees the request.
 
 from __future__ import annotations
 
-import hmac
+import asyncio
 import re
 import time
 import uuid
@@ -26,14 +26,24 @@ from serving.parquet_rows import ParquetRows
 from serving.parsing import JSON, MULTIPART, check_headers, parse_forecast, parse_parquet
 from serving.refusals import Refusal
 from serving.schemas import Problem
+from serving.transport.hosts import PROBES, why_foreign
+from serving.transport.logins import Login
+from serving.transport.slots import BytesInFlight, Slot, Slots
 
 CONTEXT = "bellwether.request"
 FORECAST = "/forecast"
 FORECAST_BATCH = "/forecast_batch"
+WITHOUT_LOGIN = PROBES | {"/champion"}
+"""What `install` and orchestrators ask: which version answers, and whether it does."""
 _LARGE = 64 * 1024
 SYMBOLS_BYTES = 64 * 1024
 BYTES_A_SYMBOL = 40
 ROWS_BYTES = 4 * 1024 * 1024
+FORECASTS_AT_ONCE = 4
+BATCHES_AT_ONCE = 2
+"""Places of the two routes; each has its own, so that costly batches leave the others their threads."""
+IN_FLIGHT_BYTES = 64 * 1024 * 1024
+BODY_SECONDS = 25.0
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # The Swagger page that BentoML ships loads a tag manager; the browser is told not to.
 _PAGE_POLICY = "default-src 'self' data: 'unsafe-inline'; frame-src 'none'; object-src 'none'"
@@ -56,10 +66,20 @@ OnRequest = Callable[[RequestContext], None]
 
 @dataclass(frozen=True, slots=True)
 class MiddlewareConfig:
-    """Limits, the callers' token (empty for none) and who is told of each request."""
+    """Limits, who may call, and who is told of each request.
+
+    Attributes
+    ----------
+    params : ServingParams
+    login : Login
+    allowed_hosts : tuple of str
+        Names under which the service may be called beside those of loopback.
+    on_request : callable
+    """
 
     params: ServingParams
-    token: str
+    login: Login
+    allowed_hosts: tuple[str, ...]
     on_request: OnRequest
 
 
@@ -72,18 +92,46 @@ class RequestMiddleware:
     config : callable
         Returns the `MiddlewareConfig`; called at each request, because the service is set up after its
         middleware.
+    in_flight : int
+        Bytes that all requests' bodies and answers may take together.
+    body_seconds : float
+        From a request's head to the end of its body.
     """
 
-    def __init__(self, app: ASGIApp, *, config: Callable[[], MiddlewareConfig]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        config: Callable[[], MiddlewareConfig],
+        in_flight: int = IN_FLIGHT_BYTES,
+        body_seconds: float = BODY_SECONDS,
+    ) -> None:
         self._app = app
         self._config = config
+        self._in_flight = BytesInFlight(in_flight)
+        self._body_seconds = body_seconds
+        self._slots = {
+            FORECAST: Slots(at_once=FORECASTS_AT_ONCE, waiting=64, seconds=5.0),
+            FORECAST_BATCH: Slots(at_once=BATCHES_AT_ONCE, waiting=6, seconds=5.0),
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer refusals here; pass everything else on."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
-        elif scope["method"] == "POST" and scope["path"] in {FORECAST, FORECAST_BATCH}:
+        elif scope["method"] == "POST" and scope["path"] in self._slots:
             await self._judge(scope, receive, send)
+        else:
+            await self._show(scope, receive, send)
+
+    async def _show(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with a page, a probe, or why it is not shown."""
+        config, headers, path = self._config(), Headers(scope=scope), scope["path"]
+        if foreign := why_foreign(path, headers, config.allowed_hosts):
+            await problem(Refusal(403, "foreign_page", foreign), "")(scope, receive, send)
+        elif config.login.has_pages and path not in WITHOUT_LOGIN and not config.login.admits(headers):
+            asked = {"WWW-Authenticate": config.login.challenge()}
+            await Response("log in to see this page\n", 401, asked)(scope, receive, send)
         else:
             await self._app(scope, receive, _with_headers(send, {"Content-Security-Policy": _PAGE_POLICY}))
 
@@ -94,32 +142,118 @@ class RequestMiddleware:
         request_id = own if _REQUEST_ID.fullmatch(own) else uuid.uuid4().hex
         context = RequestContext(request_id=request_id, route=scope["path"])
         scope[CONTEXT] = context
-        seen = _with_headers(send, {"X-Request-ID": request_id}, context)
+        answering = Answering(send, context, self._in_flight)
         try:
-            context.message = await _admit(scope, headers, receive, config)
+            media_type = _admit(scope["path"], headers, config)
+            limit = largest_body(scope["path"], media_type, config.params)
+            body = await self._read_body(headers, receive, limit, answering)
+            answering.slot = await self._slots[scope["path"]].take()
+            context.message = await _parse(scope, body, media_type, config.params)
+            del body
         except Refusal as refusal:
             context.notes["error"] = refusal.error
-            await problem(refusal, request_id)(scope, receive, seen)
+            await problem(refusal, request_id)(scope, receive, answering.send)
         else:
-            await self._app(scope, receive, seen)
+            await self._app(scope, receive, answering.send)
         finally:
+            answering.end()
             context.seconds = time.perf_counter() - began
             config.on_request(context)
 
+    async def _read_body(self, headers: Headers, receive: Receive, limit: int, answering: Answering) -> bytes:
+        """Return the body; stop as soon as it proves too large, or is too long in coming."""
+        announced = headers.get("content-length", "")
+        if announced.isascii() and announced.isdigit() and len(announced) < 20 and int(announced) > limit:
+            raise _too_large(limit)
+        body = bytearray()
+        try:
+            async with asyncio.timeout(self._body_seconds):
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        msg = "the caller left before the body was complete; send it again"
+                        raise Refusal(400, "disconnected", msg)
+                    chunk = message.get("body", b"")
+                    if len(body) + len(chunk) > limit:
+                        raise _too_large(limit)
+                    answering.hold(len(chunk))
+                    body += chunk
+                    if not message.get("more_body", False):
+                        return bytes(body)
+        except TimeoutError:
+            msg = f"the body did not come within {self._body_seconds:g} s; send it again, or less of it"
+            raise Refusal(408, "too_slow", msg) from None
 
-async def _admit(
-    scope: Scope, headers: Headers, receive: Receive, config: MiddlewareConfig
-) -> msgspec.Struct | ParquetRows:
-    authorization = headers.get("authorization", "").encode()
-    if config.token and not hmac.compare_digest(authorization, f"Bearer {config.token}".encode()):
+
+class Answering:
+    """One request's way out: notes its status, and gives back what it held once it is answered.
+
+    A caller that takes its answer slowly keeps no place, but what waits for it counts as bytes in flight.
+    """
+
+    def __init__(self, send: Send, context: RequestContext, in_flight: BytesInFlight) -> None:
+        self._send = send
+        self._context = context
+        self._in_flight = in_flight
+        self._held = 0
+        self._dropped = False
+        self.slot: Slot | None = None
+
+    def hold(self, size: int) -> None:
+        """Count bytes until the request has ended; raises as `BytesInFlight.hold`."""
+        self._in_flight.hold(size)
+        self._held += size
+
+    def end(self) -> None:
+        """Give everything back; again, it does nothing."""
+        if self.slot is not None:
+            self.slot.release()
+        self._in_flight.release(self._held)
+        self._held = 0
+
+    async def send(self, message: Message) -> None:
+        """Send a part of the answer; in place of one that memory has no room for, a refusal."""
+        if self._dropped:
+            return
+        if message["type"] == "http.response.start":
+            self.end()
+            headers = MutableHeaders(scope=message)
+            headers["X-Request-ID"] = self._context.request_id
+            try:
+                self.hold(int(headers.get("content-length", "0")))
+            except Refusal as refusal:
+                self._dropped = True
+                self._context.status, self._context.notes["error"] = refusal.status, refusal.error
+                await problem(refusal, self._context.request_id)({"type": "http"}, _nothing, self._send)
+                return
+            self._context.status = message["status"]
+        elif len(message.get("body", b"")) > _LARGE and not message.get("more_body"):
+            # Uvicorn waits for what is written only when more is: this returns once the caller has taken it.
+            await self._send({**message, "more_body": True})
+            message = {"type": "http.response.body", "body": b""}
+        await self._send(message)
+
+
+async def _nothing() -> Message:
+    return {"type": "http.disconnect"}
+
+
+def _admit(path: str, headers: Headers, config: MiddlewareConfig) -> str:
+    """Return the media type of a request that may be read."""
+    if foreign := why_foreign(path, headers, config.allowed_hosts):
+        raise Refusal(403, "foreign_page", foreign)
+    if not config.login.admits(headers):
         raise Refusal(401, "unauthorized", "send the header Authorization: Bearer with this service's token")
-    allowed = (JSON,) if scope["path"] == FORECAST else (JSON, MULTIPART)
-    given = check_headers(headers, allowed)
-    body = await _read_body(headers, receive, largest_body(scope["path"], given, config.params))
-    if given == MULTIPART:
-        return await parse_parquet(scope, body, max_bytes=config.params.max_body_bytes)
+    return check_headers(headers, (JSON,) if path == FORECAST else (JSON, MULTIPART))
+
+
+async def _parse(
+    scope: Scope, body: bytes, media_type: str, params: ServingParams
+) -> msgspec.Struct | ParquetRows:
+    if media_type == MULTIPART:
+        return await parse_parquet(scope, body, max_bytes=params.max_body_bytes)
     if scope["path"] == FORECAST:
-        return parse_forecast(body, max_symbols=config.params.max_symbols)
+        return parse_forecast(body, max_symbols=params.max_symbols)
     if len(body) > _LARGE:  # seconds of parsing must not hold up the other requests
         return await anyio.to_thread.run_sync(decode_batch, body)
     return decode_batch(body)
@@ -134,25 +268,6 @@ def largest_body(route: str, media_type: str, params: ServingParams) -> int:
     if route == FORECAST:
         return min(params.max_body_bytes, max(SYMBOLS_BYTES, params.max_symbols * BYTES_A_SYMBOL))
     return min(params.max_body_bytes, ROWS_BYTES) if media_type == JSON else params.max_body_bytes
-
-
-async def _read_body(headers: Headers, receive: Receive, limit: int) -> bytes:
-    """Return the body; stop as soon as it proves too large."""
-    announced = headers.get("content-length", "")
-    if announced.isascii() and announced.isdigit() and len(announced) < 20 and int(announced) > limit:
-        raise _too_large(limit)
-    chunks, size = [], 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Refusal(400, "disconnected", "the caller left before the body was complete; send it again")
-        chunk = message.get("body", b"")
-        size += len(chunk)
-        if size > limit:
-            raise _too_large(limit)
-        chunks.append(chunk)
-        if not message.get("more_body", False):
-            return b"".join(chunks)
 
 
 def _too_large(limit: int) -> Refusal:
@@ -172,14 +287,12 @@ def problem(refusal: Refusal, request_id: str) -> Response:
     return Response(content.model_dump_json(), refusal.status, headers, media_type=JSON)
 
 
-def _with_headers(send: Send, extra: dict[str, str], context: RequestContext | None = None) -> Send:
-    """Add headers to the answer, and note its status in the context."""
+def _with_headers(send: Send, extra: dict[str, str]) -> Send:
+    """Add headers to the answer."""
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
             MutableHeaders(scope=message).update(extra)
-            if context is not None:
-                context.status = message["status"]
         await send(message)
 
     return sending

@@ -14,7 +14,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from serving.api_page import api_page, version_of
-from serving.middleware import CONTEXT, MiddlewareConfig, RequestContext, RequestMiddleware, problem
+from serving.middleware import (
+    BATCHES_AT_ONCE,
+    CONTEXT,
+    FORECASTS_AT_ONCE,
+    MiddlewareConfig,
+    RequestContext,
+    RequestMiddleware,
+    problem,
+)
 from serving.refusals import Refusal
 from serving.schemas import BatchAnswer, BatchRequest, ForecastAnswer, ForecastRequest
 from serving.setup import RunningService, ServiceArguments, embedded_manifest, start
@@ -49,7 +57,8 @@ class BatchInput(BatchRequest, _ReadMessage):
 @bentoml.service(
     name="bellwether",
     workers=1,
-    threads=4,
+    # A thread for each place that the middleware gives, so that nobody who has one waits again.
+    threads=FORECASTS_AT_ONCE + BATCHES_AT_ONCE,
     traffic={"timeout": 60},
     logging={"access": {"enabled": False}},
 )
@@ -58,7 +67,9 @@ class BellwetherService:
 
     def __init__(self) -> None:
         self._running: RunningService = start(_arguments)
-        self.config = MiddlewareConfig(self._running.handler.params, self._running.token, record_request)
+        self.config = MiddlewareConfig(
+            self._running.handler.params, self._running.login, self._running.allowed_hosts, record_request
+        )
 
     def describe_champion(self) -> dict[str, Any]:
         """Return what ``GET /champion`` answers."""

@@ -14,6 +14,9 @@ from features.sessions import SessionCalendar
 from serving.online.params import CONNECTION_VARIABLE, FeatureStoreParams
 from serving.params import ServingParams
 
+HOSTS_VARIABLE = "BELLWETHER_ALLOWED_HOSTS"
+"""Names, separated by commas, under which a Bento elsewhere may be called."""
+
 
 class ServiceDefaults(BaseModel):
     """What a Bento's manifest says: everything but places and secrets.
@@ -66,10 +69,16 @@ class ServiceSettings(ServiceDefaults):
         Where Feast's registry and the record of the last publication lie, and SQLite's online rows.
     bento_folder : Path
         The Bento store with the pointer to the current Bento.
+    allowed_hosts : tuple of str
+        Names under which the service may be called beside those of loopback.
+    passwords_file : Path or None
+        Names and passwords of those who may see its pages and ask; None where a token is enough, or nothing.
     """
 
     feast_folder: Path
     bento_folder: Path
+    allowed_hosts: tuple[str, ...] = ()
+    passwords_file: Path | None = None
 
 
 def dump_settings(settings: ServiceSettings) -> str:
@@ -82,8 +91,18 @@ def _plain(value: Any) -> str:
 
 
 def read_settings(path: Path) -> ServiceSettings:
-    """Return the settings that `dump_settings` wrote."""
-    return ServiceSettings.model_validate_json(path.read_text(encoding="utf-8"))
+    """Return the settings that `dump_settings` wrote.
+
+    Raises
+    ------
+    ValueError
+        If the file is torn, or another release wrote it.
+    """
+    try:
+        return ServiceSettings.model_validate_json(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        msg = f"{path} holds no settings of this release; `bellwether serve` writes it anew ({error})"
+        raise ValueError(msg) from error
 
 
 def settings_of_home(defaults: Mapping[str, Any], home: Path) -> ServiceSettings:
@@ -102,5 +121,6 @@ def settings_of_home(defaults: Mapping[str, Any], home: Path) -> ServiceSettings
             raise ValueError(msg)
     # The one place of the service that knows what lies where in a home.
     folders = {"feast_folder": str(home / "feast"), "bento_folder": str(home / "bento")}
-    sections = {**defaults, "feature_store": feature_store, **folders}
+    hosts = [name.strip() for name in os.environ.get(HOSTS_VARIABLE, "").split(",") if name.strip()]
+    sections = {**defaults, "feature_store": feature_store, **folders, "allowed_hosts": hosts}
     return ServiceSettings.model_validate_json(json.dumps(sections))

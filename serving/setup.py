@@ -17,6 +17,7 @@ from serving.online.cached_store import CachedOnlineStore
 from serving.served_model import MANIFEST_FILE, Manifest, read_manifest
 from serving.settings import ServiceSettings, read_settings, settings_of_home
 from serving.telemetry import SwitchRecorder, configure_request_log
+from serving.transport.logins import Login
 from serving.upload_reader import UploadReader
 
 EMBEDDED_CHAMPION = Path(__file__).resolve().parents[1] / "champion"
@@ -51,7 +52,8 @@ class RunningService:
     handler: ForecastHandler
     watch: ChampionWatch
     uploads: UploadReader
-    token: str
+    login: Login
+    allowed_hosts: tuple[str, ...]
 
     def describe_champion(self) -> dict[str, Any]:
         """Return which champion answers from now on.
@@ -100,7 +102,8 @@ def start(arguments: ServiceArguments) -> RunningService:
     watch.start(params.poll_seconds)
     # Beside the start: it imports for seconds, and nobody has sent a file yet.
     threading.Thread(target=uploads.start, name="uploads", daemon=True).start()
-    return RunningService(handler, watch, uploads, read_token(params.token_file))
+    login = Login(passwords=settings.passwords_file, token_file=params.token_file)
+    return RunningService(handler, watch, uploads, login, settings.allowed_hosts)
 
 
 def resolve_settings(arguments: ServiceArguments) -> ServiceSettings:
@@ -123,20 +126,3 @@ def resolve_settings(arguments: ServiceArguments) -> ServiceSettings:
 def embedded_manifest() -> Manifest | None:
     """Return the manifest of the Bento that this code lies in, None in a checkout."""
     return read_manifest(EMBEDDED_CHAMPION) if (EMBEDDED_CHAMPION / MANIFEST_FILE).is_file() else None
-
-
-def read_token(path: str) -> str:
-    """Return the token that callers must send, empty for none.
-
-    Raises
-    ------
-    ValueError
-        If the file is named and empty: an empty token would let everyone in.
-    """
-    if not path:
-        return ""
-    token = Path(path).read_text(encoding="utf-8").strip()
-    if not token:
-        msg = f"serving.token_file={path} is empty; write the token into it"
-        raise ValueError(msg)
-    return token

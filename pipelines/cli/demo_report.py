@@ -15,6 +15,7 @@ from pipelines.cli.status import describe, render_status
 from pipelines.io.feature_store import open_feature_store
 from pipelines.io.tracking_params import TrackingParams
 from pipelines.stack.airflow_api import AirflowApi
+from pipelines.stack.airflow_home import page_credentials
 from pipelines.stack.forecast_api import request_forecasts
 from pipelines.stack.mlflow_api import read_champion
 from pipelines.stack.params import ServicesParams
@@ -42,7 +43,9 @@ def show_results(context: Context, api: AirflowApi, session: date, say: Say) -> 
     say(render_online(context, symbols))
     say(_title(f"The forecast service's answer for {', '.join(symbols)}"))
     services = context.params(ServicesParams)
-    answer = request_forecasts(services.address("forecasts_port"), symbols, services.request_timeout_seconds)
+    login = page_credentials(services, context.home.airflow)
+    address, seconds = services.address("forecasts_port"), services.request_timeout_seconds
+    answer = request_forecasts(address, symbols, seconds, login)
     say(json.dumps(answer, indent=2))
     say(_title("Drift (monitor_daily's report; its rank_ic leaves replays out)"))
     say(render_drift(api, session))
@@ -65,7 +68,8 @@ def render_champion(context: Context) -> str:
     """Return the champion's name and its numbers beside all that it was compared with."""
     services, tracking = context.params(ServicesParams), context.params(TrackingParams)
     seconds = services.request_timeout_seconds
-    champion = read_champion(services.address("mlflow_port"), tracking.registered_model, seconds)
+    login = page_credentials(services, context.home.airflow)
+    champion = read_champion(services.address("mlflow_port"), tracking.registered_model, seconds, login)
     rows = [
         (
             part,

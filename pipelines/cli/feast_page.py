@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from pathlib import Path
-
 import click
 
 from pipelines.cli.options import Request, common, open_request
@@ -13,17 +9,21 @@ from pipelines.cli.options import Request, common, open_request
 
 @click.command()
 @click.argument("host")
-@click.argument("port")
+@click.argument("port", type=int)
 @common
-def main(request: Request, host: str, port: str) -> None:
-    """Replace this process by ``feast ui`` at HOST and PORT."""
+def main(request: Request, host: str, port: int) -> None:
+    """Serve at HOST and PORT until ended: to look at, not to write through."""
+    from pipelines.io.feast_pages import RE_READ, feast_pages
     from pipelines.io.feature_store import open_feature_store
+    from pipelines.stack.page_guards import guard_page
+    from serving.transport.http_server import run_app
+    from serving.transport.page_guard import OWN_SCRIPTS
 
     context = open_request(request)
     open_feature_store(context).apply()
-    command = Path(sys.executable).parent / "feast"
-    words = [str(command), "-c", str(context.home.feast), "ui", "--host", host, "--port", port]
-    os.execv(command, words)  # noqa: S606 - a list, no shell
+    pages = feast_pages(context.home.feast)
+    guarded = guard_page(pages, context.settings, context.home, policy=OWN_SCRIPTS, posts=(RE_READ,))
+    run_app(guarded, host=host, port=port)
 
 
 if __name__ == "__main__":

@@ -19,8 +19,11 @@ def main(request: Request, host: str, port: int) -> None:
     from features.sessions import SessionCalendar
     from pipelines.app.settings import load_settings
     from pipelines.base.home import Home
-    from pipelines.stack.reports_page import reports_server
+    from pipelines.stack.page_guards import guard_page
+    from pipelines.stack.reports_page import reports_app
     from pipelines.tables.feed_gaps import Watch
+    from serving.transport.http_server import run_app
+    from serving.transport.page_guard import SANDBOX
 
     settings, _ = load_settings(request.env, overrides=request.overrides)
     calendar = SessionCalendar(**asdict(settings.calendar))
@@ -29,7 +32,9 @@ def main(request: Request, host: str, port: int) -> None:
         now = request.clock() if request.clock else datetime.now(tz=UTC)
         return Watch(calendar=calendar, now=now, grace=settings.completeness.grace)
 
-    reports_server(host, port, Home(request.home.resolve()), watch).serve_forever()
+    home = Home(request.home.resolve())
+    # Reports show what vendors sent.
+    run_app(guard_page(reports_app(home, watch), settings, home, policy=SANDBOX), host=host, port=port)
 
 
 if __name__ == "__main__":

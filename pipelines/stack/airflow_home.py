@@ -71,7 +71,7 @@ def airflow_environment(params: ServicesParams, folder: Path) -> dict[str, str]:
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/",
         "AIRFLOW__CORE__FERNET_KEY": keys["fernet"],
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(folder / "passwords.json"),
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords_file(folder)),
         "AIRFLOW__API__HOST": params.host,
         "AIRFLOW__API__PORT": str(params.airflow_port),
         "AIRFLOW__API__BASE_URL": address,
@@ -87,12 +87,17 @@ def airflow_environment(params: ServicesParams, folder: Path) -> dict[str, str]:
     }
 
 
+def passwords_file(folder: Path) -> Path:
+    """Return where the names and passwords of an Airflow's home lie."""
+    return folder / "passwords.json"
+
+
 def read_password(folder: Path) -> tuple[str, bool]:
     """Return the password of `USER`, and whether this call made it.
 
     The file is readable by its owner alone and the password is never written anywhere else.
     """
-    path = folder / "passwords.json"
+    path = passwords_file(folder)
     kept = read_record(path).get(USER)
     if isinstance(kept, str) and kept:
         return kept, False
@@ -101,11 +106,16 @@ def read_password(folder: Path) -> tuple[str, bool]:
     return password, True
 
 
+def page_credentials(params: ServicesParams, folder: Path) -> tuple[str, str] | None:
+    """Return name and password for our own pages, None where they ask for none."""
+    return (USER, read_password(folder)[0]) if params.login else None
+
+
 def announce_login(folder: Path, say: Callable[[str], None]) -> None:
     """Say the login when this call has made it, and only then."""
     password, fresh = read_password(folder)
     if fresh:
-        say(f"Airflow login: {USER} / {password}  (shown once; kept in {folder / 'passwords.json'})")
+        say(f"Airflow login: {USER} / {password}  (shown once; kept in {passwords_file(folder)})")
 
 
 def migrate_database(params: ServicesParams, environment: Mapping[str, str], log: Path) -> None:

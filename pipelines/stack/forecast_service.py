@@ -1,4 +1,4 @@
-"""Starts the service in the foreground: one BentoML worker on the host of the local stack."""
+"""Starts the service in the foreground, in this process, on the host of the local stack."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from pipelines.base.home import Home
 from pipelines.base.project import PROJECT_ROOT
 from pipelines.base.quiet_telemetry import QUIET_TELEMETRY
 from pipelines.base.small_files import replace_text
+from pipelines.stack.page_guards import page_passwords
 from pipelines.stack.params import ServicesParams
+from pipelines.stack.processes import FEAST_COUNTERS
 from pipelines.stack.served_params import served_params
 from serving.online.params import FeatureStoreParams
 from serving.settings import ServiceSettings, dump_settings
 
-SERVICE = "serving.service:BellwetherService"
 SETTINGS_FILE = "serving.json"
 
 
@@ -41,9 +42,9 @@ def serve(settings: Sections, home: Path, *, port: int | None = None) -> NoRetur
     handed_on = write_settings(service_settings(settings, place), place)
     for folder in ("bentos", "models"):
         (place.bento / folder).mkdir(parents=True, exist_ok=True)
-    command = serve_command(settings.section(ServicesParams), handed_on, port=port)
+    command = serve_command(settings.section(ServicesParams), port=port)
     os.chdir(PROJECT_ROOT)
-    os.execve(command[0], command, service_environment(place))  # noqa: S606 - a list, no shell
+    os.execve(command[0], command, service_environment(place, handed_on))  # noqa: S606 - a list, no shell
 
 
 def service_settings(settings: Sections, home: Home) -> ServiceSettings:
@@ -58,6 +59,8 @@ def service_settings(settings: Sections, home: Home) -> ServiceSettings:
         feature_store=settings.section(FeatureStoreParams),
         feast_folder=home.feast,
         bento_folder=home.bento,
+        allowed_hosts=settings.section(ServicesParams).allowed_hosts,
+        passwords_file=page_passwords(settings, home),
     )
 
 
@@ -69,16 +72,18 @@ def write_settings(settings: ServiceSettings, home: Home) -> Path:
     return path
 
 
-def serve_command(services: ServicesParams, handed_on: Path, *, port: int | None = None) -> list[str]:
-    """Return the command that serves with the settings of a file."""
-    return [
-        sys.executable, "-m", "bentoml", "serve", SERVICE,
-        "--host", services.host, "--port", str(port or services.forecasts_port),
-        "--working-dir", str(PROJECT_ROOT),
-        "--arg", f"settings={handed_on}",
-    ]  # fmt: skip
+def serve_command(services: ServicesParams, *, port: int | None = None) -> list[str]:
+    """Return the command that serves with the settings that its environment names."""
+    return [sys.executable, "-m", "serving.server", services.host, str(port or services.forecasts_port)]
 
 
-def service_environment(home: Home) -> dict[str, str]:
-    """Return the environment of the service: this one, BentoML's home within ours, nobody phoning home."""
-    return {**os.environ, **QUIET_TELEMETRY, "BENTOML_HOME": str(home.bento), "PYTHONPATH": str(PROJECT_ROOT)}
+def service_environment(home: Home, handed_on: Path) -> dict[str, str]:
+    """Return the environment of the service: this one, its settings, BentoML's home within ours."""
+    inherited = {name: value for name, value in os.environ.items() if name not in FEAST_COUNTERS}
+    return {
+        **inherited,
+        **QUIET_TELEMETRY,
+        "BENTOML_HOME": str(home.bento),
+        "PYTHONPATH": str(PROJECT_ROOT),
+        "BELLWETHER_SERVICE_SETTINGS": str(handed_on),
+    }

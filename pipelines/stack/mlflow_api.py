@@ -36,7 +36,9 @@ class ChampionPage:
         return table
 
 
-def read_champion(address: str, model: str, seconds: float) -> ChampionPage:
+def read_champion(
+    address: str, model: str, seconds: float, login: tuple[str, str] | None = None
+) -> ChampionPage:
     """Return the version that carries the alias ``champion``.
 
     Raises
@@ -44,8 +46,9 @@ def read_champion(address: str, model: str, seconds: float) -> ChampionPage:
     UnavailableError
         If MLflow does not answer or has no champion.
     """
-    version = _get(address, "registered-models/alias", seconds, name=model, alias="champion")["model_version"]
-    run = _get(address, "runs/get", seconds, run_id=version["run_id"])["run"]
+    client = httpx.Client(base_url=address, timeout=seconds, auth=login)
+    version = _get(client, "registered-models/alias", name=model, alias="champion")["model_version"]
+    run = _get(client, "runs/get", run_id=version["run_id"])["run"]
     return ChampionPage(
         version=str(version["version"]),
         run_id=version["run_id"],
@@ -55,11 +58,11 @@ def read_champion(address: str, model: str, seconds: float) -> ChampionPage:
     )
 
 
-def _get(address: str, path: str, seconds: float, **params: str) -> Any:
+def _get(client: httpx.Client, path: str, **params: str) -> Any:
     try:
-        answer = httpx.get(f"{address}/api/2.0/mlflow/{path}", params=params, timeout=seconds)
+        answer = client.get(f"/api/2.0/mlflow/{path}", params=params)
         answer.raise_for_status()
     except httpx.HTTPError as error:
-        msg = f"MLflow at {address} gave no answer about {path} ({error}); look at its log, or train first"
+        msg = f"MLflow at {client.base_url} said nothing of {path} ({error}); look at its log, or train first"
         raise UnavailableError(msg) from error
     return answer.json()

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from serving.transport.hosts import is_loopback
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServicesParams:
     """Where the services listen, how long they are waited for. See `conf/base/services.yaml` for each key."""
 
     host: str
+    allowed_hosts: tuple[str, ...]
+    behind_proxy: bool
+    login: bool
     airflow_port: int
     mlflow_port: int
     forecasts_port: int
@@ -23,6 +28,12 @@ class ServicesParams:
     request_timeout_seconds: float
 
     def __post_init__(self) -> None:
+        if not is_loopback(self.host) and not self.behind_proxy:
+            msg = (
+                f"host={self.host!r} lets other machines in without login and encryption; use 127.0.0.1, or "
+                "put a proxy that gives both before the ports and set services.behind_proxy"
+            )
+            raise ValueError(msg)
         for name, port in self.ports().items():
             if not 1 <= port <= 65535:
                 msg = f"{name}={port} must lie in 1..65535"

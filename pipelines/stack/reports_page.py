@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from http import HTTPStatus
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
 
 from pipelines.base.home import Home
 from pipelines.io.delta_folder import DeltaFolder
@@ -16,31 +19,11 @@ from pipelines.tables.feed_gaps import Watch, find_gaps
 from pipelines.tables.queries import rows_of
 
 RUNS = rows_of(OPS_STAGE_RUNS, COLUMNS, "true")
+NONE_YET = "There is no drift report yet; `bellwether monitor` writes the first.\n"
 
 
-class ReportsHandler(SimpleHTTPRequestHandler):
-    """Static files below the reports folder; `/metrics` is computed."""
-
-    def __init__(self, *args: Any, home: Home, watch: Callable[[], Watch], **kwargs: Any) -> None:
-        self.home, self.watch = home, watch
-        super().__init__(*args, directory=str(home.reports), **kwargs)
-
-    def do_GET(self) -> None:
-        """Answer a request."""
-        if self.path.partition("?")[0] != "/metrics":
-            super().do_GET()
-            return
-        collect = DeltaFolder(self.home.lake).collect_query
-        body = render_metrics(collect(RUNS, [OPS_STAGE_RUNS]), find_gaps(collect, self.watch()))
-        self.send_response(HTTPStatus.OK)
-        self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-
-def reports_server(host: str, port: int, home: Home, watch: Callable[[], Watch]) -> ThreadingHTTPServer:
-    """Return the server, listening; port 0 takes a free one.
+def reports_app(home: Home, watch: Callable[[], Watch]) -> ASGIApp:
+    """Return the application, without its guard.
 
     Parameters
     ----------
@@ -48,4 +31,16 @@ def reports_server(host: str, port: int, home: Home, watch: Callable[[], Watch])
         Returns by what gaps are judged, at each look.
     """
     home.reports.mkdir(parents=True, exist_ok=True)
-    return ThreadingHTTPServer((host, port), partial(ReportsHandler, home=home, watch=watch))
+
+    def metrics(_: Request) -> Response:
+        collect = DeltaFolder(home.lake).collect_query
+        body = render_metrics(collect(RUNS, [OPS_STAGE_RUNS]), find_gaps(collect, watch()))
+        return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    async def none_yet(_: Request, __: Exception) -> Response:
+        return PlainTextResponse(NONE_YET, 404)
+
+    folder = StaticFiles(directory=home.reports, html=True)
+    return Starlette(
+        routes=[Route("/metrics", metrics), Mount("/", folder)], exception_handlers={404: none_yet}
+    )

@@ -13,8 +13,6 @@ from pipelines.stack.airflow_home import airflow_command, airflow_environment
 from pipelines.stack.params import ServicesParams
 
 BIN = Path(sys.executable).parent
-MLFLOW_SMALL = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-"""Leaves MLflow's job runners out: the platform hands it no jobs, and each runner is a process."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,20 +84,17 @@ def _own(params: ServicesParams, home: Home, arguments: Sequence[str]) -> list[S
     place = ["--home", str(home.root), *arguments]
     mlflow, forecasts = params.address("mlflow_port"), params.address("forecasts_port")
     feast, reports = params.address("feast_port"), params.address("reports_port")
-    mlflow_command = [
-        str(BIN / "mlflow"), "server", "--backend-store-uri", f"sqlite:///{home.mlflow / 'mlflow.db'}",
-        "--default-artifact-root", str(home.mlflow / "artifacts"), "--no-serve-artifacts",
-        "--workers", "1", "--host", params.host, "--port", str(params.mlflow_port),
-    ]  # fmt: skip
     return [
-        Service(name="mlflow", title="MLflow", command=mlflow_command,
-                probe=f"{mlflow}/health", address=mlflow, environment=MLFLOW_SMALL),
+        Service(name="mlflow", title="MLflow", probe=f"{mlflow}/livez", address=mlflow,
+                command=_page("mlflow_page", params.host, params.mlflow_port, place)),
         Service(name="forecasts", title="Forecast service", probe=f"{forecasts}/livez", address=forecasts,
                 command=[str(BIN / "bellwether"), "serve", "--port", str(params.forecasts_port), *place]),
-        Service(name="feast", title="Feast", probe=feast, address=feast,
-                command=[sys.executable, "-m", "pipelines.cli.feast_page", params.host,
-                         str(params.feast_port), *place]),
-        Service(name="reports", title="Reports, metrics", probe=f"{reports}/metrics", address=reports,
-                command=[sys.executable, "-m", "pipelines.cli.reports_service", params.host,
-                         str(params.reports_port), *place]),
+        Service(name="feast", title="Feast", probe=f"{feast}/livez", address=feast,
+                command=_page("feast_page", params.host, params.feast_port, place)),
+        Service(name="reports", title="Reports, metrics", probe=f"{reports}/livez", address=reports,
+                command=_page("reports_service", params.host, params.reports_port, place)),
     ]  # fmt: skip
+
+
+def _page(module: str, host: str, port: int, place: Sequence[str]) -> list[str]:
+    return [sys.executable, "-m", f"pipelines.cli.{module}", host, str(port), *place]

@@ -246,7 +246,7 @@ def test_the_toy_model_answers_over_http(after: After) -> None:
 
         handed_on = write_settings(service_settings(context.settings, context.home), context.home)
         patch.setattr(service, "_arguments", ServiceArguments(settings=str(handed_on)))
-        with TestClient(service.BellwetherService.to_asgi()) as client:
+        with TestClient(service.BellwetherService.to_asgi(), "http://localhost:3000") as client:
             symbols = symbols_of(context)
             answer = client.post("/forecast", json={"symbols": symbols}).json()
     assert answer["model"]["family"] == "toy"

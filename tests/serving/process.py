@@ -34,8 +34,8 @@ def serving(home: Path, *, overrides: Sequence[str] = (), log: Path) -> Iterator
     for folder in ("bentos", "models"):
         (place.bento / folder).mkdir(parents=True, exist_ok=True)
     handed_on = write_settings(service_settings(settings, place), place)
-    command = serve_command(settings.services, handed_on, port=port)
-    with process_of(command, cwd=PROJECT_ROOT, env=service_environment(place), log=log):
+    command = serve_command(settings.services, port=port)
+    with process_of(command, cwd=PROJECT_ROOT, env=service_environment(place, handed_on), log=log):
         yield f"http://127.0.0.1:{port}"
 
 

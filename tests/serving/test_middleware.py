@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.testclient import TestClient
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from serving.batch import batch_frame
 from serving.messages import BatchMessage, ForecastMessage
@@ -22,9 +24,11 @@ from serving.middleware import (
 )
 from serving.parquet_rows import BatchLimits, ParquetRows
 from serving.refusals import Refusal
+from serving.transport.logins import Login
 from tests.serving.hostile import FORM, JSON, Body, by_hand, form_of, good_frame, mutated, parquet_of
 from tests.serving.parts import NAMES, PARAMS
 
+LOOPBACK = "http://localhost:3000"
 GOOD = {"symbols": ["AAPL"]}
 
 
@@ -32,7 +36,7 @@ GOOD = {"symbols": ["AAPL"]}
 class Inside:
     """The middleware with a plain application behind it that answers what the middleware has read."""
 
-    token: str = ""
+    login: Login = field(default_factory=Login)
     contexts: list[RequestContext] = field(default_factory=list)
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -41,8 +45,8 @@ class Inside:
         await JSONResponse({"kind": kind})(scope, receive, send)
 
     def client(self, **params: Any) -> TestClient:
-        config = MiddlewareConfig(replace(PARAMS, **params), self.token, self.contexts.append)
-        return TestClient(RequestMiddleware(self.app, config=lambda: config))
+        config = MiddlewareConfig(replace(PARAMS, **params), self.login, (), self.contexts.append)
+        return TestClient(RequestMiddleware(self.app, config=lambda: config), base_url=LOOPBACK)
 
 
 def send(client: TestClient, body: Body) -> Any:
@@ -153,8 +157,10 @@ def test_the_callers_request_id_is_kept_if_it_is_plain(given: str, kept: bool) -
     ("header", "status"),
     [({"Authorization": "Bearer s3cret"}, 200), ({"Authorization": "Bearer S3cret"}, 401), ({}, 401)],
 )
-def test_a_token_is_asked_for_where_there_is_one(header: dict[str, str], status: int) -> None:
-    answer = Inside(token="s3cret").client().post("/forecast", json=GOOD, headers=header)
+def test_a_token_is_asked_for_where_there_is_one(header: dict[str, str], status: int, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("s3cret\n")
+    login = Login(token_file=str(tmp_path / "token"))
+    answer = Inside(login=login).client().post("/forecast", json=GOOD, headers=header)
     assert answer.status_code == status
 
 
@@ -183,8 +189,8 @@ def test_a_failure_behind_it_is_told_as_500() -> None:
         msg = f"no answer to {Request(scope).url.path}"
         raise RuntimeError(msg)
 
-    config = MiddlewareConfig(PARAMS, "", contexts.append)
-    client = TestClient(RequestMiddleware(failing, config=lambda: config))
+    config = MiddlewareConfig(PARAMS, Login(), (), contexts.append)
+    client = TestClient(RequestMiddleware(failing, config=lambda: config), base_url=LOOPBACK)
     with pytest.raises(RuntimeError, match="no answer to /forecast"):
         client.post("/forecast", json=GOOD)
     assert [context.status for context in contexts] == [500]
@@ -202,3 +208,106 @@ def test_each_kind_of_body_has_its_own_bound(route: str, kind: str, largest: int
     beyond = client.post(route, content=b" " * (largest + 1), headers=headers)
     assert (beyond.status_code, beyond.json()["error"]) == (413, "body_too_large")
     assert largest_body("/forecast", JSON, replace(PARAMS, max_symbols=5_000)) == 200_000
+
+
+@pytest.mark.parametrize("route", ["/forecast", "/forecast_batch", "/docs.json", "/champion", "/metrics"])
+@pytest.mark.parametrize(
+    "headers", [{"Host": "rebound.example:3000"}, {"Origin": "http://evil.example"}, {"Origin": "null"}]
+)
+def test_a_page_of_another_site_gets_nothing(route: str, headers: dict[str, str]) -> None:
+    client = Inside().client()
+    asked = client.post if route.startswith("/forecast") else client.get
+    answer = asked(route, headers=headers)
+    assert (answer.status_code, answer.json()["error"]) == (403, "foreign_page")
+
+
+def test_probes_may_come_under_any_name() -> None:
+    assert Inside().client().get("/livez", headers={"Host": "10.0.0.7:3000"}).status_code == 200
+
+
+def test_an_answer_that_memory_has_no_room_for_is_refused() -> None:
+    contexts: list[RequestContext] = []
+
+    async def talkative(scope: Scope, receive: Receive, send: Send) -> None:
+        await Response(b"x" * 2_000)(scope, receive, send)
+
+    config = MiddlewareConfig(PARAMS, Login(), (), contexts.append)
+    client = TestClient(RequestMiddleware(talkative, config=lambda: config, in_flight=1_000), LOOPBACK)
+    for _ in range(3):  # and nothing stays counted
+        answer = client.post("/forecast", json=GOOD)
+        assert (answer.status_code, answer.json()["error"]) == (503, "busy")
+        assert answer.headers["retry-after"] == "2"
+    assert [context.status for context in contexts] == [503] * 3
+    larger = client.post("/forecast", content=b" " * 1_001, headers={"Content-Type": JSON})
+    assert (larger.status_code, larger.json()["error"]) == (503, "busy")
+
+
+def test_a_body_that_does_not_come_is_given_up() -> None:
+    async def run() -> list[Message]:
+        told: list[Message] = []
+
+        async def never() -> Message:
+            return await asyncio.Event().wait()  # type: ignore[return-value]
+
+        async def send(message: Message) -> None:
+            told.append(message)
+
+        config = MiddlewareConfig(PARAMS, Login(), (), lambda _: None)
+        middleware = RequestMiddleware(Inside().app, config=lambda: config, body_seconds=0.01)
+        headers = [(b"host", b"localhost"), (b"content-type", JSON.encode())]
+        scope = {"type": "http", "method": "POST", "path": "/forecast", "headers": headers}
+        await middleware(scope, never, send)
+        return told
+
+    assert asyncio.run(run())[0]["status"] == 408
+
+
+def test_a_large_answer_is_waited_for_until_it_is_taken() -> None:
+    """The place is free meanwhile; the bytes count until the caller has them."""
+
+    async def run() -> tuple[list[int], list[str]]:
+        events: list[str] = []
+        taken = asyncio.Event()
+
+        async def large(scope: Scope, receive: Receive, send: Send) -> None:
+            await Response(b"x" * 100_000)(scope, receive, send)
+            events.append("answered")
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": b'{"symbols": ["A"]}', "more_body": False}
+
+        async def send(message: Message) -> None:
+            if message["type"] == "http.response.body" and not message["body"]:
+                await taken.wait()
+
+        statuses: list[int] = []
+
+        async def send_small(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                statuses.append(message["status"])
+
+        config = MiddlewareConfig(PARAMS, Login(), (), lambda _: None)
+        middleware = RequestMiddleware(large, config=lambda: config, in_flight=150_000)
+        headers = [(b"host", b"localhost"), (b"content-type", JSON.encode())]
+        scope = {"type": "http", "method": "POST", "path": "/forecast", "headers": headers}
+        slow = [asyncio.create_task(middleware(dict(scope), receive, send))]
+        await asyncio.sleep(0)
+        await middleware(dict(scope), receive, send_small)
+        taken.set()
+        await asyncio.gather(*slow)
+        await middleware(dict(scope), receive, send_small)
+        return statuses, events
+
+    statuses, events = asyncio.run(run())
+    assert statuses == [503, 200]
+    assert len(events) == 3
+
+
+def test_with_a_login_pages_are_shown_to_those_who_have_it(tmp_path: Path) -> None:
+    (tmp_path / "passwords.json").write_text('{"admin": "x"}')
+    client = Inside(login=Login(passwords=tmp_path / "passwords.json")).client()
+    assert [client.get(path).status_code for path in ("/", "/docs.json", "/metrics")] == [401] * 3
+    assert [client.get(path).status_code for path in ("/livez", "/readyz", "/champion")] == [200] * 3
+    assert client.post("/forecast", json=GOOD).status_code == 401
+    assert client.get("/", auth=("admin", "x")).status_code == 200
+    assert client.post("/forecast", json=GOOD, auth=("admin", "x")).status_code == 200

@@ -15,13 +15,16 @@ from starlette.testclient import TestClient
 from pipelines.app.settings import load_settings
 from pipelines.base.home import Home
 from pipelines.stack.forecast_service import serve_command, service_settings, write_settings
-from serving.setup import ServiceArguments, read_token, resolve_settings
+from serving.setup import ServiceArguments, resolve_settings
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A fresh home."""
     return tmp_path_factory.mktemp("home")
+
+
+LOOPBACK = "http://localhost:3000"
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +39,9 @@ def client(home: Path) -> Iterator[TestClient]:
         place = Home(home)
         handed_on = write_settings(service_settings(load_settings()[0], place), place)
         patch.setattr(service, "_arguments", ServiceArguments(settings=str(handed_on)))
-        with TestClient(service.BellwetherService.to_asgi(), raise_server_exceptions=False) as client:
+        with TestClient(
+            service.BellwetherService.to_asgi(), LOOPBACK, raise_server_exceptions=False
+        ) as client:
             yield client
 
 
@@ -122,21 +127,11 @@ def test_it_is_told_its_settings_in_one_file(tmp_path: Path) -> None:
     assert read.feature_store.connection.get_secret_value() == "host:1,password=x"
     assert set(json.loads(path.read_text())) == {
         "serving", "calendar_name", "decision_lead_minutes", "cutoff_local", "issue_minutes", "feature_store",
-        "feast_folder", "bento_folder",
+        "feast_folder", "bento_folder", "allowed_hosts", "passwords_file",
     }  # fmt: skip
-    command = serve_command(settings.services, path, port=3999)
-    assert command[command.index("--port") + 1] == "3999"
-    assert command[command.index("--host") + 1] == "127.0.0.1"
+    assert serve_command(settings.services, port=3999)[-2:] == ["127.0.0.1", "3999"]
 
 
 def test_a_checkout_has_no_settings_of_its_own() -> None:
     with pytest.raises(ValueError, match="outside of a Bento the service needs --arg settings=FILE"):
         resolve_settings(ServiceArguments(home="var"))
-
-
-def test_an_empty_token_file_lets_nobody_in_by_mistake(tmp_path: Path) -> None:
-    (tmp_path / "token").write_text("\n")
-    with pytest.raises(ValueError, match=r"serving\.token_file=.* is empty; write the token into it"):
-        read_token(str(tmp_path / "token"))
-    (tmp_path / "token").write_text("s3cret\n")
-    assert (read_token(str(tmp_path / "token")), read_token("")) == ("s3cret", "")

@@ -9,6 +9,9 @@ from pipelines.stack.params import ServicesParams
 
 PARAMS = ServicesParams(
     host="127.0.0.1",
+    allowed_hosts=(),
+    behind_proxy=False,
+    login=False,
     airflow_port=8080,
     mlflow_port=5000,
     forecasts_port=3000,
@@ -26,11 +29,17 @@ def test_addresses_are_made_of_host_and_port() -> None:
     assert PARAMS.address("mlflow_port") == "http://127.0.0.1:5000"
 
 
+def test_behind_a_proxy_any_address_will_do() -> None:
+    assert replace(PARAMS, host="192.0.2.7", behind_proxy=True).host == "192.0.2.7"
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"mlflow_port": 0}, r"mlflow_port=0 must lie in 1\.\.65535"),
         ({"feast_port": 8080}, "port 8080 is given to two services"),
+        ({"host": "192.0.2.7"}, r"host='192\.0\.2\.7' lets other machines in without login"),
+        ({"host": "desk.example"}, "use 127\\.0\\.0\\.1, or put a proxy that gives both before the ports"),
         ({"parallelism": 0}, "parallelism=0 must be at least 1"),
         ({"stop_timeout_seconds": 0.0}, r"stop_timeout_seconds=0\.0 must be positive"),
     ],

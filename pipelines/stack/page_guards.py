@@ -1,0 +1,42 @@
+"""What stands before each page of the local stack, as the settings have it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from starlette.types import ASGIApp
+
+from pipelines.base.context import Sections
+from pipelines.base.home import Home
+from pipelines.stack.airflow_home import passwords_file
+from pipelines.stack.params import ServicesParams
+from serving.params import ServingParams
+from serving.transport.logins import Login
+from serving.transport.page_guard import PageGuard
+
+
+def guard_page(
+    app: ASGIApp, settings: Sections, home: Home, *, policy: str, posts: Collection[str] = ()
+) -> PageGuard:
+    """Return a page behind its guard; see `serving.transport.page_guard.PageGuard`."""
+    params = settings.section(ServicesParams)
+    return PageGuard(
+        app,
+        allowed_hosts=params.allowed_hosts,
+        login=page_login(settings, home) if params.login else Login(),
+        policy=policy,
+        posts=posts,
+    )
+
+
+def page_login(settings: Sections, home: Home) -> Login:
+    """Return the login of all pages: Airflow's user, or a token that the forecast service takes."""
+    return Login(
+        passwords=page_passwords(settings, home), token_file=settings.section(ServingParams).token_file
+    )
+
+
+def page_passwords(settings: Sections, home: Home) -> Path | None:
+    """Return the file of names and passwords, None where no page asks for one."""
+    return passwords_file(home.airflow) if settings.section(ServicesParams).login else None
