@@ -141,6 +141,12 @@ def link_jdk() -> None:
     replace_link(PROJECT_ROOT / LINK_NAME, jdk)
 
 
+def install_redis() -> None:
+    """Bring Debian's Redis where all tests must run; elsewhere those that need one say so and skip."""
+    if os.environ.get("CI") == "true" and shutil.which("redis-server") is None:
+        install_package("redis", ("redis-server",), fix="install redis-server")
+
+
 def replace_link(link: Path, jdk: Jdk) -> None:
     """Make `link` lead to `jdk` unless it already does."""
     target = jdk.home.resolve()
@@ -190,6 +196,7 @@ STEPS: dict[str, Callable[[], None]] = {
     "jars": fetch_jars,
     "classes": archive_classes,
     "airflow": install_airflow,
+    "redis": install_redis,
 }
 
 

@@ -10,6 +10,8 @@ from feast import RepoConfig
 from serving.online.params import FeatureStoreParams
 
 PROJECT = "bellwether"
+KEY_VERSION = 3
+"""How Feast writes an entity's key."""
 REGISTRY_FILE = "registry.db"
 ONLINE_FILE = "online.db"
 APPLIED_FILE = "applied.json"
@@ -38,14 +40,16 @@ def config_fields(
     params: FeatureStoreParams, folder: Path, *, registry: str, offline_store: str, connection: str
 ) -> dict[str, Any]:
     """Return the configuration as Feast's file has it; `connection` is Redis's."""
-    online = {"type": "sqlite", "path": str(folder / ONLINE_FILE)}
+    online: dict[str, Any] = {"type": "sqlite", "path": str(folder / ONLINE_FILE)}
     if params.online == "redis":
-        online = {"type": "redis", "connection_string": connection}
+        # Feast's own check drops a row of the same event: a correction, or a retraction, would never arrive.
+        # Which of two rows is the newer one has been judged before it is handed over.
+        online = {"type": "redis", "connection_string": connection, "skip_dedup": True}
     return {
         "project": PROJECT,
         "provider": "local",
         "registry": {"path": str(folder / registry), "cache_ttl_seconds": 0},
         "online_store": online,
         "offline_store": {"type": offline_store},
-        "entity_key_serialization_version": 3,
+        "entity_key_serialization_version": KEY_VERSION,
     }

@@ -8,7 +8,6 @@ import threading
 import warnings
 from collections.abc import Hashable, Mapping, Sequence
 from datetime import date, datetime
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,9 @@ from serving.online.feast_config import (
 )
 from serving.online.kept_record import KeptRecord
 from serving.online.params import FeatureStoreParams
-from serving.online.rows import ISSUED_FORECASTS, read_rows
+from serving.online.publications import read_count
+from serving.online.raw_readers import RawReader, RedisReader, SqliteReader, redis_client
+from serving.online.rows import ISSUED_FORECASTS, chosen_fields, decode_cells
 from serving.online.store import OnlineRows, Published, ViewFeatures
 
 
@@ -53,17 +54,19 @@ class FeastOnlineStore:
         self._refusals: dict[str, Any] = {}
         self._symbols_record = KeptRecord(folder / SYMBOLS_FILE)
         self._store: feast.FeatureStore | None = None
+        self._reader: RawReader = SqliteReader(folder / ONLINE_FILE)
         self._views: dict[str, feast.FeatureView] = {}
         self._applied: dict[str, Any] = {}
         self._published: Published | None = None
+        self._watch: tuple[int, sqlite3.Connection] | None = None
         self._listed: tuple[Any, frozenset[str] | None] = (None, None)
 
     def read(self, symbols: Sequence[str], views: Sequence[ViewFeatures]) -> OnlineRows:
         """Return the rows of the symbols that the store knows, with the features asked for and no others."""
-        return OnlineRows(
-            views={view.name: self.read_view(view.name, symbols, view.features) for view in views},
-            issued=self.read_view(ISSUED_FORECASTS, symbols),
-        )
+        wanted: dict[str, Sequence[str] | None] = {view.name: view.features for view in views}
+        found = self._read(symbols, {**wanted, ISSUED_FORECASTS: None})
+        issued = found.pop(ISSUED_FORECASTS)
+        return OnlineRows(views=found, issued=issued)
 
     def read_view(
         self, view: str, symbols: Sequence[str], features: Sequence[str] | None = None
@@ -90,9 +93,19 @@ class FeastOnlineStore:
         ValueError
             If the home has no such view.
         """
+        return self._read(symbols, {view: features})[view]
+
+    def _read(
+        self, symbols: Sequence[str], wanted: Mapping[str, Sequence[str] | None]
+    ) -> dict[str, pl.DataFrame]:
         with self._turn:
             store = self._open()
-            return read_rows(store, self._view(store, view), symbols, features)
+            views = {name: self._view(store, name) for name in wanted}
+            reader = self._reader
+        fields = {name: chosen_fields(views[name], features) for name, features in wanted.items()}
+        names = {view: [field.name for field in chosen] for view, chosen in fields.items()}
+        cells = reader.read(symbols, names)
+        return {name: decode_cells(views[name], symbols, cells[name], fields[name]) for name in wanted}
 
     def published(self) -> Published | None:
         """Return what the newest publication was about, None before the first.
@@ -126,19 +139,31 @@ class FeastOnlineStore:
         return str(why) if why else None
 
     def version(self) -> Hashable | None:
-        """Return something that differs after every publication; None where the store cannot tell."""
+        """Return what differs after every publication; None where the store cannot tell just now."""
+        count = self._count_in_redis() if self._params.online == "redis" else self._count_in_file()
+        return (
+            None if count is None else (count, _read_record(self._folder / APPLIED_FILE).get("definitions"))
+        )
+
+    def _count_in_redis(self) -> int | None:
+        if not (self._folder / REGISTRY_FILE).is_file():
+            return None
+        with self._turn:
+            client = redis_client(self._open())
+        return read_count(client)
+
+    def _count_in_file(self) -> tuple[int, int] | None:
+        """Return the file and how often other connections have committed to it, which SQLite counts."""
         path = self._folder / ONLINE_FILE
-        if self._params.online != "sqlite" or not path.is_file():
+        try:
+            inode = path.stat().st_ino
+        except FileNotFoundError:
             return None
         with self._watching:  # not the readers': an answer from the cache waits for no read
-            changes = self._watch.execute("PRAGMA data_version").fetchone()[0]
-        return changes, _read_record(self._folder / APPLIED_FILE).get("definitions")
-
-    @cached_property
-    def _watch(self) -> sqlite3.Connection:
-        """A connection of its own: SQLite counts the commits that other connections made."""
-        place = f"file:{self._folder / ONLINE_FILE}?mode=ro"
-        return sqlite3.connect(place, uri=True, check_same_thread=False)
+            if self._watch is None or self._watch[0] != inode:
+                connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, check_same_thread=False)
+                self._watch = (inode, connection)
+            return inode, self._watch[1].execute("PRAGMA data_version").fetchone()[0]
 
     def _open(self) -> feast.FeatureStore:
         applied = _read_record(self._folder / APPLIED_FILE)
@@ -148,6 +173,8 @@ class FeastOnlineStore:
                 raise ValueError(msg)
             self._store = feast.FeatureStore(config=build_config(self._params, self._folder))
             self._views, self._applied = {}, applied
+            if self._params.online == "redis":
+                self._reader = RedisReader(self._store)
         return self._store
 
     def _view(self, store: feast.FeatureStore, name: str) -> feast.FeatureView:

@@ -7,11 +7,12 @@ from typing import Any
 
 import feast
 import polars as pl
-from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 from feast.types import Bool, Float64, Int64, String
 
 from features.sessions import INSTANT
+from serving.online.raw_readers import Cells, entity_key
+from serving.online.stored_values import decode_numbers, decode_values
 
 ISSUED_FORECASTS = "issued_forecasts"
 """The view that holds the forecasts issued last: rows like a feature view's, which no model reads."""
@@ -32,15 +33,12 @@ def read_rows(
     features: Sequence[str] | None = None,
 ) -> pl.DataFrame:
     """Return the online rows of `view`; see `serving.online.feast_store.FeastOnlineStore.read_view`."""
-    fields = list(view.features)
-    if features is not None:
-        by_name = {field.name: field for field in fields}
-        fields = [by_name[name] for name in (*_VERSION_FIELDS, *features) if name in by_name]
+    fields = chosen_fields(view, features)
     names, wanted = [field.name for field in fields], list(symbols)
     found: list[tuple[str, dict[str, Value]]] = []
     for start in range(0, len(wanted), _READ_AT_ONCE):
         part = wanted[start : start + _READ_AT_ONCE]
-        keys = [EntityKey(join_keys=["symbol"], entity_values=[Value(string_val=symbol)]) for symbol in part]
+        keys = [entity_key(symbol) for symbol in part]
         rows = store._get_provider().online_read(store.config, view, keys, requested_features=names)
         found += [(symbol, values) for symbol, (_, values) in zip(part, rows, strict=True) if values]
     return decode_rows(view, found, fields)
@@ -57,12 +55,49 @@ def decode_rows(
         attribute, dtype = _TYPES[field.dtype]
         values = [_value(row.get(field.name), attribute) for _, row in found]
         columns.append(pl.Series(field.name, values, dtype))
+    return _as_gold(pl.DataFrame(columns), view)
+
+
+def chosen_fields(view: feast.FeatureView, features: Sequence[str] | None) -> list[feast.Field]:
+    """Return the fields to read: all, or those that name a row's version and the features asked for."""
+    if features is None:
+        return list(view.features)
+    by_name = {field.name: field for field in view.features}
+    return [by_name[name] for name in (*_VERSION_FIELDS, *features) if name in by_name]
+
+
+def decode_cells(
+    view: feast.FeatureView, symbols: Sequence[str], cells: Sequence[Cells], fields: Sequence[feast.Field]
+) -> pl.DataFrame:
+    """Return the rows that `serving.online.raw_readers` gave as `decode_rows` does, the unknown left out."""
+    at = next(place for place, field in enumerate(fields) if field.name == "session")
+    known = [(symbol, row) for symbol, row in zip(symbols, cells, strict=True) if row[at]]
+    rows = [row for _, row in known]
+    numbers = [place for place, field in enumerate(fields) if field.dtype == Float64]
+    floats = decode_numbers(
+        [[row[place] for place in numbers] for row in rows], [fields[place].name for place in numbers]
+    )
+    columns = [pl.Series("symbol", [symbol for symbol, _ in known], pl.String)]
+    for place, field in enumerate(fields):
+        if field.dtype == Float64:
+            columns.append(floats.get_column(field.name))
+        else:
+            attribute, dtype = _TYPES[field.dtype]
+            values = decode_values([row[place] for row in rows], attribute)
+            columns.append(pl.Series(field.name, values, dtype))
+    return _as_gold(pl.DataFrame(columns), view)
+
+
+def _as_gold(rows: pl.DataFrame, view: feast.FeatureView) -> pl.DataFrame:
+    """Return fields in gold's types: dates and instants."""
     instants = {field: name for name, field in _instants(view).items()}
-    rows = pl.DataFrame(columns).with_columns(pl.col("session").str.to_date("%Y-%m-%d"))
     return rows.with_columns(
-        pl.col(name).cast(pl.Datetime("us")).dt.replace_time_zone("UTC").cast(INSTANT)
-        for name in instants
-        if name in rows.columns
+        pl.col("session").str.to_date("%Y-%m-%d"),
+        *(
+            pl.col(name).cast(pl.Datetime("us")).dt.replace_time_zone("UTC").cast(INSTANT)
+            for name in instants
+            if name in rows.columns
+        ),
     ).rename(instants, strict=False)
 
 

@@ -80,7 +80,7 @@ def test_without_the_right_to_install_one_line_says_what_to_do(monkeypatch: pyte
 
 def test_an_unknown_step_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert setup.main(["wrok"]) == 2
-    choices = "tools, jdk, work, project, jars, classes, airflow, lock"
+    choices = "tools, jdk, work, project, jars, classes, airflow, redis, lock"
     assert f"no such step: wrok; choose from {choices}" in capsys.readouterr().err
 
 
@@ -99,3 +99,17 @@ def test_a_step_that_cannot_go_on_ends_with_status_1(
 def test_a_failing_command_shows_the_end_of_its_output() -> None:
     with pytest.raises(SetupError, match=r"ended with 3\nno room left"):
         run("work", [sys.executable, "-c", "print('no room left'); raise SystemExit(3)"])
+
+
+@pytest.mark.parametrize(
+    ("ci", "there", "asked"), [("true", False, True), ("true", True, False), ("", False, False)]
+)
+def test_redis_comes_only_where_all_tests_must_run(
+    monkeypatch: pytest.MonkeyPatch, *, ci: str, there: bool, asked: bool
+) -> None:
+    asks: list[tuple[str, ...]] = []
+    monkeypatch.setenv("CI", ci)
+    monkeypatch.setattr(setup.shutil, "which", lambda _: "/usr/bin/redis-server" if there else None)
+    monkeypatch.setattr(setup, "install_package", lambda _, names, fix: asks.append((*names, fix)))
+    setup.install_redis()
+    assert asks == ([("redis-server", "install redis-server")] if asked else [])

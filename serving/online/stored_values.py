@@ -1,0 +1,61 @@
+"""Values as Feast serializes them, a column at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+from feast.protos.feast.types.Value_pb2 import Value
+
+_DOUBLE = 0x29
+"""How a message begins that holds nothing but `double_val`: field 5, eight bytes."""
+_SIZE = 9
+_UNSET = bytes(_SIZE)
+_LAYOUT = np.dtype([("tag", "u1"), ("value", "<f8")])
+
+
+def decode_numbers(cells: Sequence[Sequence[bytes | None]], names: Sequence[str]) -> pl.DataFrame:
+    """Return the values of float columns.
+
+    Parameters
+    ----------
+    cells : sequence of sequences, shape (n_rows, n_names)
+        Serialized values; None or empty where unknown.
+
+    Returns
+    -------
+    polars.DataFrame, shape (n_rows, n_names)
+        Float64, null where unknown.
+    """
+    flat = [cell if cell and len(cell) == _SIZE else _checked(cell) for row in cells for cell in row]
+    found = np.frombuffer(b"".join(flat), dtype=_LAYOUT).reshape(len(cells), len(names))
+    known = found["tag"] == _DOUBLE
+    if not (known | (found["tag"] == 0)).all():
+        msg = f"a value of {', '.join(names[:5])} is stored as another type; run `bellwether materialize`"
+        raise ValueError(msg)
+    values = np.where(known, found["value"], np.nan)
+    columns = {
+        name: pl.Series(name, np.ascontiguousarray(values[:, place])) for place, name in enumerate(names)
+    }
+    if known.all():
+        return pl.DataFrame(columns)
+    return pl.DataFrame(columns).select(pl.all().fill_nan(None))
+
+
+def _checked(cell: bytes | None) -> bytes:
+    """Return nine bytes for an unset value, which is written as none; others are of another type."""
+    return b"\x01" + bytes(_SIZE - 1) if cell else _UNSET
+
+
+def decode_values(cells: Sequence[bytes | None], attribute: str) -> list[Any]:
+    """Return the values of one column of any type, None where unknown."""
+    return [_value(cell, attribute) for cell in cells]
+
+
+def _value(cell: bytes | None, attribute: str) -> Any:
+    if not cell:
+        return None
+    value = Value.FromString(cell)
+    return getattr(value, attribute) if value.HasField(attribute) else None

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import math
+import struct
+
+import pytest
+from feast.protos.feast.types.Value_pb2 import Value
+
+from serving.online.stored_values import decode_numbers, decode_values
+
+
+def number(value: float) -> bytes:
+    return Value(double_val=value).SerializeToString()
+
+
+@pytest.mark.parametrize(
+    "value", [0.0, -0.0, 1.5, -1e-308, 1e308, math.inf, -math.inf, struct.unpack("<d", b"\x29" * 8)[0]]
+)
+def test_numbers_come_back_bit_for_bit(value: float) -> None:
+    found = decode_numbers([[number(value), number(2.0)]], ["a", "b"])
+    assert struct.pack("<d", found["a"][0]) == struct.pack("<d", value)
+    assert found["b"].to_list() == [2.0]
+
+
+def test_unknown_values_are_null_where_they_are() -> None:
+    unset = Value().SerializeToString()
+    found = decode_numbers([[number(1.0), None], [unset, number(4.0)], [b"", number(6.0)]], ["a", "b"])
+    assert found.to_dict(as_series=False) == {"a": [1.0, None, None], "b": [None, 4.0, 6.0]}
+
+
+def test_without_rows_there_are_columns() -> None:
+    assert decode_numbers([], ["a", "b"]).schema.names() == ["a", "b"]
+    assert decode_numbers([[], []], []).width == 0
+
+
+@pytest.mark.parametrize("stored", [Value(int64_val=7), Value(string_val="123456x"), Value(float_val=1.0)])
+def test_a_value_of_another_type_is_no_number(stored: Value) -> None:
+    with pytest.raises(ValueError, match="a value of a is stored as another type"):
+        decode_numbers([[stored.SerializeToString()]], ["a"])
+
+
+def test_other_columns_are_decoded_one_by_one() -> None:
+    cells = [Value(string_val="x").SerializeToString(), b"", None, Value(int64_val=0).SerializeToString()]
+    assert decode_values(cells, "string_val") == ["x", None, None, None]
+    assert decode_values(cells, "int64_val") == [None, None, None, 0]
+    assert decode_values([Value(bool_val=False).SerializeToString()], "bool_val") == [False]
