@@ -19,6 +19,8 @@ class Lake(Protocol):
     `pipelines.tables.queries`; a table ``layer.noun`` is called ``layer_noun`` in them.
     """
 
+    root: str
+    """Where the tables lie: a folder, or any Hadoop path."""
     local_rows: int
     """Up to so many rows work is done in this process; 0 sends everything to the distributed engine."""
 
