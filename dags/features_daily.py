@@ -14,7 +14,7 @@ the asset `features`.
 already there; an older row never replaces a newer one online.
 
 **When it is red:** Exit 65: a table breaks its contract; the log names table, column and rows. Exit 75:
-another run holds the home's lock, or the session's cut has not passed; it retries. After a mend, clear the
+another run holds the lake's lock, or the session's cut has not passed; it retries. After a mend, clear the
 failed task: the stages take up all sessions changed since their last commit.
 """
 

@@ -19,7 +19,7 @@ chains of versions.
 **When it is red:** Exit 65: the session is short of symbols, and the grace after its cut is over; the alert
 says how many came of how many. Once the vendor has mended it, clear the task; if it stays so, `bellwether
 accept-partial --session D --why "…"` first. Exit 75: the session is waiting for bars, or another run holds
-the home's lock, and 69: a source did not answer; all are tried again by themselves. A delivery that was
+the lake's lock, and 69: a source did not answer; all are tried again by themselves. A delivery that was
 refused or cannot be read is a notice and holds nothing up; so are a split that prices contradict and a symbol
 that looks like another under a new name. Exit 78 of curate: most splits of everything it read contradict the
 declared `price_basis`; the message has the evidence. Skipped (99): the date is no session.

@@ -14,7 +14,7 @@ ingest, curate, score_text, build_features and materialize. Fills the gaps that 
 its last stage committed.
 
 **When it is red:** As features_daily. Sessions that lack symbols are reported, never red; nothing is waited
-for but the home's lock and the last session's cut (75). Exit 78: most arrival times of a first load trail
+for but the lake's lock and the last session's cut (75). Exit 78: most arrival times of a first load trail
 their sessions by months; `stamps_from` of the source says from when they count. Or most splits contradict
 the declared `price_basis`, and silver stays as it was.
 """

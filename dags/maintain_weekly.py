@@ -11,7 +11,7 @@
 **Safe to clear:** Yes. No row changes. Versions older than the retention can no longer be read, and a stage
 that last ran before it compares in full instead of reading the change feed.
 
-**When it is red:** Exit 75: another run holds the home's lock; it retries.
+**When it is red:** Exit 75: another run holds the lake's lock; it retries.
 """
 
 from airflow.sdk import DAG

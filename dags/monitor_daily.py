@@ -14,7 +14,7 @@ session.
 start of training for the same session is left out.
 
 **When it is red:** Exit 65: a table breaks its contract; the log names it. Exit 75: another run holds the
-home's lock; it retries. Too few sessions to compare with, and a drift verdict, are no failures: the report
+lake's lock; it retries. Too few sessions to compare with, and a drift verdict, are no failures: the report
 says which, and the task's button opens the page. It does not run for a session that was missed.
 """
 

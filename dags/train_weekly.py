@@ -11,11 +11,12 @@ promoted.
 
 **Parameters:** as_of: the session as of which to train; empty for that of the last cut.
 
-**Safe to clear:** Yes. A model with the same identity is trained once; a run that was cut off resumes.
+**Safe to clear:** Yes. A model with the same identity is trained once; a run that was cut off resumes. Other
+DAGs write to the lake while it fits: it reads the tables as they were when it began.
 
 **When it is red:** Exit 65: the frame breaks a rule, such as labels not known yet; the log names it. Exit 75:
-the session's cut has not passed, another run holds the home's lock, or the service does not answer with the
-new champion yet; it retries. Training skipped (99): the
+the session's cut has not passed, another run holds the lake's lock or another training the home's, or the
+service does not answer with the new champion yet; it retries. Training skipped (99): the
 history is too short. Promote skipped (99): the challenger did not win, which is the usual outcome;
 ops.model_ledger and the run's page say by how much. With require_approval, task `approve` waits for a person
 on the Airflow page, and silence is a no.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from functools import partial
@@ -15,18 +15,17 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from features.sessions import SessionCalendar
+from pipelines.app.locks import hold_home, hold_lake
 from pipelines.app.settings import Settings
 from pipelines.base.context import Clock, Context
-from pipelines.base.errors import TransientError
 from pipelines.base.home import Home
 from pipelines.base.report import Outcome, SessionRange, StageReport, existing
+from pipelines.base.stage import Stage
 from pipelines.io.lake import Lake
-from pipelines.io.lake_params import LakeParams
 from pipelines.io.run_log import RunLog
 from pipelines.io.spark import build_session
+from pipelines.registry.training_params import TrainingParams
 from pipelines.stages import STAGES
 from pipelines.tables.contracts import select_tables
 from pipelines.tables.stage_definitions import cover_calendar
@@ -49,6 +48,7 @@ def open_context(settings: Settings, home: Path, *, clock: Clock = system_clock)
     )
     calendar = SessionCalendar(**asdict(settings.calendar))
     seconds = settings.lake.lock_timeout_seconds
+    home_lock = partial(hold_home, settings.lake, place, seconds=seconds)
     return Context(
         settings=settings,
         home=place,
@@ -56,10 +56,9 @@ def open_context(settings: Settings, home: Path, *, clock: Clock = system_clock)
         calendar=calendar,
         lake=lake,
         run_log=RunLog(lake),
-        writing=partial(_hold, lock_path(settings.lake, place), seconds, "another writer"),
-        installing=partial(
-            _hold, place.run / "installation.lock", seconds, "another promotion or installation"
-        ),
+        writing=partial(hold_lake, settings.lake, place),
+        installing=partial(home_lock, name="installation", other="another promotion or installation"),
+        training=partial(home_lock, name="training", other="another training"),
     )
 
 
@@ -74,33 +73,24 @@ def one_writer(context: Context) -> AbstractContextManager[None]:
     return context.writing()
 
 
-@contextmanager
-def _hold(path: Path, seconds: float, other: str) -> Iterator[None]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # One object a path and process: within itself a lock is entered again, not waited for.
-    lock = FileLock(path, is_singleton=True)
-    try:
-        with lock.acquire(timeout=seconds):
-            yield
-    except Timeout as error:
-        msg = f"{other} holds {path} for more than {seconds} s; wait for it to end, then run this again"
-        raise TransientError(msg) from error
-
-
-def lock_path(lake: LakeParams, home: Home) -> Path:
-    """Return the file that the one writer holds: in the lake where that is a folder, else in the home.
-
-    Writers of several homes that share a lake elsewhere, such as a bucket, do not see each other.
-    """
-    root = lake.root or str(home.lake)
-    folder = root.removeprefix("file://").removeprefix("file:")
-    return home.run / "writer.lock" if ":" in folder else Path(folder).absolute() / ".writer.lock"
-
-
 def run_locked(context: Context, name: str, sessions: SessionRange) -> StageReport:
-    """Run one stage under the writer's lock, unless it takes its locks itself; see `run_stage`."""
-    with nullcontext() if STAGES[name].installs else one_writer(context):
+    """Run one stage under the lock that it needs as a whole: the writer's for most; see `run_stage`."""
+    with _lock_of(context, STAGES[name]):
         return run_stage(context, name, sessions)
+
+
+def _lock_of(context: Context, stage: Stage) -> AbstractContextManager[None]:
+    """Return the lock of a whole run; who installs takes its own once there is something to install."""
+    if stage.installs:
+        return nullcontext()
+    return context.training() if stage.fits else one_writer(context)
+
+
+def _recording(context: Context, stage: Stage) -> AbstractContextManager[None]:
+    """Return the writer's lock for the closing row; who has fitted for hours waits longer for it."""
+    if not stage.fits:
+        return one_writer(context)
+    return context.writing(seconds=context.params(TrainingParams).record_timeout_seconds)
 
 
 _ahead: dict[str, Future[ModuleType]] = {}
@@ -136,8 +126,9 @@ def run_stage(context: Context, name: str, sessions: SessionRange) -> StageRepor
     """Run one stage, frame what came of it and record it; the caller holds the lock that it needs.
 
     Inputs are named by their versions before the run: with one writer, these are what the stage reads. (One
-    that installs holds the lock for its commits alone, and checks there that what it read still stands.) So
-    is its definition: what is recorded is what the run went by.
+    that installs holds the lock for its commits alone, and checks there that what it read still stands; one
+    that fits names the versions that it has pinned.) So is its definition: what is recorded is what the run
+    went by.
     """
     log.info("%s: sessions %s to %s", name, sessions.start, sessions.end)
     started_at, began = context.clock(), time.perf_counter()
@@ -154,14 +145,13 @@ def run_stage(context: Context, name: str, sessions: SessionRange) -> StageRepor
     outcome: Outcome = job.run(context, sessions, *([definition] if definition else []))
     report = StageReport(
         stage=name,
-        **_parts(outcome),
-        inputs=inputs,
+        **_parts(outcome) | {"inputs": outcome.inputs or inputs},
         versions_before=before,
         outputs=existing(context.lake.versions(writes)),
         definition=definition,
         seconds=round(time.perf_counter() - began, 3),
     )
-    with one_writer(context):
+    with _recording(context, stage):
         context.run_log.record(
             report,
             sessions,

@@ -235,6 +235,9 @@ def _merge(
 def _explain(detail: Any, origins: Origins) -> str:
     key = ".".join(_path(detail["loc"]))
     said, value = str(detail["msg"]).removeprefix("Value error, "), f"={detail.get('input')!r}"
+    if isinstance(detail.get("input"), Mapping):
+        # A whole section may hold a secret; the message says what of it is meant.
+        value = ""
     named = f"{key}.{said.partition('=')[0]}"
     if detail["type"] == "value_error" and named in origins:
         key, value = named, ""

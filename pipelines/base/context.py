@@ -30,8 +30,9 @@ class Context:
     """Everything that a stage may use; it reads no environment and no clock of its own.
 
     `writing` holds the lake's writer lock for its block, `installing` the home's lock of promotions,
-    rollbacks and installations. Each may be entered again within itself, and the first within the second, not
-    the other way round.
+    rollbacks and installations, `training` that of whatever fits models. Each may be entered again within
+    itself, and the first within the others, not the other way round. ``writing(seconds=…)`` waits so long
+    instead of ``lake.lock_timeout_seconds``.
     """
 
     settings: Sections
@@ -40,8 +41,9 @@ class Context:
     calendar: SessionCalendar
     lake: Lake
     run_log: RunLog
-    writing: Callable[[], AbstractContextManager[None]]
+    writing: Callable[..., AbstractContextManager[None]]
     installing: Callable[[], AbstractContextManager[None]]
+    training: Callable[[], AbstractContextManager[None]]
 
     def params(self, kind: type[Section]) -> Section:
         """Return the settings of one kind, such as ``context.params(CurateParams)``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 from pipelines.base.errors import EXIT_BAD_DATA, EXIT_DONE, EXIT_NOTHING_TO_DO, EXIT_TRANSIENT
 
@@ -39,6 +39,15 @@ class SessionRange:
             raise ValueError(msg)
 
 
+class Counts(TypedDict):
+    """Totals of an outcome; see there."""
+
+    rows_in: int
+    rows_out: int
+    rows_refused: int
+    sessions_touched: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What a stage's `run` hands back; the runner frames it as a `StageReport`.
@@ -54,6 +63,8 @@ class Outcome:
         Rows read, rows inserted or changed, rows sent to quarantine, sessions written.
     details : mapping
         Whatever else a reader wants to know; JSON values only.
+    inputs : mapping of table to Delta version
+        Versions of the tables read, where the stage has pinned them; else the runner says which they were.
     """
 
     status: Status = "done"
@@ -62,6 +73,7 @@ class Outcome:
     rows_refused: int = 0
     sessions_touched: int = 0
     details: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def exit_code(self) -> int:
@@ -69,9 +81,9 @@ class Outcome:
         return EXIT_CODES[self.status]
 
 
-def nothing_to_do(why: str, **counts: int) -> Outcome:
+def nothing_to_do(why: str, *, rows_in: int = 0) -> Outcome:
     """Return the outcome of a run that found nothing to do, with the reason that its report gives."""
-    return Outcome(status="nothing_to_do", details={"why": why}, **counts)
+    return Outcome(status="nothing_to_do", rows_in=rows_in, details={"why": why})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +92,10 @@ class StageReport(Outcome):
 
     Attributes
     ----------
-    inputs, outputs : mapping of table to Delta version
-        Versions before the run of the tables read, and after it of the tables written.
+    inputs : mapping of table to Delta version
+        Versions of the tables read: as pinned, or before the run.
+    outputs : mapping of table to Delta version
+        Versions after the run of the tables written.
     versions_before : mapping of table to Delta version
         Versions of the tables written before the run; None where there was no table yet.
     definition : str
@@ -91,7 +105,6 @@ class StageReport(Outcome):
     """
 
     stage: str
-    inputs: Mapping[str, int] = field(default_factory=dict)
     versions_before: Mapping[str, int | None] = field(default_factory=dict)
     outputs: Mapping[str, int] = field(default_factory=dict)
     definition: str = ""

@@ -34,6 +34,9 @@ class Stage:
     installs : bool
         Whether it changes which model is champion: it then takes the home's installation lock and, for what
         it writes, the writer's, itself.
+    fits : bool
+        Whether it fits models, which takes long: it then runs under the home's training lock, reads tables
+        that it has pinned, and takes the writer's for what it writes alone, itself.
     peeks : bool
         Whether ``job.py`` has `peek`, which may answer a command before lock and JVM are taken for it.
     """
@@ -45,4 +48,5 @@ class Stage:
     writes: tuple[str, ...] = ()
     dated_by: str = ""
     installs: bool = False
+    fits: bool = False
     peeks: bool = False

@@ -34,11 +34,10 @@ def rollback(request: Request, version: str, why: str, as_of: date | None) -> No
 @common
 def reproduce(request: Request, version: str) -> None:
     """Rebuild the frame of model VERSION from the lake, fit it again and compare both with what was kept."""
-    from pipelines.app.runner import one_writer
     from pipelines.registry.reproduction import reproduce as make_again
 
     context = open_home(request)
-    with one_writer(context):
+    with context.training():
         outcome = make_again(context, version)
     click.echo(json.dumps(outcome.as_record(), sort_keys=True))
     if not outcome.succeeded:

@@ -15,6 +15,7 @@ from pipelines.tables.completeness import PARTIAL
 from pipelines.tables.contracts import (
     GOLD_FORECASTS,
     OPS_ACCEPTANCES,
+    OPS_CLOSED_CUTS,
     OPS_COVERAGE,
     OPS_DELIVERIES,
     OPS_POLLS,
@@ -121,13 +122,31 @@ def write_rows(context: Context, table: TableContract, rows: Sequence[Mapping[st
     context.lake.replace(table, frame, scope=f"run_seq >= {seq}")
 
 
+def close_cut(context: Context, stage: str, as_of: date) -> None:
+    """Record that a stage reads the cut of `as_of`, before it lets go of the writer's lock to work on.
+
+    The stage's own closing row comes after its work; what lands in between has to find the cut closed. A run
+    that dies behind this leaves a cut closed that nobody has a use for, which costs no more than it says.
+    """
+    row = {
+        "cutoff_at": context.calendar.cutoff_at(as_of),
+        "stage": stage,
+        "as_of": as_of,
+        "closed_at": context.clock(),
+    }
+    frame = pl.DataFrame([row], schema=dict(OPS_CLOSED_CUTS.schema))
+    context.lake.insert_absent(OPS_CLOSED_CUTS, frame)
+
+
 def closed_until(context: Context) -> datetime | None:
     """Return the last cut that was read by an issue, a publication or a training; None before the first.
 
-    An issue counts by its rows too: a run that died behind them has been read all the same.
+    An issue counts by its rows too: a run that died behind them has been read all the same. So does a cut
+    that a training has closed, whether it is at its fit, done or dead.
     """
     read = context.run_log.last_done(READING_STAGES)
     cuts = [] if read is None else [context.calendar.cutoff_at(read)]
+    cuts += context.lake.collect_table(OPS_CLOSED_CUTS)["cutoff_at"].to_list()
     if context.lake.exists(GOLD_FORECASTS):
         issued = context.lake.collect_query(extent(GOLD_FORECASTS, "cutoff_at"), GOLD_FORECASTS)
         cuts += issued["last"].drop_nulls().to_list()

@@ -88,7 +88,8 @@ def adopt_former(context: Context) -> None:
             log.warning("former champion %s is left without a record: %s", version, error)
             continue
         if lineage.model_key == model_key:
-            record_trained(context.lake, lineage, folder)
+            with context.writing():
+                record_trained(context.lake, lineage, folder)
 
 
 def point_alias(context: Context) -> str | None:

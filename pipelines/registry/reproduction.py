@@ -13,12 +13,14 @@ import polars as pl
 from models.identity import digest_frame
 from models.params import ModelsParams
 from pipelines.base.context import Context
+from pipelines.base.stage import FEATURE_TABLES
 from pipelines.registry.challenger import FRAME_FILE, HOLDOUT_FILE, OUT_OF_FOLD_FILE, Challenger
 from pipelines.registry.champion import load_model, tracking_of
 from pipelines.registry.fitting import Fitted, fit_model
 from pipelines.registry.lineage import check_reproducible, restore_params
 from pipelines.registry.revision import digest_family_code
-from pipelines.registry.training_frame import read_frame
+from pipelines.registry.training_frame import open_view, read_frame
+from pipelines.tables.contracts import GOLD_LABELS, select_tables
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +65,9 @@ class Reproduction:
 def reproduce(context: Context, version: str) -> Reproduction:
     """Rebuild a version's frame from the lake as of its own instant, fit again, compare.
 
+    The tables are read as they are when it begins. Its cut was closed by the training, and nothing is
+    written, so that the writer's lock is held for that moment alone.
+
     Parameters
     ----------
     version : str
@@ -78,7 +83,9 @@ def reproduce(context: Context, version: str) -> Reproduction:
     lineage, folder = load_model(context, version, registered.model_key)
     check_reproducible(lineage)
     challenger = Challenger(version=registered, lineage=lineage, folder=folder, tracking=tracking)
-    frame = read_frame(context, lineage.as_of, lineage.horizon_sessions, lineage.feature_names)
+    with context.writing():
+        view = open_view(context, select_tables([FEATURE_TABLES, GOLD_LABELS.name]))
+    frame = read_frame(view, lineage.as_of, lineage.horizon_sessions, lineage.feature_names)
     rebuilt = digest_frame(frame)
     if rebuilt != lineage.frame_digest:
         log.warning("the rebuilt frame differs: %s", explain_difference(challenger.read(FRAME_FILE), frame))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
 
@@ -14,8 +14,11 @@ from models.targets import add_target
 from pipelines.base.context import Context
 from pipelines.base.errors import BadDataError
 from pipelines.base.frames import DistributedFrame
+from pipelines.base.table import TableContract
 from pipelines.io.feature_retrieval import read_features
+from pipelines.io.feature_store import open_feature_store
 from pipelines.io.frames import persisted
+from pipelines.io.pinned_lake import pin
 from pipelines.registry.training_params import TrainingParams
 from pipelines.tables import queries
 from pipelines.tables.contracts import GOLD_LABELS
@@ -24,6 +27,16 @@ log = logging.getLogger(__name__)
 
 SPINE = ("symbol", "session", "cutoff_at", "label_end", "label")
 OUTCOMES = ("symbol", "session", "cutoff_at", "label_end", "label", "target")
+
+
+def open_view(context: Context, tables: Iterable[TableContract]) -> Context:
+    """Return the context to read a training frame with: some tables as they are now, whoever writes later.
+
+    The caller holds the writer's lock. Feast's definitions are applied under it, which another command would
+    do at the same moment otherwise.
+    """
+    open_feature_store(context).apply()
+    return pin(context, tables)
 
 
 def read_frame(context: Context, as_of: date, horizon_sessions: int, features: Sequence[str]) -> pl.DataFrame:

@@ -144,6 +144,11 @@ OPS_ACCEPTANCES = TableContract(
     | {"who": TEXT, "why": TEXT, "accepted_at": MOMENT},
     key=("kind", "source", "session", "symbol", "accepted_at"),
 )
+OPS_CLOSED_CUTS = TableContract(
+    name="ops.closed_cuts",
+    schema={"cutoff_at": MOMENT, "stage": TEXT, "as_of": DAY, "closed_at": MOMENT},
+    key=("cutoff_at", "stage"),
+)
 OPS_QUARANTINE = TableContract(
     name="ops.quarantine",
     schema={"batch_id": TEXT, "record_hash": TEXT, "rule": TEXT, "kind": TEXT, "source": TEXT}
@@ -176,7 +181,7 @@ _FIXED = (
     BRONZE_BARS, BRONZE_ACTIONS, BRONZE_TEXTS,
     SILVER_BARS, SILVER_ACTIONS, SILVER_TEXT, SILVER_TEXT_SCORES,
     GOLD_LABELS, GOLD_FORECASTS,
-    OPS_DELIVERIES, OPS_COVERAGE, OPS_POLLS, OPS_ACCEPTANCES, OPS_QUARANTINE,
+    OPS_DELIVERIES, OPS_COVERAGE, OPS_POLLS, OPS_ACCEPTANCES, OPS_CLOSED_CUTS, OPS_QUARANTINE,
     OPS_STAGE_RUNS, OPS_TRAINED_MODELS, OPS_MODEL_LEDGER,
 )  # fmt: skip
 _LAYERS = ("bronze", "silver", "gold", "ops")

@@ -7,4 +7,5 @@ STAGE = Stage(
     help="Judge the challenger beside the baselines.",
     chain="training",
     reads=("ops.trained_models", "ops.model_ledger"),
+    fits=True,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -12,8 +13,9 @@ from models.card import render_card, render_table
 from models.forecast_frames import KEY
 from models.params import ModelsParams
 from pipelines.base.context import Context
-from pipelines.base.report import Outcome, SessionRange, nothing_to_do
+from pipelines.base.report import Outcome, SessionRange, existing, nothing_to_do
 from pipelines.base.small_files import read_record
+from pipelines.io.pinned_lake import pin
 from pipelines.registry.baseline_forecasts import BaselineForecasts, forecast_baselines
 from pipelines.registry.challenger import (
     BASELINES_HOLDOUT_FILE,
@@ -26,11 +28,27 @@ from pipelines.registry.champion import champion_at
 from pipelines.registry.comparison import forecast_champion, forecast_holdout
 from pipelines.registry.lineage import restore_params
 from pipelines.registry.model_description import CARD_FILE, IMPORTANCE_FILE, describe_model
+from pipelines.stages.evaluate import STAGE
 from pipelines.stages.evaluate.steps import as_metrics, as_rows, judge
+from pipelines.tables.contracts import select_tables
 
 
 def run(context: Context, sessions: SessionRange) -> Outcome:
-    """Evaluate the version that training was last asked for; repeating it writes the same tables."""
+    """Evaluate the version that training was last asked for, beside the champion of the moment it begins."""
+    tables = select_tables(STAGE.reads)
+    with context.writing():
+        view = pin(context, tables)
+    return replace(evaluate(view, sessions), inputs=existing(view.lake.versions(tables)))
+
+
+def evaluate(context: Context, sessions: SessionRange) -> Outcome:
+    """Judge and keep what came of it beside the challenger's run; repeating it writes the same tables.
+
+    Parameters
+    ----------
+    context : Context
+        With the lake's records pinned: nothing is written to it.
+    """
     challenger = find_challenger(context, sessions.end)
     if challenger is None:
         return nothing_to_do(f"no model is registered as of {sessions.end}: run train first")

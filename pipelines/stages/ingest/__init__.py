@@ -12,6 +12,7 @@ STAGE = Stage(
         "ops.coverage",
         "ops.polls",
         "ops.acceptances",
+        "ops.closed_cuts",
         "ops.quarantine",
         "gold.forecasts",
         "ops.model_ledger",

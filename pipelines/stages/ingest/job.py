@@ -9,7 +9,7 @@ from typing import Any
 
 from pipelines.base.context import Context
 from pipelines.base.errors import BadDataError, BellwetherError, SettingsError
-from pipelines.base.report import Outcome, SessionRange
+from pipelines.base.report import Counts, Outcome, SessionRange
 from pipelines.io.feed_log import closed_until, read_past, write_rows
 from pipelines.io.sources.feeds import Feed, open_feeds
 from pipelines.stages.ingest.dating import observe
@@ -197,7 +197,7 @@ def judge_short(
     return Outcome(status="waiting" if now < until else "short", **count(visits), details=details)
 
 
-def count(visits: list[Visit]) -> dict[str, int]:
+def count(visits: list[Visit]) -> Counts:
     """Return the totals of a run."""
     landings = [one.landing for one in visits]
     return {

@@ -6,6 +6,7 @@ STAGE = Stage(
     name="train",
     help="Train and register a challenger.",
     chain="training",
-    reads=(FEATURE_TABLES, "gold.labels"),
-    writes=("ops.trained_models",),
+    reads=(FEATURE_TABLES, "gold.labels", "silver.bars"),
+    writes=("ops.closed_cuts", "ops.trained_models"),
+    fits=True,
 )

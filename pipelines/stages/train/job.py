@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +16,15 @@ from models.params import ModelsParams
 from models.splits import InsufficientHistoryError, plan_splits
 from pipelines.base.context import Context
 from pipelines.base.cut import wait_for_cut
-from pipelines.base.report import Outcome, SessionRange, nothing_to_do
+from pipelines.base.report import Outcome, SessionRange, existing, nothing_to_do
+from pipelines.io.feed_log import close_cut
 from pipelines.io.tracking import MODEL_FOLDER, ModelVersion
 from pipelines.registry.champion import adopt_former, tracking_of
 from pipelines.registry.fitting import fit_model
 from pipelines.registry.lineage import Lineage
 from pipelines.registry.model_identity import build_lineage
 from pipelines.registry.trained_models import find_trained, record_trained
-from pipelines.registry.training_frame import read_frame
+from pipelines.registry.training_frame import open_view, read_frame
 from pipelines.registry.training_params import TrainingParams
 from pipelines.stages.train import STAGE
 from pipelines.stages.train.artefacts import write_run_folder
@@ -33,17 +36,32 @@ log = logging.getLogger(__name__)
 
 
 def run(context: Context, sessions: SessionRange) -> Outcome:
-    """Train as of the range's end; a model that exists already is asked for again, not fitted again."""
+    """Train as of the range's end, on tables that are pinned and at a cut that is closed.
+
+    Both happen under one hold of the writer's lock: what others land during the fit is neither read nor, by
+    its own `known_at`, ever a part of what was.
+    """
     wait_for_cut(context, sessions.end)
-    versions = context.lake.versions(select_tables(STAGE.reads))
+    tables = select_tables(STAGE.reads)
+    with context.writing():
+        close_cut(context, STAGE.name, sessions.end)
+        view = open_view(context, tables)
+    versions = view.lake.versions(tables)
+    return replace(train_on(context, view, sessions, versions), inputs=existing(versions))
+
+
+def train_on(
+    context: Context, view: Context, sessions: SessionRange, versions: Mapping[str, int | None]
+) -> Outcome:
+    """Train on a pinned view; a model that exists already is asked for again, not fitted again."""
     params = context.params(ModelsParams)
     features = context.params(FeaturesParams).sets[params.feature_set]
-    frame = read_frame(context, sessions.end, params.split.horizon_sessions, features)
+    frame = read_frame(view, sessions.end, params.split.horizon_sessions, features)
     try:
         plan = plan_splits(frame, params.split)
     except InsufficientHistoryError as error:
         return nothing_to_do(str(error), rows_in=frame.height)
-    lineage = build_lineage(context, sessions.end, frame, plan, versions=versions)
+    lineage = build_lineage(view, sessions.end, frame, plan, versions=versions)
     # A version that the lake has no record of is nobody's word: it is fitted again.
     adopt_former(context)
     recorded = find_trained(context.lake, lineage.model_key)
@@ -71,9 +89,10 @@ def train(context: Context, frame: pl.DataFrame, lineage: Lineage, workspace: Pa
     )
     kept = workspace / "artefacts"
     shutil.rmtree(kept, ignore_errors=True)
-    symbols = context.params(TrainingParams).example_symbols
-    write_run_folder(frame, fitted, lineage, kept, example_symbols=symbols)
-    record_trained(context.lake, lineage, kept / MODEL_FOLDER)
+    training = context.params(TrainingParams)
+    write_run_folder(frame, fitted, lineage, kept, example_symbols=training.example_symbols)
+    with context.writing(seconds=training.record_timeout_seconds):
+        record_trained(context.lake, lineage, kept / MODEL_FOLDER)
     tracking.log_folder(run_id, kept)
     log_scores(tracking, run_id, fitted, at=context.clock())
     tracking.tag_run(run_id, score_tags(fitted, collect_warnings(fitted)))

@@ -1,8 +1,7 @@
-"""One writer a home, one record a run, and the frame that the runner puts around an outcome."""
+"""One record a run, and the frame that the runner puts around an outcome."""
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from dataclasses import replace
 from datetime import date
@@ -11,11 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from pipelines.app.runner import lock_path, one_writer, open_context, run_stage
-from pipelines.app.settings import load_settings
-from pipelines.base.errors import TransientError
-from pipelines.base.home import Home
-from pipelines.base.project import PROJECT_ROOT
+from pipelines.app.runner import run_stage
 from pipelines.base.report import Outcome, SessionRange
 from pipelines.stages import STAGES
 from pipelines.tables.contracts import BRONZE_BARS, OPS_STAGE_RUNS
@@ -79,43 +74,3 @@ def test_a_stage_is_handed_the_definition_that_is_recorded(
     report = run_stage(context, "toy", SESSION)
     assert (report.definition, report.details) == ("before the run", {"went by": "before the run"})
     assert context.run_log.last("toy").definition == "before the run"
-
-
-@pytest.mark.parametrize(
-    ("root", "other_home"),
-    [("", "home"), ("lake", "other"), ("file:lake", "other")],
-    ids=["one", "two", "uri"],
-)
-def test_a_second_writer_waits_its_time_and_is_refused(root: str, other_home: str, tmp_path: Path) -> None:
-    """The other writer is another process, as the scheduler's would be, of this home or of another."""
-    scheme, _, name = root.rpartition(":")
-    shared = f"{scheme}{':' if scheme else ''}{tmp_path / name}" if name else ""
-    settings, _ = load_settings(overrides=["lake.lock_timeout_seconds=0.2", f"lake.root='{shared}'"])
-    context = open_context(settings, tmp_path / "home")
-    code = (
-        "import sys; from pathlib import Path\n"
-        "from pipelines.app.runner import one_writer, open_context\n"
-        "from pipelines.app.settings import load_settings\n"
-        "settings, _ = load_settings(overrides=[f'lake.root={sys.argv[2]}'] if sys.argv[2] else [])\n"
-        "with one_writer(open_context(settings, Path(sys.argv[1]))):\n"
-        "    print('held', flush=True); sys.stdin.read()\n"
-    )
-    other = subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path / other_home), str(tmp_path / name) if name else ""],
-        cwd=PROJECT_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    try:
-        assert other.stdout is not None
-        assert other.stdout.readline() == "held\n"
-        with pytest.raises(TransientError, match=r"another writer holds .*writer\.lock"), one_writer(context):
-            pass
-    finally:
-        other.communicate("")
-    with one_writer(context):
-        place = tmp_path / name if name else context.home.lake
-        assert (place / ".writer.lock").exists()
-
-
-def test_a_lake_that_is_no_folder_is_locked_in_the_home(tmp_path: Path) -> None:
-    settings, _ = load_settings(overrides=["lake.root=s3a://ours/lake"])
-    assert lock_path(settings.lake, Home(tmp_path)) == tmp_path / "run" / "writer.lock"

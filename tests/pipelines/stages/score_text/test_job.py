@@ -41,6 +41,7 @@ def context(lake: Lake, tmp_path: Path) -> Context:
         run_log=RunLog(lake),
         writing=nullcontext,
         installing=nullcontext,
+        training=nullcontext,
     )
 
 

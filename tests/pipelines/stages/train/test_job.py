@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,15 +23,21 @@ from pipelines.app.settings import load_settings
 from pipelines.base.context import Context
 from pipelines.base.errors import TransientError
 from pipelines.base.report import SessionRange, StageReport
+from pipelines.base.table import TableContract
+from pipelines.io.feed_log import closed_until
 from pipelines.io.lake import Lake
+from pipelines.io.lake_params import LakeParams
 from pipelines.io.model_folder import forecaster_folder, pack_forecaster
 from pipelines.io.tracking import Tracking
 from pipelines.registry.challenger import find_challenger
 from pipelines.registry.champion import tracking_of
 from pipelines.registry.fitting import Fitted, fit_model
 from pipelines.registry.lineage import Lineage, read_lineage, write_lineage
+from pipelines.registry.training_params import TrainingParams
 from pipelines.stages.train import job
+from pipelines.tables.contracts import GOLD_LABELS, OPS_CLOSED_CUTS
 from tests.pipelines.conftest import SMALL_MODEL
+from tests.pipelines.stages.files_home import rows
 from tests.pipelines.synthetic_gold import CALENDAR, Gold, make_gold
 
 FEATURES = [feature.name for feature in all_features()]
@@ -58,6 +66,11 @@ def frame(gold: Gold) -> pl.DataFrame:
     return add_target(joined.sort("session", "symbol"))
 
 
+def versions_of(_lake: Lake, tables: Sequence[TableContract]) -> dict[str, int | None]:
+    """Return the versions of a lake whose frame is known: no table but the labels is there."""
+    return {table.name: 3 if table is GOLD_LABELS else None for table in tables}
+
+
 def decision_instants(gold: Gold) -> pl.DataFrame:
     return CALENDAR.frame(gold.sessions[0], gold.sessions[-1]).select("session", "cutoff_at")
 
@@ -68,7 +81,7 @@ def opened(
 ) -> Context:
     """A home whose frame is known, so that only what happens to it is under test; Spark is not needed."""
     monkeypatch.setattr(job, "read_frame", lambda *_arguments: frame)
-    monkeypatch.setattr(Lake, "versions", lambda *_arguments: {"gold.labels": 3})
+    monkeypatch.setattr(Lake, "versions", versions_of)
     return open_home(tmp_path / "home")
 
 
@@ -111,7 +124,7 @@ def trained(
     context = open_home(tmp_path_factory.mktemp("trained"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(job, "read_frame", lambda *_arguments: frame)
-        patch.setattr(Lake, "versions", lambda *_arguments: {"gold.labels": 3})
+        patch.setattr(Lake, "versions", versions_of)
         window = SessionRange(start=gold.sessions[-1], end=gold.sessions[-1])
         return context, run_stage(context, "train", window)
 
@@ -227,6 +240,39 @@ def test_crash_at_any_commit_ends_in_one_version(
     assert find_challenger(opened, window.end).version.version == "1"  # type: ignore[union-attr]
     folders = [path for path in (opened.home.mlflow / "artifacts").iterdir() if any(path.iterdir())]
     assert [path.name for path in folders] == [runs[0].info.run_id]
+
+
+@pytest.mark.usefixtures("fitted_before")
+def test_a_fit_that_dies_leaves_its_cut_closed_and_the_next_one_adds_nothing_to_that(
+    opened: Context, window: SessionRange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(job, "fit_model", lambda *_arguments, **_options: exit_at_once())
+        with pytest.raises(KeyboardInterrupt):
+            job.run(opened, window)
+    cut = opened.calendar.cutoff_at(window.end)
+    assert opened.run_log.last_done(["train"]) is None
+    assert closed_until(opened) == cut
+    assert run_stage(opened, "train", window).status == "done"
+    assert rows(opened, OPS_CLOSED_CUTS).select("cutoff_at", "stage").rows() == [(cut, "train")]
+    earlier = opened.calendar.shift(window.end, -1)
+    job.run(opened, SessionRange(start=earlier, end=earlier))
+    assert closed_until(opened) == cut
+
+
+@pytest.mark.usefixtures("fitted_before")
+def test_what_was_fitted_is_waited_for_to_be_recorded(opened: Context, window: SessionRange) -> None:
+    """To begin is refused after the usual time; an evening's ingest must not cost a finished fit."""
+    waits: list[float | None] = []
+
+    def writing(*, seconds: float | None = None) -> AbstractContextManager[None]:
+        waits.append(seconds)
+        return opened.writing()
+
+    run_stage(replace(opened, writing=writing), "train", window)
+    patient = opened.params(TrainingParams).record_timeout_seconds
+    assert waits == [None, patient, patient]
+    assert patient > opened.params(LakeParams).lock_timeout_seconds
 
 
 @pytest.mark.usefixtures("fitted_before")
