@@ -98,7 +98,7 @@ class _Session:
     def acquire(self, seconds: float) -> None:
         """Wait for the lock."""
         until = time.monotonic() + seconds
-        while not self._ask("select pg_try_advisory_lock(%s)", self._key):
+        while not self._try():
             left = until - time.monotonic()
             if left <= 0:
                 msg = (
@@ -111,7 +111,11 @@ class _Session:
     def check(self) -> None:
         """Make sure that the session, and with it the lock, is still there."""
         unsigned = self._key % 2**64
-        if not self._ask(_OWN, unsigned >> 32, unsigned & 0xFFFFFFFF):
+        try:
+            holds = self._ask(_OWN, unsigned >> 32, unsigned & 0xFFFFFFFF)
+        except psycopg2.Error as error:
+            raise self._lost(_first_line(error)) from error
+        if not holds:
             raise self._lost("the session holds it no longer")
 
     def close(self) -> None:
@@ -119,13 +123,16 @@ class _Session:
         with suppress(psycopg2.Error):
             self._connection.close()
 
-    def _ask(self, query: str, *values: int) -> Any:
+    def _try(self) -> bool:
         try:
-            with self._connection.cursor() as cursor:
-                cursor.execute(query, values)
-                return cursor.fetchone()[0]
+            return bool(self._ask("select pg_try_advisory_lock(%s)", self._key))
         except psycopg2.Error as error:
-            raise self._lost(_first_line(error)) from error
+            raise _silent(error) from error
+
+    def _ask(self, query: str, *values: int) -> Any:
+        with self._connection.cursor() as cursor:
+            cursor.execute(query, values)
+            return cursor.fetchone()[0]
 
     def _lost(self, why: str) -> TransientError:
         return TransientError(
@@ -158,9 +165,13 @@ def _connect(address: str) -> Any:
         with connection.cursor() as cursor:
             cursor.execute(_KEEP_ALIVE)
     except psycopg2.OperationalError as error:
-        msg = f"lake.lock_database does not answer ({_first_line(error)}); see to it, then run this again"
-        raise UnavailableError(msg) from error
+        raise _silent(error) from error
     return connection
+
+
+def _silent(error: Exception) -> UnavailableError:
+    said = f"lake.lock_database does not answer ({_first_line(error)}); see to it, then run this again"
+    return UnavailableError(said)
 
 
 def _first_line(error: Exception) -> str:

@@ -119,6 +119,16 @@ def test_it_is_asked_for_again_until_it_is_free(server: Server, monkeypatch: pyt
         assert (server.tries, looks) == (4, [advisory_lock.LOOK_SECONDS] * 3)
 
 
+def test_a_database_that_ends_while_it_is_waited_for_is_unavailable(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.locks[lock_key(LAKE)] = server.connect()
+    monkeypatch.setattr(advisory_lock.time, "sleep", lambda _seconds: server.sessions[-1].close())
+    refused = pytest.raises(UnavailableError, match=r"does not answer \(server closed the connection")
+    with refused, hold_advisory_lock(ADDRESS, LAKE, seconds=600):
+        pass
+
+
 def test_another_thread_is_another_writer(server: Server) -> None:
     ends = []
 
