@@ -9,12 +9,17 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import IO
 
+PARENT_PIPE = "BELLWETHER_PARENT_PIPE"
+"""Tells the command which descriptor to watch: see `pipelines/base/parent_pipe.py`."""
 # Airflow follows its first signal with a harder one after five seconds.
 SECONDS_TO_END = 3
 
 
 class StageProcess:
-    """A running command.
+    """A running command, which ends with this process, however that one ends.
+
+    The command inherits the read end of a pipe. Its write end is held here alone and never written to: the
+    kernel closes it when this process is killed, and the command that reads it sees the end of the file.
 
     Parameters
     ----------
@@ -30,16 +35,24 @@ class StageProcess:
         self, command: Sequence[str], environment: Sequence[str], write: Callable[..., None]
     ) -> None:
         self._write = write
-        self._process = subprocess.Popen(
-            command,
-            env={name: os.environ[name] for name in environment if name in os.environ},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        )
+        read_end, write_end = os.pipe()
+        # Neither end is inherited unless it is named, so no command holds its own or another's write end.
+        self._held = os.fdopen(write_end, "wb")
+        inherited = {name: os.environ[name] for name in environment if name in os.environ}
+        try:
+            self._process = subprocess.Popen(
+                command,
+                env={**inherited, PARENT_PIPE: str(read_end)},
+                pass_fds=(read_end,),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+                start_new_session=True,
+            )
+        finally:
+            os.close(read_end)
 
     def wait(self) -> tuple[int, str]:
         """Return exit code and last line of standard output, once the command has ended."""
@@ -50,6 +63,7 @@ class StageProcess:
             last_line = line.strip() or last_line
         exit_code = self._process.wait()
         reader.join(timeout=SECONDS_TO_END)
+        self._held.close()
         return exit_code, last_line
 
     def kill(self) -> None:

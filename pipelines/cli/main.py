@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import click
 
+from pipelines.base.parent_pipe import follow_parent
 from pipelines.cli import data_commands, registry_commands, stack_commands, stage_commands, view_commands
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Batch MLOps for market forecasting: bars in, honest forecasts out."""
+    follow_parent()
 
 
 for _module in (stage_commands, view_commands, data_commands, registry_commands, stack_commands):

@@ -1,0 +1,103 @@
+"""A command that was started with a pipe ends when the other end of the pipe closes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import stat
+import threading
+from typing import TYPE_CHECKING
+
+from pipelines.base.errors import EXIT_TRANSIENT
+
+if TYPE_CHECKING:
+    import psutil
+
+log = logging.getLogger(__name__)
+
+PARENT_PIPE = "BELLWETHER_PARENT_PIPE"
+"""Environment variable with the number of the descriptor to read; `dags/lib/process.py` sets it."""
+SECONDS_TO_END = 3
+
+
+def follow_parent() -> None:
+    """End this process and all that it has started as soon as whoever holds the pipe's write end is gone.
+
+    A task runner that is killed cannot end its command; the kernel closes its pipe all the same. Without
+    the variable, as in a person's shell, nothing is watched.
+    """
+    # Taken out: a command that this one starts has no such descriptor, or another one of that number.
+    named = os.environ.pop(PARENT_PIPE, None)
+    if named is None:
+        return
+    descriptor = _open_pipe(named)
+    if descriptor is None:
+        log.warning("%s=%s names no open pipe: this command outlives a lost parent", PARENT_PIPE, named)
+        return
+    os.set_inheritable(descriptor, False)
+    threading.Thread(target=_end_with_pipe, args=(descriptor,), name="parent pipe", daemon=True).start()
+
+
+def _open_pipe(named: str) -> int | None:
+    """Return the descriptor if it is a pipe; `spark-submit` hands the variable on, but not the descriptor."""
+    try:
+        descriptor = int(named)
+        return descriptor if stat.S_ISFIFO(os.fstat(descriptor).st_mode) else None
+    except (ValueError, OSError):
+        return None
+
+
+def _end_with_pipe(descriptor: int) -> None:
+    while os.read(descriptor, 1024):
+        pass
+    log.error("whoever started this command is gone, and it ends with it; what it had begun is begun anew")
+    try:
+        end_family(SECONDS_TO_END)
+    finally:
+        # Not `sys.exit`, which ends this thread alone.
+        os._exit(EXIT_TRANSIENT)
+
+
+def end_family(seconds: float) -> None:
+    """End all that this process has started; whoever is left after `seconds` is killed."""
+    import psutil
+
+    family = _family()
+    for process in family:
+        _signal(process, signal.SIGTERM)
+    psutil.wait_procs(family, timeout=seconds)
+    # Looked for again: the main thread may have started others meanwhile.
+    for process in _family():
+        _signal(process, signal.SIGKILL)
+
+
+def _family() -> list[psutil.Process]:
+    """Return the descendants of this process and, where it leads a process group, whoever else is in it.
+
+    Spark's Python workers have a group of their own; a child whose parent has ended is nobody's descendant.
+    """
+    import psutil
+
+    own = os.getpid()
+    found = {process.pid: process for process in psutil.Process(own).children(recursive=True)}
+    if os.getpgrp() == own:
+        found |= {process.pid: process for process in psutil.process_iter() if _group(process.pid) == own}
+    found.pop(own, None)
+    return list(found.values())
+
+
+def _group(pid: int) -> int | None:
+    try:
+        return os.getpgid(pid)
+    except (ProcessLookupError, PermissionError):
+        return None
+
+
+def _signal(process: psutil.Process, number: signal.Signals) -> None:
+    import psutil
+
+    try:
+        process.send_signal(number)
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return
