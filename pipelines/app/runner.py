@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from features.sessions import SessionCalendar
+from pipelines.app.free_space import check_free_space
 from pipelines.app.locks import hold_home, hold_lake
 from pipelines.app.settings import Settings
 from pipelines.base.context import Clock, Context
@@ -75,6 +76,9 @@ def one_writer(context: Context) -> AbstractContextManager[None]:
 
 def run_locked(context: Context, name: str, sessions: SessionRange) -> StageReport:
     """Run one stage under the lock that it needs as a whole: the writer's for most; see `run_stage`."""
+    # What gives room back is not refused for want of it.
+    if STAGES[name].chain != "upkeep":
+        check_free_space(context)
     with _lock_of(context, STAGES[name]):
         return run_stage(context, name, sessions)
 

@@ -10,7 +10,9 @@ from pydantic import SecretStr
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LakeParams:
-    """Where the tables are and how long a writer waits for its turn. See `conf/base/lake.yaml` for each key.
+    """Where the tables are and how long a writer waits for its turn, and the room that it needs.
+
+    See `conf/base/lake.yaml` for each key.
 
     That a lake elsewhere than in a folder has a lock is asked of who writes to it, and not here: overlays may
     leave it to a file that is not committed, and reading needs none.
@@ -21,10 +23,14 @@ class LakeParams:
     lock_database: SecretStr
     lock_file: str
     local_rows: int
+    min_free_gib: float
 
     def __post_init__(self) -> None:
         if self.lock_timeout_seconds < 0:
             msg = f"lock_timeout_seconds={self.lock_timeout_seconds} must not be negative"
+            raise ValueError(msg)
+        if not self.min_free_gib >= 0:
+            msg = f"min_free_gib={self.min_free_gib} must not be negative; 0 asks for no room"
             raise ValueError(msg)
         if self.lock_file and self.lock_database.get_secret_value():
             msg = f"lock_file={self.lock_file!r} stands beside lock_database; a lake has one lock: empty one"
