@@ -25,6 +25,10 @@ from pipelines.cli.clock import FileClock, FixedClock, named_instant, parse_cloc
 if TYPE_CHECKING:
     from pipelines.base.context import Context
 
+OWNER_ALONE = 0o077
+"""What a command writes is its owner's alone: a home holds texts, positions to be, logins and keys. So is
+what Airflow, MLflow, Spark and the other processes that it starts write."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
@@ -84,6 +88,7 @@ def common(command: Callable[..., Any]) -> Callable[..., Any]:
     def wrapped(
         *args: Any, home: Path, env: str, overrides: tuple[str, ...], clock: Any, verbose: bool, **more: Any
     ) -> Any:
+        os.umask(OWNER_ALONE)
         request = Request(home=home, env=env, overrides=overrides, clock=clock)
         start_logging(verbose=verbose)
         with exit_codes(verbose=verbose):

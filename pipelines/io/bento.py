@@ -170,6 +170,8 @@ class BentoRepository:
             python={"packages": requirements(family), "lock_packages": False},
             _bento_store=store,
         )
+        # The one file to which BentoML gives a mode, and rights to everybody.
+        (self.bentos / NAME / tag.partition(":")[2] / "env" / "docker" / "entrypoint.sh").chmod(0o700)
         log.info("built %s", tag)
 
     def point_at(self, built: BuiltBento, *, issued: pl.DataFrame | None = None, decision: str = "") -> bool:

@@ -29,6 +29,8 @@ _FIXED = {
     "spark.databricks.delta.properties.defaults.enableChangeDataFeed": "true",
     "spark.sql.parquet.compression.codec": "zstd",
     "spark.ui.enabled": "false",
+    # Hadoop knows no umask of a process and would make folders and files that everybody may read.
+    "spark.hadoop.fs.permissions.umask-mode": "077",
     "spark.ui.showConsoleProgress": "false",
     "spark.sql.debug.maxToStringFields": "60",
 }

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import subprocess
 import sys
 from dataclasses import replace
@@ -58,6 +59,18 @@ def test_it_carries_the_champion_byte_for_byte_and_the_code(
         "bentofile.yaml", "champion", "features", "models", "serving",
     }  # fmt: skip
     assert {path.name for path in (source / "features").iterdir()} == {"__init__.py", "sessions.py"}
+
+
+def test_it_is_its_owners_alone_and_so_are_its_copies_in_an_image(repository: BentoRepository) -> None:
+    """In the store nobody else reads it; the image hands each file to the user that runs there."""
+    folder = found(repository).folder
+    entry = folder / "env" / "docker" / "entrypoint.sh"
+    assert stat.S_IMODE(entry.stat().st_mode) == 0o700
+    steps = (folder / "env" / "docker" / "Dockerfile").read_text(encoding="utf-8").splitlines()
+    user = [step.split()[1] for step in steps if step.startswith("USER ")][-1]
+    copies = [step for step in steps if step.startswith(("COPY ", "ADD "))]
+    assert copies
+    assert [step for step in copies if f"--chown={user}:{user} " not in step] == []
 
 
 def test_its_requirements_are_pinned_and_name_no_registry(repository: BentoRepository) -> None:
