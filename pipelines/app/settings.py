@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from functools import cache
@@ -11,11 +12,21 @@ from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar, get_args, get_type_hints
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    create_model,
+    model_validator,
+)
 
 from features.params import CalendarParams, FeaturesParams, LabelParams
 from models.params import ModelsParams, models_params_type
+from pipelines.app.secret_settings import check_addresses, check_file, read_environment, refuse_in_command
 from pipelines.base.errors import SettingsError
+from pipelines.base.masking import mask_text, mask_values
 from pipelines.base.project import PROJECT_ROOT
 from pipelines.io.lake_params import LakeParams
 from pipelines.io.sources.params import FeedsParams, SourceParams, SourcesParams
@@ -125,16 +136,22 @@ def _settings_with(models: Any) -> type[Settings]:
 
 
 def load_settings(
-    env: str = "local", *, overrides: Sequence[str] = (), folder: Path = CONF_FOLDER
+    env: str = "local",
+    *,
+    overrides: Sequence[str] = (),
+    folder: Path = CONF_FOLDER,
+    environ: Mapping[str, str] = os.environ,
 ) -> tuple[Settings, Origins]:
-    """Merge base, environment and command line and validate the result.
+    """Merge base, overlay, secrets of the environment and command line and validate the result.
 
     Parameters
     ----------
     env : str
         Overlay folder below `folder`.
     overrides : sequence of str
-        ``section.key=value`` with a YAML value; they win over the files.
+        ``section.key=value`` with a YAML value; they win over the files. Secrets are refused here.
+    environ : mapping of str to str
+        Where secrets may stand (`pipelines.app.secret_settings.VARIABLES`); nothing else of it is read.
 
     Returns
     -------
@@ -152,18 +169,31 @@ def load_settings(
         raise SettingsError(msg)
     merged: dict[str, Any] = {}
     origins: Origins = {}
-    files = [path for part in ("base", env) for path in sorted((folder / part).glob("*.yaml"))]
-    parts = [(_read_yaml(path), str(path.relative_to(folder.parent))) for path in files]
-    parts += [(_parse_override(override), "--set") for override in overrides]
-    for part, origin in parts:
+    for part, origin in (*_read_files(env, folder), *read_environment(environ), *_parse_all(overrides)):
         _refuse_former(part, origin)
         _merge(merged, part, origins, origin)
+    check_addresses(merged, is_secret_key)
     try:
         settings = settings_type().model_validate_json(json.dumps(merged, default=str))
     except ValidationError as error:
         lines = [_explain(detail, origins) for detail in error.errors()]
         raise SettingsError("\n".join(lines)) from error
     return settings, origins
+
+
+def _read_files(env: str, folder: Path) -> Iterator[tuple[dict[str, Any], str]]:
+    """Yield what base and overlay hold, and the name of each file."""
+    for path in (path for part in ("base", env) for path in sorted((folder / part).glob("*.yaml"))):
+        part, origin = _read_yaml(path), str(path.relative_to(folder.parent))
+        check_file(path, part, origin, is_secret_key)
+        yield part, origin
+
+
+def _parse_all(overrides: Sequence[str]) -> Iterator[tuple[dict[str, Any], str]]:
+    for override in overrides:
+        part = _parse_override(override)
+        refuse_in_command(part, is_secret_key)
+        yield part, "--set"
 
 
 class _Loader(yaml.SafeLoader):
@@ -234,10 +264,8 @@ def _merge(
 
 def _explain(detail: Any, origins: Origins) -> str:
     key = ".".join(_path(detail["loc"]))
-    said, value = str(detail["msg"]).removeprefix("Value error, "), f"={detail.get('input')!r}"
-    if isinstance(detail.get("input"), Mapping):
-        # A whole section may hold a secret; the message says what of it is meant.
-        value = ""
+    said = mask_text(str(detail["msg"]).removeprefix("Value error, "))
+    value = f"={mask_values(detail.get('input'), key, is_secret_key)!r}"
     named = f"{key}.{said.partition('=')[0]}"
     if detail["type"] == "value_error" and named in origins:
         key, value = named, ""
@@ -268,6 +296,40 @@ def known_keys() -> Iterator[str]:
         (name,) = get_args(_resolved(kind, "kind"))
         yield f"sources.{name}"
         yield from _keys_of(kind, f"sources.{name}.")
+
+
+@cache
+def secret_keys() -> frozenset[str]:
+    """Return the dotted keys of all settings whose type is `SecretStr`; a source's name is ``*`` in them."""
+    return frozenset(key for key, kind in typed_keys() if _mentions(kind, SecretStr))
+
+
+def is_secret_key(key: str) -> bool:
+    """Tell whether a dotted key is one of `secret_keys`, whatever its source is called."""
+    section, _, rest = key.partition(".")
+    return (f"sources.*.{rest.partition('.')[2]}" if section == "sources" else key) in secret_keys()
+
+
+def typed_keys() -> Iterator[tuple[str, Any]]:
+    """Yield every dotted key below which no further one is named, with its type; a source's name is ``*``."""
+    for section, field in Settings.model_fields.items():
+        if section != "sources":
+            yield from _types_below(field.annotation, section)
+    for kind in get_args(SourceParams):
+        yield from _types_below(kind, "sources.*")
+
+
+def _types_below(kind: Any, key: str) -> Iterator[tuple[str, Any]]:
+    if not is_dataclass(kind):
+        yield key, kind
+        return
+    for field in fields(kind):
+        yield from _types_below(_resolved(kind, field.name), f"{key}.{field.name}")
+
+
+def _mentions(kind: Any, wanted: type) -> bool:
+    """Tell whether a value may be of a type, as ``SecretStr | None`` may."""
+    return kind is wanted or any(_mentions(part, wanted) for part in get_args(kind))
 
 
 def _keys_of(kind: Any, prefix: str) -> Iterator[str]:

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipelines.app.settings import CONF_FOLDER, Origins, Settings
-
-SECRET_KEY = re.compile(
-    r"secret|passw|token(?!s|_file)|credential|(access|account|api|encryption)[._-]?key", re.IGNORECASE
-)
-IN_ADDRESS = re.compile(r"(?<=//)(?P<user>[^/@\s:]*):[^/@\s]+(?=@)|(?<=password=)[^,\s&]+")
-"""What stands between user and host of an address, or behind ``password=`` in one."""
-MASK = "**********"
+from pipelines.app.settings import CONF_FOLDER, Origins, Settings, is_secret_key
+from pipelines.base.masking import mask_values
 
 
 def print_settings(settings: Settings, origins: Origins) -> str:
@@ -26,16 +19,10 @@ def print_settings(settings: Settings, origins: Origins) -> str:
     """
     lines = []
     for key, value in _flatten(settings.model_dump(mode="json"), ""):
-        shown = json.dumps(MASK if SECRET_KEY.search(key) else value, default=str)
-        shown = IN_ADDRESS.sub(_mask_password, shown)
+        shown = json.dumps(mask_values(value, key, is_secret_key), default=str)
         lines.append((f"{key}={shown}", _origin_of(key, origins)))
     width = min(max(len(line) for line, _ in lines), 72)
     return "\n".join(f"{line:<{width}}  # {origin}" for line, origin in lines)
-
-
-def _mask_password(found: re.Match[str]) -> str:
-    user = found.group("user")
-    return MASK if user is None else f"{user}:{MASK}"
 
 
 def _flatten(value: Any, prefix: str) -> Iterator[tuple[str, Any]]:

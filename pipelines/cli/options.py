@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipelines.base.errors import BellwetherError, NothingToDo, SettingsError
+from pipelines.base.masking import MaskingFormatter, mask_text
 from pipelines.base.quiet_telemetry import QUIET_TELEMETRY
 from pipelines.base.report import SessionRange
 from pipelines.cli.clock import FileClock, FixedClock, named_instant, parse_clock
@@ -149,9 +150,9 @@ def start_logging(*, verbose: bool) -> None:
     """Log to stderr, and keep the libraries' telemetry off, and unless asked for their warnings too."""
     for name, value in QUIET_TELEMETRY.items():
         os.environ.setdefault(name, value)
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(MaskingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
     logging.getLogger("pipelines").setLevel(logging.DEBUG if verbose else logging.INFO)
     logging.captureWarnings(capture=True)
     logging.getLogger("py.warnings").setLevel(logging.WARNING if verbose else logging.ERROR)
@@ -165,7 +166,7 @@ def exit_codes(*, verbose: bool) -> Iterator[None]:
     except BellwetherError as error:
         if verbose:
             logging.getLogger("pipelines").exception("stopped")
-        click.echo(f"{type(error).__name__}: {error}", err=True)
+        click.echo(mask_text(f"{type(error).__name__}: {error}"), err=True)
         sys.exit(error.exit_code)
 
 

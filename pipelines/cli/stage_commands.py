@@ -15,6 +15,7 @@ import click
 from features.params import FeaturesParams
 from models.families import trainable_families
 from pipelines.base.errors import EXIT_DONE, EXIT_NOTHING_TO_DO, BellwetherError, SettingsError
+from pipelines.base.masking import mask_text
 from pipelines.base.report import SessionRange, StageReport
 from pipelines.base.stage import Stage
 from pipelines.cli.options import (
@@ -171,7 +172,7 @@ def _finish(ended: _Ended, report: dict[str, Any], sessions: SessionRange) -> No
     The line comes first: what has been written stands, whatever stopped the stage after it, and who reads
     the line is told why.
     """
-    why = {} if ended.error is None else {"why": str(ended.error)}
+    why = {} if ended.error is None else {"why": mask_text(str(ended.error))}
     click.echo(_line({**report, **why}, sessions))
     if ended.error is not None:
         raise ended.error

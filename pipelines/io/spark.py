@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
+import tempfile
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
+from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 from pipelines.base.errors import UnavailableError
@@ -56,10 +60,12 @@ def build_session(params: SparkParams, *, warehouse: Path) -> SparkSession:
     os.environ.setdefault("SPARK_LOCAL_IP", params.driver_host)
     if JDK_FOLDER.exists():
         os.environ.setdefault("JAVA_HOME", str(JDK_FOLDER))
-    builder = SparkSession.builder.appName("bellwether").master(params.master)
     options = {
+        "spark.app.name": "bellwether",
+        "spark.master": params.master,
         **_FIXED,
         **_jar_options(params),
+        **_authentication(params),
         "spark.driver.memory": params.driver_memory,
         "spark.driver.host": params.driver_host,
         "spark.driver.extraJavaOptions": _java_options(params, warehouse),
@@ -71,12 +77,53 @@ def build_session(params: SparkParams, *, warehouse: Path) -> SparkSession:
         "spark.local.dir": str(warehouse / "scratch"),
         **params.options,
     }
+    _start_java(options, warehouse)
+    builder = SparkSession.builder
     for key, value in options.items():
         builder = builder.config(key, value)
     session = builder.getOrCreate()
     if params.ship_code:
         session.sparkContext.addPyFile(str(zip_packages(warehouse)))
     return session
+
+
+def _start_java(options: Mapping[str, str], folder: Path) -> None:
+    """Start the JVM unless this process has one, its options in a file that only this user reads.
+
+    PySpark would write each option into the JVM's command line, the keys of a bucket too, and every account
+    of a machine reads command lines.
+    """
+    if SparkContext._gateway is not None or "PYSPARK_GATEWAY_PORT" in os.environ:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    before = os.environ.get("PYSPARK_SUBMIT_ARGS")
+    # Of mode 0600, and gone once the JVM has read it.
+    with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".properties", encoding="utf-8") as file:
+        file.writelines(f"{_escape(key)}={_escape(value)}\n" for key, value in options.items())
+        file.flush()
+        words = ["--properties-file", file.name, "--load-spark-defaults"]
+        os.environ["PYSPARK_SUBMIT_ARGS"] = f"{shlex.join(words)} {before or 'pyspark-shell'}"
+        try:
+            SparkContext._ensure_initialized()
+        finally:
+            del os.environ["PYSPARK_SUBMIT_ARGS"]
+            os.environ.update({} if before is None else {"PYSPARK_SUBMIT_ARGS": before})
+
+
+def _escape(text: str) -> str:
+    """Return a key or value as a file of Java properties has it."""
+    for character, written in (("\\", "\\\\"), ("\n", "\\n"), ("\r", "\\r"), ("=", "\\="), (":", "\\:")):
+        text = text.replace(character, written)
+    return text.replace(" ", "\\ ").replace("#", "\\#").replace("!", "\\!")
+
+
+def _authentication(params: SparkParams) -> dict[str, str]:
+    """Return what closes the driver's ports to other accounts of this machine.
+
+    In one process Spark draws the secret itself, anew each time, and writes it nowhere. The executors of a
+    cluster need one that its operator hands out: `spark.options` of the overlay.
+    """
+    return {"spark.authenticate": "true"} if _is_one_process(params) else {}
 
 
 def zip_packages(folder: Path) -> Path:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pipelines.base.masking import MASK, has_password, is_secret_name
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SparkParams:
@@ -25,3 +27,8 @@ class SparkParams:
         if self.shuffle_partitions < 1:
             msg = f"shuffle_partitions={self.shuffle_partitions} must be at least 1"
             raise ValueError(msg)
+        java = {name: value for name, value in self.options.items() if name.endswith("JavaOptions")}
+        for name, value in {"java_options": self.java_options, **java}.items():
+            if is_secret_name(value) or has_password(value):
+                msg = f"{name}={MASK} holds a secret, and Java's command line is none; use a file of Java's"
+                raise ValueError(msg)

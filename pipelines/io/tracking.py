@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.base.errors import BadDataError, UnavailableError
+from pipelines.base.masking import mask_text
 from pipelines.io.artifacts import delete_artifacts, local_path
 from pipelines.io.model_folder import forecaster_folder
 from pipelines.io.tracking_params import TrackingParams
@@ -271,7 +272,7 @@ class Tracking:
             msg = (
                 f"MLflow at {self.uri} does not answer as it should ({error}); see to it, then run this again"
             )
-            raise UnavailableError(msg) from error
+            raise UnavailableError(mask_text(msg)) from error
 
     def exists(self) -> bool:
         """Whether there is anything to ask: a store elsewhere, or this home's database."""
@@ -313,7 +314,7 @@ class Tracking:
             return Path(self.client.download_artifacts(run_id, path, dst_path=str(target)))
         except (MlflowException, OSError) as error:
             msg = f"{path} of run {run_id} cannot be fetched ({error}); is {self.uri} up?"
-            raise UnavailableError(msg) from error
+            raise UnavailableError(mask_text(msg)) from error
 
     def model_folder(self, version: str, model_key: str, *, digests: Collection[str] | None = None) -> Path:
         """Return a local folder with the model of a version, fetched once.

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from pipelines.app.secret_settings import VARIABLES
 from pipelines.app.settings import load_settings
 from pipelines.base.project import PROJECT_ROOT
 from scripts.setup import STEPS
@@ -97,6 +98,24 @@ def test_no_secret_stands_in_a_tracked_file() -> None:
     assert literal == []
 
 
+def test_no_secret_stands_in_a_command_line(stack: dict[str, Any]) -> None:
+    """Every account of the machine that runs a container reads the command lines in it."""
+    words = {
+        name: str([service.get(part) for part in ("entrypoint", "command", "healthcheck")])
+        for name, service in stack["services"].items()
+    }
+    secret = re.compile(r"PASSWORD|SECRET|TOKEN|KEY", re.IGNORECASE)
+    assert [name for name, said in words.items() if secret.search(said)] == []
+
+
+def test_every_command_of_ours_is_given_the_secrets(stack: dict[str, Any]) -> None:
+    ours = {name: one for name, one in stack["services"].items() if one["image"] in BUILT_HERE}
+    # MLflow's server reads no settings of ours.
+    assert [name for name, one in ours.items() if not set(VARIABLES.values()) <= set(one["environment"])] == [
+        "mlflow"
+    ]
+
+
 def test_the_file_with_the_secrets_is_ignored() -> None:
     done = subprocess.run(["git", "check-ignore", "-q", "docker/.env"], cwd=PROJECT_ROOT, check=False)  # noqa: S607
     assert done.returncode == 0
@@ -117,7 +136,8 @@ def test_the_overlay_of_the_stack_is_valid(stack: dict[str, Any], tmp_path: Path
         assert target.parent.parent.name == "conf"
         (folder / target.parent.name).mkdir(exist_ok=True)
         (folder / target.parent.name / target.name).write_text(text)
-    settings, _ = load_settings("stack", folder=folder)
+    environ = stack["services"]["forecasts"]["environment"]
+    settings, _ = load_settings("stack", folder=folder, environ=environ)
     assert settings.feature_store.online == "redis"
     assert settings.tracking.uri == "http://mlflow:5000"
 
@@ -125,7 +145,7 @@ def test_the_overlay_of_the_stack_is_valid(stack: dict[str, Any], tmp_path: Path
 def test_every_command_uses_the_overlay(stack: dict[str, Any]) -> None:
     for name, service in stack["services"].items():
         if service["image"] in BUILT_HERE:
-            assert [config["source"] for config in service["configs"]] == ["stack", "secrets"], name
+            assert [config["source"] for config in service["configs"]] == ["stack"], name
     assert set(re.findall(r'"--env", "(\w+)"', COMPOSE.read_text())) == {"stack"}
 
 

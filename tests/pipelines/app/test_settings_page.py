@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
+import yaml
 
 from pipelines.app.settings import load_settings
 from pipelines.app.settings_page import document_settings, print_settings
 from pipelines.base.project import PROJECT_ROOT
 
 DOCS = PROJECT_ROOT / "docs" / "settings.md"
+
+
+def print_overlay(folder: Path, part: dict[str, Any]) -> str:
+    """Return what is printed of the project's settings under an overlay of one secret file."""
+    (folder / "mine").mkdir()
+    (folder / "base").symlink_to(PROJECT_ROOT / "conf" / "base")
+    path = folder / "mine" / "secret.yaml"
+    path.write_text(yaml.safe_dump(part), encoding="utf-8")
+    path.chmod(0o600)
+    return print_settings(*load_settings("mine", folder=folder))
 
 
 def test_every_leaf_is_printed_with_its_origin() -> None:
@@ -32,8 +46,8 @@ def test_every_leaf_is_printed_with_its_origin() -> None:
         "fs.s3a.encryption.key",
     ],
 )
-def test_a_free_form_option_that_is_named_like_a_secret_is_masked(key: str) -> None:
-    printed = print_settings(*load_settings(overrides=[f"spark.options={{spark.hadoop.{key}: hunter2}}"]))
+def test_a_free_form_option_that_is_named_like_a_secret_is_masked(tmp_path: Path, key: str) -> None:
+    printed = print_overlay(tmp_path, {"spark": {"options": {f"spark.hadoop.{key}": "hunter2"}}})
     assert "hunter2" not in printed
     assert "text.max_tokens=128" in printed
 
@@ -51,8 +65,10 @@ def test_a_free_form_option_that_is_named_like_a_secret_is_masked(key: str) -> N
         ("http://127.0.0.1:5000/a@b", "http://127.0.0.1:5000/a@b"),
     ],
 )
-def test_a_password_within_an_address_is_masked_and_nothing_else(address: str, shown: str) -> None:
-    printed = print_settings(*load_settings(overrides=[f"tracking.uri={address}"]))
+def test_a_password_within_an_address_is_masked_and_nothing_else(
+    tmp_path: Path, address: str, shown: str
+) -> None:
+    printed = print_overlay(tmp_path, {"tracking": {"uri": address}})
     assert f'tracking.uri="{shown}"' in printed
     assert "hunter2" not in printed
 
