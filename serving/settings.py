@@ -96,13 +96,14 @@ def read_settings(path: Path) -> ServiceSettings:
     Raises
     ------
     ValueError
-        If the file is torn, or another release wrote it.
+        If the file is torn, or of another release.
     """
     try:
-        return ServiceSettings.model_validate_json(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        msg = f"{path} holds no settings of this release; `bellwether serve` writes it anew ({error})"
-        raise ValueError(msg) from error
+        return ServiceSettings.model_validate_json(path.read_bytes())
+    except ValueError:
+        msg = f"{path} is torn or of another release; `bellwether serve` and `bellwether up` write it anew"
+        # Not chained: pydantic quotes what it read, which holds secrets.
+        raise ValueError(msg) from None
 
 
 def settings_of_home(defaults: Mapping[str, Any], home: Path) -> ServiceSettings:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+import yaml
 
 from models.families import find_family
 from pipelines.base.errors import BadDataError, TransientError
@@ -101,7 +102,7 @@ class BentoRepository:
         name, _, number = tag.partition(":")
         folder = self.bentos / name / number
         built = BuiltBento(tag, folder)
-        whole = (folder / "bento.yaml").is_file() and (built.champion / MANIFEST_FILE).is_file()
+        whole = _is_described(folder / "bento.yaml") and (built.champion / MANIFEST_FILE).is_file()
         return built if whole else None
 
     def is_whole(self, pointer: Pointer) -> bool:
@@ -241,6 +242,16 @@ class BentoRepository:
         if not (self.bentos / bento.tag.path()).exists():
             bento.save(store)
         return BuiltBento(str(bento.tag), self.bentos / bento.tag.path())
+
+
+def _is_described(path: Path) -> bool:
+    """Tell whether BentoML's own record of a Bento is there as far as its end; a power cut tears it."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        said = yaml.load(text, Loader=yaml.CSafeLoader)
+    except (FileNotFoundError, ValueError, yaml.YAMLError):
+        return False
+    return isinstance(said, dict) and {"service", "version", "python"} <= set(said) and text.endswith("\n")
 
 
 def bento_tag(manifest: Manifest) -> str:

@@ -19,7 +19,10 @@ OFFLINE_STORE = "pipelines.io.point_in_time.DeltaOfflineStore"
 def write_command_files(
     params: FeatureStoreParams, folder: Path, sets: Sequence[FeatureSet], *, ttl: timedelta
 ) -> None:
-    """Write the configuration, without its secret, and the definitions, feature sets and ttl included."""
+    """Write the configuration, without its secret, and the definitions, feature sets and ttl included.
+
+    Only what differs from what is there is written: a file that a power cut has torn, for one.
+    """
     fields = config_fields(
         params,
         folder,
@@ -27,8 +30,13 @@ def write_command_files(
         offline_store=OFFLINE_STORE,
         connection=f"${{{CONNECTION_VARIABLE}}}",
     )
-    replace_text(folder / "feature_store.yaml", yaml.safe_dump(fields, sort_keys=False))
-    replace_text(folder / "definitions.py", _DEFINITIONS.format(days=ttl.days, sets=list(sets)))
+    _write(folder / "feature_store.yaml", yaml.safe_dump(fields, sort_keys=False))
+    _write(folder / "definitions.py", _DEFINITIONS.format(days=ttl.days, sets=list(sets)))
+
+
+def _write(path: Path, text: str) -> None:
+    if not path.is_file() or path.read_bytes() != text.encode():
+        replace_text(path, text)
 
 
 _DEFINITIONS = '''"""Written by the platform; `feast -c FOLDER apply` reads it."""

@@ -26,6 +26,7 @@ from pipelines.base.errors import ContractViolation, UnavailableError
 from pipelines.base.lake import Lake
 from pipelines.base.small_files import read_record, replace_text
 from pipelines.io.feature_config import OFFLINE_STORE, write_command_files
+from pipelines.io.feature_registry import is_whole
 from pipelines.io.historical_retrieval import from_spine, refusal, register_versions, to_spine, with_features
 from pipelines.tables.contracts import feature_table
 from serving.online.feast_config import (
@@ -111,9 +112,10 @@ class FeatureStore:
             "online": self._params.online,
             "feast": feast.__version__,
         }
-        needed = [REGISTRY_FILE, *([ONLINE_FILE] if self._params.online == "sqlite" else [])]
-        there = all((self._folder / name).is_file() for name in needed)
-        if there and read_record(self._folder / APPLIED_FILE) == wanted:
+        there = self._params.online != "sqlite" or (self._folder / ONLINE_FILE).is_file()
+        applied = read_record(self._folder / APPLIED_FILE) == wanted
+        if there and applied and is_whole(self._folder / REGISTRY_FILE, self.definitions):
+            write_command_files(self._params, self._folder, self._sets, ttl=self._ttl)
             return False
         self._folder.mkdir(parents=True, exist_ok=True)
         fresh = self._folder / f"{REGISTRY_FILE}.new"
@@ -250,6 +252,12 @@ class FeatureStore:
         return (self._folder / PUBLISHED_FILE).is_file()
 
     @property
+    def is_told_whole(self) -> bool:
+        """Whether readers learn what was published and which symbols there are; a power cut tears either."""
+        told = parse_publication(read_record(self._folder / PUBLISHED_FILE))
+        return not self.was_published or (told is not None and self.lists_symbols)
+
+    @property
     def lists_symbols(self) -> bool:
         """Whether there is a list of the symbols that may be asked for."""
         return isinstance(read_record(self._folder / SYMBOLS_FILE).get("symbols"), list)
@@ -298,9 +306,11 @@ class FeatureStore:
         told = {key: said for key, said in known.items() if key != model_key} | (
             {model_key: why} if why else {}
         )
-        if told != known:
+        text = json.dumps(told, sort_keys=True)
+        # A torn record reads as an empty one: the bytes are compared.
+        if path.read_bytes() != text.encode() if path.exists() else bool(told):
             self._folder.mkdir(parents=True, exist_ok=True)
-            replace_text(path, json.dumps(told, sort_keys=True))
+            replace_text(path, text)
 
 
 def _let_readers_read_on(path: Path) -> None:

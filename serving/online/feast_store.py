@@ -14,6 +14,7 @@ from typing import Any
 import feast
 import polars as pl
 from feast.errors import FeatureViewNotFoundException
+from google.protobuf.message import DecodeError
 
 from serving.online.feast_config import (
     APPLIED_FILE,
@@ -183,9 +184,11 @@ class FeastOnlineStore:
                 with warnings.catch_warnings():  # Feast calls the Spark source of a view experimental
                     warnings.simplefilter("ignore", RuntimeWarning)
                     self._views[name] = store.get_feature_view(name)
-            except FeatureViewNotFoundException as error:
-                known = sorted(view.name for view in store.list_feature_views())
-                msg = f"view={name!r} must be one of {known}, which are applied in {self._folder}"
+            except (FeatureViewNotFoundException, DecodeError) as error:
+                torn = isinstance(error, DecodeError)
+                known = [] if torn else sorted(view.name for view in store.list_feature_views())
+                named = f"view={name!r} must be one of {known}, which are applied in {self._folder}"
+                msg = f"{named}; a torn {REGISTRY_FILE} is written anew by `bellwether materialize`"
                 raise ValueError(msg) from error
         return self._views[name]
 

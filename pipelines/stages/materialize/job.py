@@ -31,7 +31,7 @@ def run(context: Context, sessions: SessionRange, definition: str) -> Outcome:
     last = context.run_log.last("materialize")
     refused = note_binding(context)
     details = {"alerts": [refused]} if refused else {}
-    if not applied and is_repeated(last, definition, inputs):
+    if not applied and store.is_told_whole and is_repeated(last, definition, inputs):
         return Outcome(status="unchanged", details=details)
     newest = {view.name: read_newest(context, view, sessions) for view in feature_views()}
     if store.was_published and not store.lists_symbols:  # a home of before the list, or a torn one
