@@ -7,6 +7,7 @@ import logging
 import os
 import urllib.request
 from typing import Any
+from urllib.parse import urlsplit
 
 from dags.lib.dags_file import read_settings
 
@@ -73,9 +74,11 @@ def post_alert(message: dict[str, Any]) -> None:
     if not address:
         log.warning("No webhook is set, so this alert stays here: %s", json.dumps(message))
         return
-    if not address.startswith(("http://", "https://")):
+    # A login would be taken for a port, and quoted in the error.
+    if not address.startswith(("http://", "https://")) or "@" in urlsplit(address).netloc:
         raise OSError(
-            "The webhook must be an http:// or https:// address; see alerts.webhook in conf/dags.yaml"
+            "The webhook must be an http:// or https:// address without a login; see alerts.webhook in "
+            "conf/dags.yaml"
         )
     body = json.dumps(message).encode()
     request = urllib.request.Request(address, data=body, headers={"Content-Type": "application/json"})  # noqa: S310

@@ -79,6 +79,33 @@ def test_another_scheme_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         post_alert({"kind": "late"})
 
 
+@pytest.mark.parametrize("status", [200, 500])
+def test_the_address_of_a_webhook_is_told_to_nobody(
+    receiver: Receiver,
+    context: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    status: int,
+) -> None:
+    """It is a secret in itself: whoever has it may post there."""
+    receiver.status = status
+    caplog.set_level("DEBUG")
+    monkeypatch.setenv("BELLWETHER_WEBHOOK_URL", f"{receiver.address}/canary-hook")
+    post_notices(SPOKE, context)
+    assert len(receiver.messages) == 2
+    assert "canary" not in caplog.text + str(receiver.messages)
+
+
+@pytest.mark.parametrize(
+    "address", ["http://ann:canary@127.0.0.1:9/x", "ftp://canary", "http://127.0.0.1:9/canary"]
+)
+def test_a_webhook_that_cannot_be_used_is_not_quoted(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BELLWETHER_WEBHOOK_URL", address)
+    with pytest.raises(OSError, match=r"without a login|refused") as failed:
+        post_alert({"kind": "late"})
+    assert "canary" not in str(failed.value)
+
+
 SPOKE = {
     "stages": [
         {"stage": "ingest", "details": {"alerts": ["bars of 2026-11-10 came twice", "texts are late"]}},
