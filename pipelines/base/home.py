@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+OWNER_ALONE = 0o077
+"""Umask of commands and of what they start: what is in a home is its owner's alone. It holds texts, models,
+logins and keys."""
+
 
 @dataclass(frozen=True, slots=True)
 class Home:

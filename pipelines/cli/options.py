@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipelines.base.errors import BellwetherError, NothingToDo, SettingsError
+from pipelines.base.home import OWNER_ALONE
 from pipelines.base.masking import MaskingFormatter, mask_text
 from pipelines.base.quiet_telemetry import QUIET_TELEMETRY
 from pipelines.base.report import SessionRange
@@ -25,10 +26,6 @@ from pipelines.cli.clock import FileClock, FixedClock, named_instant, parse_cloc
 
 if TYPE_CHECKING:
     from pipelines.base.context import Context
-
-OWNER_ALONE = 0o077
-"""What a command writes is its owner's alone: a home holds texts, positions to be, logins and keys. So is
-what Airflow, MLflow, Spark and the other processes that it starts write."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

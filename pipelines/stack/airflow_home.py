@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pipelines.base.errors import SettingsError, UnavailableError
+from pipelines.base.home import OWNER_ALONE
 from pipelines.base.project import PROJECT_ROOT
 from pipelines.base.small_files import read_record, replace_text
 from pipelines.stack.params import ServicesParams
@@ -135,6 +136,7 @@ def migrate_database(params: ServicesParams, environment: Mapping[str, str], log
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
+            umask=OWNER_ALONE,
             check=False,
         )
     if done.returncode:

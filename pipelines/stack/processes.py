@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+from pipelines.base.home import OWNER_ALONE
 from pipelines.base.project import PROJECT_ROOT
 from pipelines.base.quiet_telemetry import QUIET_TELEMETRY
 
@@ -59,6 +60,7 @@ def start_process(
             stdout=output,
             stderr=output,
             start_new_session=True,
+            umask=OWNER_ALONE,
         )
     created_at = psutil.Process(process.pid).create_time()
     return Started(name=name, pid=process.pid, created_at=created_at, address=address, log=str(log))

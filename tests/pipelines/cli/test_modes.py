@@ -16,6 +16,7 @@ from pipelines.base.project import PROJECT_ROOT
 from pipelines.cli.main import main
 from pipelines.stack.airflow_home import airflow_environment
 from pipelines.stack.params import ServicesParams
+from pipelines.stack.processes import find_process, start_process
 from tests.pipelines.stages.files_home import DAYS, deliver, make_bars
 
 
@@ -66,6 +67,14 @@ def test_airflow_gives_its_logs_no_rights_of_their_own(tmp_path: Path, services:
     said = airflow_environment(services, tmp_path)
     modes = {name: value for name, value in said.items() if "PERMISSIONS" in name}
     assert sorted(modes.values()) == ["0o600", "0o700"]
+
+
+def test_what_the_stack_starts_has_the_umask_whoever_starts_it(tmp_path: Path) -> None:
+    log = tmp_path / "one.log"
+    started = start_process("one", ["sh", "-c", "umask"], environment={}, log=log, address="")
+    if (running := find_process(started)) is not None:
+        running.wait(timeout=60)
+    assert log.read_text(encoding="utf-8") == "0077\n"
 
 
 @pytest.fixture
