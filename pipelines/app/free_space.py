@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipelines.base.context import Context
 from pipelines.base.errors import TransientError
-from pipelines.io.lake_params import LakeParams
+from pipelines.io.lake_params import LakeParams, folder_of
 
 GIB = 1024**3
 
@@ -35,8 +35,8 @@ def check_free_space(context: Context) -> None:
 
 
 def _folders(home: Path, root: str) -> list[Path]:
-    lake = root.removeprefix("file://").removeprefix("file:")
-    return [home] if not lake or ":" in lake else [home, Path(lake).absolute()]
+    lake = folder_of(root) if root else None
+    return [home] if lake is None else [home, lake.absolute()]
 
 
 def _existing(folder: Path) -> Path:

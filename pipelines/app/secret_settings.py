@@ -13,7 +13,10 @@ from serving.online.params import CONNECTION_VARIABLE
 
 IsSecret = Callable[[str], bool]
 """Tells whether a dotted key is a setting of type `SecretStr`."""
-VARIABLES = {"feature_store.connection": CONNECTION_VARIABLE}
+VARIABLES = {
+    "feature_store.connection": CONNECTION_VARIABLE,
+    "lake.lock_database": "BELLWETHER_LOCK_DATABASE",
+}
 """Environment variable of each setting of type `SecretStr`; `conf/dags.yaml` hands them to commands."""
 ADDRESSES_WITH_LOGIN = frozenset({"tracking.uri", "tracking.registry_uri"})
 """Addresses in which a password may stand; others are written to the lake, or have their keys in options."""

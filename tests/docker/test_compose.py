@@ -110,10 +110,9 @@ def test_no_secret_stands_in_a_command_line(stack: dict[str, Any]) -> None:
 
 def test_every_command_of_ours_is_given_the_secrets(stack: dict[str, Any]) -> None:
     ours = {name: one for name, one in stack["services"].items() if one["image"] in BUILT_HERE}
-    # MLflow's server reads no settings of ours.
-    assert [name for name, one in ours.items() if not set(VARIABLES.values()) <= set(one["environment"])] == [
-        "mlflow"
-    ]
+    # The lake is a folder here and has its lock in itself. MLflow's server reads no settings of ours.
+    needed = set(VARIABLES.values()) - {VARIABLES["lake.lock_database"]}
+    assert [name for name, one in ours.items() if not needed <= set(one["environment"])] == ["mlflow"]
 
 
 def test_the_file_with_the_secrets_is_ignored() -> None:
@@ -168,7 +167,8 @@ def test_images_call_the_steps_of_setup() -> None:
         for words in re.findall(r"scripts/setup\.py ([a-z ]+)", dockerfile(name))
         for word in words.split()
     ]
-    assert set(called) == set(STEPS)
+    # Redis runs in an image of its own; the step is for tests.
+    assert set(called) == set(STEPS) - {"redis"}
 
 
 def test_what_the_first_steps_of_setup_import_is_copied_before_them() -> None:

@@ -35,6 +35,7 @@ from tests.pipelines.stages.files_home import DAYS, deliver, make_bars
 MARK = "canary"
 OVERLAY: dict[str, Any] = {
     "feature_store": {"connection": "cache:6379,password=canary-connection"},
+    "lake": {"lock_database": "postgresql://ann:canary-lock@127.0.0.1:9/x"},
     "tracking": {
         "uri": "http://ann:canary-tracking@127.0.0.1:9",
         "registry_uri": "http://ann:canary-registry@127.0.0.1:9",
@@ -63,16 +64,22 @@ main()
 """
 
 
+def write_conf(folder: Path, overlay: dict[str, Any], **plain: Any) -> Path:
+    """Write the project's settings with an overlay of secrets, and one of others, as `mine`."""
+    (folder / "mine").mkdir()
+    (folder / "base").symlink_to(PROJECT_ROOT / "conf" / "base")
+    (folder / "mine" / "plain.yaml").write_text(yaml.safe_dump(plain), encoding="utf-8")
+    path = folder / "mine" / "secret.yaml"
+    path.write_text(yaml.safe_dump(overlay), encoding="utf-8")
+    path.chmod(0o600)
+    return folder
+
+
 @pytest.fixture(scope="module")
 def conf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project's settings with an overlay that holds a secret wherever one is taken."""
     folder = tmp_path_factory.mktemp("conf")
-    (folder / "mine").mkdir()
-    (folder / "base").symlink_to(PROJECT_ROOT / "conf" / "base")
-    path = folder / "mine" / "secret.yaml"
-    path.write_text(yaml.safe_dump(OVERLAY), encoding="utf-8")
-    path.chmod(0o600)
-    return folder
+    return write_conf(folder, OVERLAY, lake={"root": "s3a://ours/lake"})
 
 
 @pytest.fixture(scope="module")
@@ -147,9 +154,14 @@ class Played:
 
 
 @pytest.fixture(scope="module")
-def played(conf: Path, tmp_path_factory: pytest.TempPathFactory) -> Played:
-    """One stage under the overlay, its Java behind a script that notes all command lines of the machine."""
+def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
+    """One stage under the overlay, its Java behind a script that notes all command lines of the machine.
+
+    Its lake is a folder, which has its lock in itself.
+    """
     folder = tmp_path_factory.mktemp("played")
+    overlay = {section: part for section, part in OVERLAY.items() if section != "lake"}
+    conf = write_conf(tmp_path_factory.mktemp("conf"), overlay)
     java = folder / "jdk" / "bin" / "java"
     java.parent.mkdir(parents=True)
     real = Path(os.environ.get("JAVA_HOME") or PROJECT_ROOT / ".jdk") / "bin" / "java"

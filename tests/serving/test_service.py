@@ -111,8 +111,9 @@ def test_each_request_is_one_line_of_json(client: TestClient, caplog: pytest.Log
     assert lines[0]["milliseconds"] > 0
 
 
-def test_it_is_told_its_settings_in_one_file(tmp_path: Path) -> None:
-    overrides = ["serving.max_symbols=7", "feature_store.connection=host:1,password=x"]
+def test_it_is_told_its_settings_in_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FEAST_REDIS_CONNECTION", "host:1,password=x")
+    overrides = ["serving.max_symbols=7"]
     overrides += ["calendar.cutoff_local=23:15", "calendar.issue_minutes=45"]
     settings = load_settings(overrides=overrides)[0]
     path = write_settings(service_settings(settings, Home(tmp_path)), Home(tmp_path))

@@ -57,7 +57,9 @@ def test_a_lake_of_its_own_disk_is_looked_at(
         return SimpleNamespace(free=2**29 if folder == lake else 2**40)
 
     monkeypatch.setattr(free_space.shutil, "disk_usage", usage)
-    result = bellwether(tmp_path / "home", "curate", "--set", f"lake.root={root.format(lake=lake)}")
+    place = ["--set", f"lake.root={root.format(lake=lake)}"]
+    place += [] if said else ["--set", f"lake.lock_file={tmp_path / 'lock'}"]
+    result = bellwether(tmp_path / "home", "curate", *place)
     assert (result.exit_code, said in result.output) == (75 if said else 0, True), result.output
 
 

@@ -24,6 +24,7 @@ from pipelines.base.report import SessionRange
 from pipelines.cli.main import main
 
 BUCKET = "lake.root=s3a://ours/lake"
+VARIABLE, DATABASE = "BELLWETHER_LOCK_DATABASE", "postgresql://ann:hunter2@db/x"
 SESSION = SessionRange(start=date(2024, 1, 2), end=date(2024, 1, 2))
 
 
@@ -141,30 +142,37 @@ def test_the_lock_of_a_folder_lies_in_it_and_needs_no_setting(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("overrides", "message"),
+    ("overrides", "database", "message"),
     [
         (
             ["lake.lock_file=a.lock"],
+            "",
             r"lake\.lock_file: lock_file=a\.lock is for a root that is no folder, and root='' is",
         ),
         (
-            ["lake.root=file:/srv/lake", "lake.lock_database=postgresql://ann:hunter2@db/x"],
+            ["lake.root=file:/srv/lake"],
+            DATABASE,
             r"lock_database=\*+ is for .* and root='file:/srv/lake' is one: the lock lies in it",
         ),
         (
-            [BUCKET, "lake.lock_file=a.lock", "lake.lock_database=postgresql://ann:hunter2@db/x"],
+            [BUCKET, "lake.lock_file=a.lock"],
+            DATABASE,
             r"lock_file='a\.lock' stands beside lock_database",
         ),
     ],
 )
-def test_a_lake_has_one_lock(overrides: list[str], message: str) -> None:
+def test_a_lake_has_one_lock(
+    overrides: list[str], database: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, database)
     with pytest.raises(SettingsError, match=message) as refused:
         load_settings(overrides=overrides)
     assert "hunter2" not in str(refused.value)
 
 
-def test_the_database_of_the_lock_is_a_secret() -> None:
-    settings, _ = load_settings(overrides=[BUCKET, "lake.lock_database=postgresql://ann:hunter2@db/x"])
+def test_the_database_of_the_lock_is_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, DATABASE)
+    settings, _ = load_settings(overrides=[BUCKET])
     assert "hunter2" not in f"{settings!r} {settings.model_dump(mode='json')}"
 
 
@@ -181,7 +189,8 @@ def test_a_lake_elsewhere_is_locked_in_the_database_that_is_named(
     module = ModuleType("pipelines.io.advisory_lock")
     module.hold_advisory_lock = hold  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    context = opened(tmp_path / "home", BUCKET, "lake.lock_database=postgresql://db/x")
+    monkeypatch.setenv(VARIABLE, "postgresql://db/x")
+    context = opened(tmp_path / "home", BUCKET)
     with context.writing(), context.writing(seconds=7):
         pass
     assert asked == [("postgresql://db/x", "s3a://ours/lake", wait) for wait in (0.2, 7)]
