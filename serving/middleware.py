@@ -7,12 +7,12 @@ a message is read and judged before BentoML sees the request.
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import time
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import anyio.to_thread
 import msgspec
@@ -20,45 +20,34 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serving.answer_sender import LARGE, AnswerSender
 from serving.messages import decode_batch
 from serving.params import ServingParams
 from serving.parquet_rows import ParquetRows
 from serving.parsing import JSON, MULTIPART, check_headers, parse_forecast, parse_parquet
 from serving.refusals import Refusal
-from serving.schemas import Problem
+from serving.request_context import CONTEXT, RequestContext, problem
 from serving.transport.hosts import PROBES, why_foreign
 from serving.transport.logins import Login
-from serving.transport.slots import BytesInFlight, Slot, Slots
+from serving.transport.slots import BytesInFlight, Slots
 
-CONTEXT = "bellwether.request"
+log = logging.getLogger(__name__)
+
 FORECAST = "/forecast"
 FORECAST_BATCH = "/forecast_batch"
 WITHOUT_LOGIN = PROBES | {"/champion"}
 """What `install` and orchestrators ask: which version answers, and whether it does."""
-_LARGE = 64 * 1024
 SYMBOLS_BYTES = 64 * 1024
 BYTES_A_SYMBOL = 40
 ROWS_BYTES = 4 * 1024 * 1024
 FORECASTS_AT_ONCE = 4
 BATCHES_AT_ONCE = 2
-"""Places of the two routes; each has its own, so that costly batches leave the others their threads."""
-IN_FLIGHT_BYTES = 64 * 1024 * 1024
+"""Slots of the two routes; each has its own, so that costly batches leave the others their threads."""
+IN_FLIGHT_BYTES = {FORECAST: 16 * 1024 * 1024, FORECAST_BATCH: 64 * 1024 * 1024}
 BODY_SECONDS = 25.0
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # The Swagger page that BentoML ships loads a tag manager; the browser is told not to.
 _PAGE_POLICY = "default-src 'self' data: 'unsafe-inline'; frame-src 'none'; object-src 'none'"
-
-
-@dataclass(slots=True)
-class RequestContext:
-    """One request on its way through: its message, and what is to be logged of it."""
-
-    request_id: str
-    route: str
-    message: msgspec.Struct | ParquetRows | None = None
-    status: int = 500
-    seconds: float = 0.0
-    notes: dict[str, Any] = field(default_factory=dict)
 
 
 OnRequest = Callable[[RequestContext], None]
@@ -92,8 +81,8 @@ class RequestMiddleware:
     config : callable
         Returns the `MiddlewareConfig`; called at each request, because the service is set up after its
         middleware.
-    in_flight : int
-        Bytes that all requests' bodies and answers may take together.
+    in_flight : mapping of str to int
+        Bytes that the bodies and answers of each route may take together.
     body_seconds : float
         From a request's head to the end of its body.
     """
@@ -103,12 +92,12 @@ class RequestMiddleware:
         app: ASGIApp,
         *,
         config: Callable[[], MiddlewareConfig],
-        in_flight: int = IN_FLIGHT_BYTES,
+        in_flight: Mapping[str, int] = IN_FLIGHT_BYTES,
         body_seconds: float = BODY_SECONDS,
     ) -> None:
         self._app = app
         self._config = config
-        self._in_flight = BytesInFlight(in_flight)
+        self._in_flight = {route: BytesInFlight(limit) for route, limit in in_flight.items()}
         self._body_seconds = body_seconds
         self._slots = {
             FORECAST: Slots(at_once=FORECASTS_AT_ONCE, waiting=64, seconds=5.0),
@@ -142,25 +131,42 @@ class RequestMiddleware:
         request_id = own if _REQUEST_ID.fullmatch(own) else uuid.uuid4().hex
         context = RequestContext(request_id=request_id, route=scope["path"])
         scope[CONTEXT] = context
-        answering = Answering(send, context, self._in_flight)
+        sender = AnswerSender(send, context, self._in_flight[scope["path"]])
         try:
             media_type = _admit(scope["path"], headers, config)
             limit = largest_body(scope["path"], media_type, config.params)
-            body = await self._read_body(headers, receive, limit, answering)
-            answering.slot = await self._slots[scope["path"]].take()
+            body = await self._read_body(headers, receive, limit, sender)
+            sender.slot = await self._slots[scope["path"]].take()
             context.message = await _parse(scope, body, media_type, config.params)
             del body
         except Refusal as refusal:
             context.notes["error"] = refusal.error
-            await problem(refusal, request_id)(scope, receive, answering.send)
+            await problem(refusal, request_id)(scope, receive, sender.send)
+            sender.end()
+        except BaseException:
+            sender.end()
+            raise
         else:
-            await self._app(scope, receive, answering.send)
+            await self._answer(scope, receive, sender)
         finally:
-            answering.end()
             context.seconds = time.perf_counter() - began
             config.on_request(context)
 
-    async def _read_body(self, headers: Headers, receive: Receive, limit: int, answering: Answering) -> bytes:
+    async def _answer(self, scope: Scope, receive: Receive, sender: AnswerSender) -> None:
+        """Have the service answer; its slot is free when its thread is, whoever gave up waiting before.
+
+        BentoML cancels a request after a minute, and the thread works on.
+        """
+        task = asyncio.ensure_future(self._app(scope, receive, sender.send))
+        task.add_done_callback(lambda _: sender.end())
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            sender.drop()
+            task.add_done_callback(_forget)
+            raise
+
+    async def _read_body(self, headers: Headers, receive: Receive, limit: int, sender: AnswerSender) -> bytes:
         """Return the body; stop as soon as it proves too large, or is too long in coming."""
         announced = headers.get("content-length", "")
         if announced.isascii() and announced.isdigit() and len(announced) < 20 and int(announced) > limit:
@@ -176,66 +182,13 @@ class RequestMiddleware:
                     chunk = message.get("body", b"")
                     if len(body) + len(chunk) > limit:
                         raise _too_large(limit)
-                    answering.hold(len(chunk))
+                    sender.hold(len(chunk))
                     body += chunk
                     if not message.get("more_body", False):
                         return bytes(body)
         except TimeoutError:
             msg = f"the body did not come within {self._body_seconds:g} s; send it again, or less of it"
             raise Refusal(408, "too_slow", msg) from None
-
-
-class Answering:
-    """One request's way out: notes its status, and gives back what it held once it is answered.
-
-    A caller that takes its answer slowly keeps no place, but what waits for it counts as bytes in flight.
-    """
-
-    def __init__(self, send: Send, context: RequestContext, in_flight: BytesInFlight) -> None:
-        self._send = send
-        self._context = context
-        self._in_flight = in_flight
-        self._held = 0
-        self._dropped = False
-        self.slot: Slot | None = None
-
-    def hold(self, size: int) -> None:
-        """Count bytes until the request has ended; raises as `BytesInFlight.hold`."""
-        self._in_flight.hold(size)
-        self._held += size
-
-    def end(self) -> None:
-        """Give everything back; again, it does nothing."""
-        if self.slot is not None:
-            self.slot.release()
-        self._in_flight.release(self._held)
-        self._held = 0
-
-    async def send(self, message: Message) -> None:
-        """Send a part of the answer; in place of one that memory has no room for, a refusal."""
-        if self._dropped:
-            return
-        if message["type"] == "http.response.start":
-            self.end()
-            headers = MutableHeaders(scope=message)
-            headers["X-Request-ID"] = self._context.request_id
-            try:
-                self.hold(int(headers.get("content-length", "0")))
-            except Refusal as refusal:
-                self._dropped = True
-                self._context.status, self._context.notes["error"] = refusal.status, refusal.error
-                await problem(refusal, self._context.request_id)({"type": "http"}, _nothing, self._send)
-                return
-            self._context.status = message["status"]
-        elif len(message.get("body", b"")) > _LARGE and not message.get("more_body"):
-            # Uvicorn waits for what is written only when more is: this returns once the caller has taken it.
-            await self._send({**message, "more_body": True})
-            message = {"type": "http.response.body", "body": b""}
-        await self._send(message)
-
-
-async def _nothing() -> Message:
-    return {"type": "http.disconnect"}
 
 
 def _admit(path: str, headers: Headers, config: MiddlewareConfig) -> str:
@@ -254,7 +207,7 @@ async def _parse(
         return await parse_parquet(scope, body, max_bytes=params.max_body_bytes)
     if scope["path"] == FORECAST:
         return parse_forecast(body, max_symbols=params.max_symbols)
-    if len(body) > _LARGE:  # seconds of parsing must not hold up the other requests
+    if len(body) > LARGE:  # seconds of parsing must not hold up the other requests
         return await anyio.to_thread.run_sync(decode_batch, body)
     return decode_batch(body)
 
@@ -278,13 +231,10 @@ def _too_large(limit: int) -> Refusal:
     )
 
 
-def problem(refusal: Refusal, request_id: str) -> Response:
-    """Return the JSON answer of a refusal."""
-    content = Problem(
-        error=refusal.error, message=refusal.message, request_id=request_id, details=refusal.details
-    )
-    headers = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "2"}}.get(refusal.status)
-    return Response(content.model_dump_json(), refusal.status, headers, media_type=JSON)
+def _forget(task: asyncio.Task[None]) -> None:
+    """Take note of how a task ended that nobody waits for any more."""
+    if not task.cancelled() and task.exception() is not None:
+        log.warning("a request that had been given up ended with %r", task.exception())
 
 
 def _with_headers(send: Send, extra: dict[str, str]) -> Send:

@@ -16,14 +16,12 @@ from starlette.responses import Response
 from serving.api_page import api_page, version_of
 from serving.middleware import (
     BATCHES_AT_ONCE,
-    CONTEXT,
     FORECASTS_AT_ONCE,
     MiddlewareConfig,
-    RequestContext,
     RequestMiddleware,
-    problem,
 )
 from serving.refusals import Refusal
+from serving.request_context import CONTEXT, RequestContext, problem
 from serving.schemas import BatchAnswer, BatchRequest, ForecastAnswer, ForecastRequest
 from serving.setup import RunningService, ServiceArguments, embedded_manifest, start
 from serving.telemetry import note_answer, record_request

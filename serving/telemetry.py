@@ -12,7 +12,7 @@ from typing import Any
 from prometheus_client import Counter, Gauge, Histogram
 
 from serving.champion_watch import Outcome
-from serving.middleware import RequestContext
+from serving.request_context import RequestContext
 from serving.schemas import BatchAnswer, ForecastAnswer
 from serving.served_model import ServedModel
 

@@ -17,13 +17,13 @@ def main(request: Request, host: str, port: int) -> None:
     from pipelines.io.feature_store import open_feature_store
     from pipelines.stack.page_guards import guard_page
     from serving.transport.http_server import run_app
-    from serving.transport.page_guard import OWN_SCRIPTS
+    from serving.transport.page_guard import OWN_SCRIPTS, PageRules
 
     context = open_request(request)
     open_feature_store(context).apply()
     pages = feast_pages(context.home.feast)
-    guarded = guard_page(pages, context.settings, context.home, policy=OWN_SCRIPTS, posts=(RE_READ,))
-    run_app(guarded, host=host, port=port)
+    rules = PageRules(policy=OWN_SCRIPTS, posts=frozenset({RE_READ}))
+    run_app(guard_page(pages, rules, context.settings, context.home), host=host, port=port)
 
 
 if __name__ == "__main__":

@@ -18,15 +18,16 @@ def main(request: Request, host: str, port: int) -> None:
     """
     from pipelines.app.settings import load_settings
     from pipelines.base.home import Home
-    from pipelines.io.mlflow_pages import READS, mlflow_pages
+    from pipelines.io.mlflow_pages import ACTING, READS, mlflow_pages
     from pipelines.stack.page_guards import guard_page
     from serving.transport.http_server import run_app
-    from serving.transport.page_guard import OWN_SCRIPTS
+    from serving.transport.page_guard import OWN_SCRIPTS, PageRules
 
     settings, _ = load_settings(request.env, overrides=request.overrides)
     home = Home(request.home.resolve())
     pages = mlflow_pages(home.mlflow / "mlflow.db", home.mlflow / "artifacts")
-    run_app(guard_page(pages, settings, home, policy=OWN_SCRIPTS, posts=READS), host=host, port=port)
+    rules = PageRules(policy=OWN_SCRIPTS, posts=READS, closed=ACTING)
+    run_app(guard_page(pages, rules, settings, home), host=host, port=port)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def main(request: Request, host: str, port: int) -> None:
     from pipelines.stack.reports_page import reports_app
     from pipelines.tables.feed_gaps import Watch
     from serving.transport.http_server import run_app
-    from serving.transport.page_guard import SANDBOX
+    from serving.transport.page_guard import SANDBOX, PageRules
 
     settings, _ = load_settings(request.env, overrides=request.overrides)
     calendar = SessionCalendar(**asdict(settings.calendar))
@@ -34,7 +34,9 @@ def main(request: Request, host: str, port: int) -> None:
 
     home = Home(request.home.resolve())
     # Reports show what vendors sent.
-    run_app(guard_page(reports_app(home, watch), settings, home, policy=SANDBOX), host=host, port=port)
+    run_app(
+        guard_page(reports_app(home, watch), PageRules(policy=SANDBOX), settings, home), host=host, port=port
+    )
 
 
 if __name__ == "__main__":

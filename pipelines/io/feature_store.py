@@ -40,7 +40,7 @@ from serving.online.feast_config import (
 )
 from serving.online.feast_store import parse_publication
 from serving.online.params import FeatureStoreParams
-from serving.online.publications import counted
+from serving.online.publications import noted, settle
 from serving.online.raw_readers import redis_client
 from serving.online.rows import created_column, encode_rows, read_rows, select_newer
 from serving.online.store import Published
@@ -225,19 +225,21 @@ class FeatureStore:
         standing = encode_rows(existing, declared).select(offered.columns)
         newer = select_newer(offered, standing, speaker=speaker)
         if newer.is_empty():
+            if self._params.online == "redis":
+                settle(redis_client(self._store))
             return 0
         timestamps = rows.select("symbol", "event_timestamp", created_column(declared))
-        with _quiet(), self._counted():
+        with _quiet(), self._noted():
             self._store.write_to_online_store(
                 view, newer.join(timestamps, on="symbol", how="left").to_pandas()
             )
         return newer.height
 
-    def _counted(self) -> contextlib.AbstractContextManager[None]:
-        """Count the publication where the store does not count its commits itself."""
+    def _noted(self) -> contextlib.AbstractContextManager[None]:
+        """Note the publication where the store does not count its commits itself."""
         if self._params.online != "redis":
             return contextlib.nullcontext()
-        return counted(redis_client(self._store))
+        return noted(redis_client(self._store))
 
     def online(self, symbols: Sequence[str], view: str) -> pl.DataFrame:
         """Return the online rows of the symbols; see `serving.online.feast_store.FeastOnlineStore`."""

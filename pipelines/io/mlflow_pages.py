@@ -8,15 +8,21 @@ from typing import Any
 
 _SEARCHES = (
     "2.0/mlflow/experiments/search",
-    "2.0/mlflow/experiments/search-datasets",
     "2.0/mlflow/runs/search",
     "2.0/mlflow/logged-models/search",
     "2.0/mlflow/registered-models/get-latest-versions",
     "3.0/mlflow/traces/search",
     "3.0/mlflow/datasets/search",
+    "3.0/mlflow/issues/search",
 )
-READS = frozenset(f"/{api}/{search}" for api in ("api", "ajax-api") for search in _SEARCHES) | {"/graphql"}
+READS = frozenset(f"/{api}/{search}" for api in ("api", "ajax-api") for search in _SEARCHES) | {
+    "/graphql",
+    "/ajax-api/2.0/mlflow/experiments/search-datasets",
+}
 """What MLflow's pages post in order to read; everything else that is posted changes its record."""
+
+ACTING = frozenset({"assistant", "gateway", "jobs", "mcp", "mcp-servers", "scorers", "prompt-optimization"})
+"""Parts of MLflow that run programs or ask other addresses, some of them on a mere GET."""
 
 
 def mlflow_pages(database: Path, artifacts: Path) -> Any:

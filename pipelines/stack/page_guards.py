@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from pathlib import Path
 
 from starlette.types import ASGIApp
@@ -13,21 +12,14 @@ from pipelines.stack.airflow_home import passwords_file
 from pipelines.stack.params import ServicesParams
 from serving.params import ServingParams
 from serving.transport.logins import Login
-from serving.transport.page_guard import PageGuard
+from serving.transport.page_guard import PageGuard, PageRules
 
 
-def guard_page(
-    app: ASGIApp, settings: Sections, home: Home, *, policy: str, posts: Collection[str] = ()
-) -> PageGuard:
+def guard_page(app: ASGIApp, rules: PageRules, settings: Sections, home: Home) -> PageGuard:
     """Return a page behind its guard; see `serving.transport.page_guard.PageGuard`."""
     params = settings.section(ServicesParams)
-    return PageGuard(
-        app,
-        allowed_hosts=params.allowed_hosts,
-        login=page_login(settings, home) if params.login else Login(),
-        policy=policy,
-        posts=posts,
-    )
+    login = page_login(settings, home) if params.login else Login()
+    return PageGuard(app, rules, allowed_hosts=params.allowed_hosts, login=login)
 
 
 def page_login(settings: Sections, home: Home) -> Login:

@@ -28,10 +28,10 @@ class ServicesParams:
     request_timeout_seconds: float
 
     def __post_init__(self) -> None:
-        if not is_loopback(self.host) and not self.behind_proxy:
+        if not is_loopback(self.host) and not (self.behind_proxy and self.login):
             msg = (
                 f"host={self.host!r} lets other machines in without login and encryption; use 127.0.0.1, or "
-                "put a proxy that gives both before the ports and set services.behind_proxy"
+                "put a proxy with TLS before the ports and set services.behind_proxy and services.login"
             )
             raise ValueError(msg)
         for name, port in self.ports().items():

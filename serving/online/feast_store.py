@@ -27,7 +27,7 @@ from serving.online.feast_config import (
 )
 from serving.online.kept_record import KeptRecord
 from serving.online.params import FeatureStoreParams
-from serving.online.publications import read_count
+from serving.online.publications import read_version
 from serving.online.raw_readers import RawReader, RedisReader, SqliteReader, redis_client
 from serving.online.rows import ISSUED_FORECASTS, chosen_fields, decode_cells
 from serving.online.store import OnlineRows, Published, ViewFeatures
@@ -99,6 +99,7 @@ class FeastOnlineStore:
     def _read(
         self, symbols: Sequence[str], wanted: Mapping[str, Sequence[str] | None]
     ) -> dict[str, pl.DataFrame]:
+        symbols = list(dict.fromkeys(symbols))
         with self._turn:
             store = self._open()
             views = {name: self._view(store, name) for name in wanted}
@@ -141,17 +142,19 @@ class FeastOnlineStore:
 
     def version(self) -> Hashable | None:
         """Return what differs after every publication; None where the store cannot tell just now."""
-        count = self._count_in_redis() if self._params.online == "redis" else self._count_in_file()
+        count: Hashable = (
+            self._version_in_redis() if self._params.online == "redis" else self._count_in_file()
+        )
         return (
             None if count is None else (count, _read_record(self._folder / APPLIED_FILE).get("definitions"))
         )
 
-    def _count_in_redis(self) -> int | None:
+    def _version_in_redis(self) -> bytes | None:
         if not (self._folder / REGISTRY_FILE).is_file():
             return None
         with self._turn:
             client = redis_client(self._open())
-        return read_count(client)
+        return read_version(client)
 
     def _count_in_file(self) -> tuple[int, int] | None:
         """Return the file and how often other connections have committed to it, which SQLite counts."""

@@ -16,6 +16,7 @@ from feast.protos.feast.types.Value_pb2 import Value
 
 from serving.online.feast_config import KEY_VERSION, PROJECT
 
+_KEYS_AT_ONCE = 1000
 Cells = list[bytes | None]
 Fields = Mapping[str, Sequence[str]]
 """Names of a view's fields that are read, by view."""
@@ -86,9 +87,6 @@ def _view_cells(
             if column is not None:
                 cells[places[key]][column] = value
     return cells
-
-
-_KEYS_AT_ONCE = 1000
 
 
 def _stored_key(symbol: str) -> bytes:

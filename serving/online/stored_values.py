@@ -27,26 +27,15 @@ def decode_numbers(cells: Sequence[Sequence[bytes | None]], names: Sequence[str]
     Returns
     -------
     polars.DataFrame, shape (n_rows, n_names)
-        Float64, null where unknown.
+        Float64, null where unknown, where it is no number, and where it is of another type.
     """
-    flat = [cell if cell and len(cell) == _SIZE else _checked(cell) for row in cells for cell in row]
+    flat = [cell if cell and len(cell) == _SIZE else _UNSET for row in cells for cell in row]
     found = np.frombuffer(b"".join(flat), dtype=_LAYOUT).reshape(len(cells), len(names))
-    known = found["tag"] == _DOUBLE
-    if not (known | (found["tag"] == 0)).all():
-        msg = f"a value of {', '.join(names[:5])} is stored as another type; run `bellwether materialize`"
-        raise ValueError(msg)
-    values = np.where(known, found["value"], np.nan)
+    values = np.where(found["tag"] == _DOUBLE, found["value"], np.nan)
     columns = {
         name: pl.Series(name, np.ascontiguousarray(values[:, place])) for place, name in enumerate(names)
     }
-    if known.all():
-        return pl.DataFrame(columns)
     return pl.DataFrame(columns).select(pl.all().fill_nan(None))
-
-
-def _checked(cell: bytes | None) -> bytes:
-    """Return nine bytes for an unset value, which is written as none; others are of another type."""
-    return b"\x01" + bytes(_SIZE - 1) if cell else _UNSET
 
 
 def decode_values(cells: Sequence[bytes | None], attribute: str) -> list[Any]:

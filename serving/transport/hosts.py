@@ -25,7 +25,7 @@ def why_foreign(path: str, headers: Mapping[str, str], allowed: Collection[str])
     """Return why a request must not be answered, None if it may be.
 
     A page on another site can send a browser here, under a name of its own (DNS rebinding) or under ours;
-    the browser says which in `Host` and `Origin`.
+    the browser says which in `Host`, `Origin` and `Sec-Fetch-Site`.
 
     Parameters
     ----------
@@ -36,11 +36,18 @@ def why_foreign(path: str, headers: Mapping[str, str], allowed: Collection[str])
     """
     if path in PROBES:
         return None
+    if not path.isprintable():
+        return "the path holds signs that no page of ours has"
     host = headers.get("host", "")
     if not _is_allowed(host, allowed):
         return (
             f"Host {host[:80]!r} is not served here; use a loopback name or add it to services.allowed_hosts"
         )
+    if headers.get("sec-fetch-site", "none") in {"cross-site", "same-site"}:
+        # Pictures and scripts of another page carry no Origin; a link that a person follows is none of them.
+        followed = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+        if not followed:
+            return "another page asks for this; open the address itself"
     origin = headers.get("origin")
     if origin is not None and not _is_own_origin(origin, host):
         return f"Origin {origin[:80]!r} is another page; only this address's own may ask"

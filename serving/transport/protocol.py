@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 CLOSING_SECONDS = 5.0
 MANY = "too many connections are open; send it again"
@@ -78,6 +78,10 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head = True
         self._in_message = False
         self._head_bytes = 0
+        self._body_bytes = 0
+        self._other_bytes = 0
+        self._awaits_continue = False
+        self._earlier: RequestResponseCycle | None = None
         self._fault = (400, "malformed_request", "the request is no valid HTTP; send it again")
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -97,21 +101,43 @@ class BoundedProtocol(HttpToolsProtocol):
         self._table.leave(self)
         if self._deadline is not None:
             self._deadline.cancel()
+        for cycle in self._unanswered():
+            cycle.disconnected = True
+            cycle.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what has come, unless the head has grown too large without an end."""
+        """Parse what has come, unless what is no body has grown too large without an end."""
         if self._in_head:
             self._head_bytes += len(data)
+        else:
+            self._other_bytes += len(data)
         super().data_received(data)
-        if self._in_head and self._head_bytes > self._limits.head_bytes and not self.transport.is_closing():
+        if not self.transport.is_closing() and self._is_swollen():
             self._refuse(*self._large_head())
+
+    def _is_swollen(self) -> bool:
+        if self._in_head:
+            return self._head_bytes > self._limits.head_bytes
+        # Chunks of one byte have five around them; a trailer that does not end has no body at all.
+        return self._other_bytes > self._limits.head_bytes + 8 * self._body_bytes
 
     def on_message_begin(self) -> None:
         """Begin a request: its head must come in time."""
         super().on_message_begin()
         self._in_message = True
         self._expect(self._limits.head_seconds)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header; those that come after the body, as trailers, are nobody's."""
+        if self._in_head:
+            super().on_header(name, value)
+
+    def on_body(self, body: bytes) -> None:
+        """Hand on a part of the body."""
+        self._body_bytes += len(body)
+        self._other_bytes -= len(body)
+        super().on_body(body)
 
     def on_headers_complete(self) -> None:
         """Judge the head and hand the request on: its body must come in time."""
@@ -120,7 +146,15 @@ class BoundedProtocol(HttpToolsProtocol):
             self._fault = self._large_head()
             # The parser stops and the answer is written by `send_400_response`.
             raise ValueError(self._fault[2])
+        unanswered = self._unanswered()
+        if len(unanswered) > 1:
+            # One may follow before the last byte of an answer is out; more would be kept without an end.
+            self._fault = (400, "too_many_at_once", "send the next request when the last one is answered")
+            raise ValueError(self._fault[2])
+        self._earlier = next(iter(unanswered), None)
         self._in_head = False
+        self._body_bytes = self._other_bytes = 0
+        self._awaits_continue = self.expect_100_continue
         self._table.leave(self)
         super().on_headers_complete()
         self._expect(self._limits.body_seconds)
@@ -137,8 +171,13 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Wait for the next request, unless this one is still being sent."""
         super().on_response_complete()
-        if self.cycle.response_complete and not self._in_message and not self.transport.is_closing():
+        if self.transport.is_closing() or not self.cycle.response_complete:
+            return
+        if not self._in_message:
             self._wait()
+        elif self._awaits_continue:
+            # Nobody knows whether the body will come: what came next would be read as one.
+            self.close()
 
     def send_400_response(self, msg: str) -> None:
         """Answer a request that cannot be parsed, in the shape of our other refusals."""
@@ -175,11 +214,25 @@ class BoundedProtocol(HttpToolsProtocol):
         else:
             self.transport.abort()
 
+    def _unanswered(self) -> list[RequestResponseCycle]:
+        """Return the requests under way or queued, the oldest first."""
+        cycles = (self._earlier, self.cycle)
+        return [cycle for cycle in cycles if cycle is not None and not cycle.response_complete]
+
+    def _is_own_fault(self, unanswered: list[RequestResponseCycle]) -> bool:
+        """Tell whether the fault lies in the body of the one request under way, not answered yet."""
+        in_body = self._in_message and not self._in_head
+        return in_body and unanswered == [self.cycle] and not self.cycle.response_started
+
     def _refuse(self, status: int, error: str, message: str) -> None:
         """Answer in place of the application, and close."""
-        if self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete:
-            self.transport.abort()  # the bytes would stand in the middle of another answer
+        unanswered = self._unanswered()
+        if unanswered and not self._is_own_fault(unanswered):
+            self.transport.abort()  # the bytes would stand in the middle of another answer, or for it
             return
+        for cycle in unanswered:
+            cycle.disconnected = True
+            cycle.message_event.set()
         body = json.dumps({"error": error, "message": message, "request_id": "", "details": []}).encode()
         self.transport.write(
             STATUS_LINE[status]

@@ -1,4 +1,4 @@
-"""Places: how many requests of a route are worked on at a time, and how much is held in memory for all."""
+"""Slots: how many requests of a route are worked on at a time, and how much their bodies may take."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from serving.refusals import Refusal
 
 
 class Slots:
-    """Places of one route, so that the costly requests of one never fill those of another.
+    """Slots of one route, so that the costly requests of one never fill those of another.
 
     Parameters
     ----------
     at_once : int
         Requests worked on at a time.
     waiting : int
-        Requests that may wait for a place.
+        Requests that may wait for one.
     seconds : float
         How long one waits.
     """
@@ -26,7 +26,7 @@ class Slots:
         self._room = waiting
 
     async def take(self) -> Slot:
-        """Return a place.
+        """Return a slot.
 
         Raises
         ------
@@ -50,20 +50,20 @@ class Slots:
 
 
 class Slot:
-    """One place, given back once."""
+    """One of a route's slots, given back once."""
 
     def __init__(self, free: asyncio.Semaphore) -> None:
         self._free: asyncio.Semaphore | None = free
 
     def release(self) -> None:
-        """Give the place back; again, it does nothing."""
+        """Give it back; again, it does nothing."""
         free, self._free = self._free, None
         if free is not None:
             free.release()
 
 
 class BytesInFlight:
-    """Counts what the bodies of all requests take together.
+    """Counts what the bodies of a route's requests, and their answers, take together.
 
     Parameters
     ----------

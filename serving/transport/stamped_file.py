@@ -35,9 +35,11 @@ class StampedFile(Generic[Content]):
             status = self._path.stat()
             stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
             if stamp != self._stamp:
+                # The stamp is older than what is read: what comes between is read once more. What is torn is
+                # not read again before it changes.
+                self._stamp = stamp
                 said = self._parse(self._path.read_bytes())
-                # The stamp is older than what is read: what comes between is read once more.
-                self._content, self._stamp = said if said is not None else self._content, stamp
+                self._content = said if said is not None else self._content
         except FileNotFoundError:
             self._stamp = None
         except (OSError, ValueError, AttributeError) as error:

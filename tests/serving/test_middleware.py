@@ -16,14 +16,14 @@ from starlette.types import Message, Receive, Scope, Send
 from serving.batch import batch_frame
 from serving.messages import BatchMessage, ForecastMessage
 from serving.middleware import (
-    CONTEXT,
+    FORECASTS_AT_ONCE,
     MiddlewareConfig,
-    RequestContext,
     RequestMiddleware,
     largest_body,
 )
 from serving.parquet_rows import BatchLimits, ParquetRows
 from serving.refusals import Refusal
+from serving.request_context import CONTEXT, RequestContext
 from serving.transport.logins import Login
 from tests.serving.hostile import FORM, JSON, Body, by_hand, form_of, good_frame, mutated, parquet_of
 from tests.serving.parts import NAMES, PARAMS
@@ -38,10 +38,14 @@ class Inside:
 
     login: Login = field(default_factory=Login)
     contexts: list[RequestContext] = field(default_factory=list)
+    messages: list[Any] = field(default_factory=list)
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
         context = scope.get(CONTEXT)
-        kind = type(context.message).__name__ if context else "page"
+        kind = "page"
+        if context:
+            kind = type(context.message).__name__
+            self.messages.append(context.message)
         await JSONResponse({"kind": kind})(scope, receive, send)
 
     def client(self, **params: Any) -> TestClient:
@@ -53,12 +57,12 @@ def send(client: TestClient, body: Body) -> Any:
     return client.post(body.route, content=body.content, headers={"Content-Type": body.content_type})
 
 
-def still_refused(context: RequestContext) -> bool:
+def still_refused(message: object) -> bool:
     """Whether a batch that passed the middleware is refused when its rows are read."""
-    if not isinstance(context.message, BatchMessage | ParquetRows):
+    if not isinstance(message, BatchMessage | ParquetRows):
         return False
     try:
-        batch_frame(context.message, NAMES, BatchLimits(rows=20_000, bytes=2**20))
+        batch_frame(message, NAMES, BatchLimits(rows=20_000, bytes=2**20))
     except Refusal as refusal:
         return 400 <= refusal.status < 500
     return False
@@ -70,7 +74,7 @@ def test_a_hostile_body_gets_a_clear_refusal(body: Body) -> None:
     answer = send(inside.client(), body)
     if answer.status_code == 200:
         overflow = body.name == "batch 32-bit overflow"  # the model itself refuses that one
-        assert overflow or still_refused(inside.contexts[0])
+        assert overflow or still_refused(inside.messages[0])
         return
     problem = answer.json()
     assert 400 <= answer.status_code < 500
@@ -85,9 +89,8 @@ def test_mutated_bodies_never_break_it() -> None:
     codes = [send(client, body).status_code for body in mutated(600, seed=20_261)]
     assert {code for code in codes if code != 200} <= {400, 413, 415, 422}
     assert codes.count(400) > 100
-    for context in inside.contexts:
-        if context.status == 200:
-            still_refused(context)
+    for message in inside.messages:
+        still_refused(message)
 
 
 @pytest.mark.parametrize(
@@ -125,8 +128,8 @@ def test_good_messages_are_read_and_handed_on() -> None:
     assert client.post("/forecast_batch", content=form, headers={"Content-Type": FORM}).json() == {
         "kind": "ParquetRows"
     }
-    assert isinstance(inside.contexts[0].message, ForecastMessage)
-    assert inside.contexts[0].message.symbols == ["AAPL"]
+    assert isinstance(inside.messages[0], ForecastMessage)
+    assert inside.messages[0].symbols == ["AAPL"]
 
 
 def test_a_large_batch_is_read_beside_the_event_loop() -> None:
@@ -232,7 +235,9 @@ def test_an_answer_that_memory_has_no_room_for_is_refused() -> None:
         await Response(b"x" * 2_000)(scope, receive, send)
 
     config = MiddlewareConfig(PARAMS, Login(), (), contexts.append)
-    client = TestClient(RequestMiddleware(talkative, config=lambda: config, in_flight=1_000), LOOPBACK)
+    client = TestClient(
+        RequestMiddleware(talkative, config=lambda: config, in_flight={"/forecast": 1_000}), LOOPBACK
+    )
     for _ in range(3):  # and nothing stays counted
         answer = client.post("/forecast", json=GOOD)
         assert (answer.status_code, answer.json()["error"]) == (503, "busy")
@@ -287,7 +292,7 @@ def test_a_large_answer_is_waited_for_until_it_is_taken() -> None:
                 statuses.append(message["status"])
 
         config = MiddlewareConfig(PARAMS, Login(), (), lambda _: None)
-        middleware = RequestMiddleware(large, config=lambda: config, in_flight=150_000)
+        middleware = RequestMiddleware(large, config=lambda: config, in_flight={"/forecast": 150_000})
         headers = [(b"host", b"localhost"), (b"content-type", JSON.encode())]
         scope = {"type": "http", "method": "POST", "path": "/forecast", "headers": headers}
         slow = [asyncio.create_task(middleware(dict(scope), receive, send))]
@@ -311,3 +316,87 @@ def test_with_a_login_pages_are_shown_to_those_who_have_it(tmp_path: Path) -> No
     assert client.post("/forecast", json=GOOD).status_code == 401
     assert client.get("/", auth=("admin", "x")).status_code == 200
     assert client.post("/forecast", json=GOOD, auth=("admin", "x")).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/forecast%0A", "/forecast_batch%0A"])
+def test_a_route_with_another_end_is_no_way_round_the_token(path: str, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("s3cret\n")
+    inside = Inside(login=Login(token_file=str(tmp_path / "token")))
+    assert inside.client().post(path, json=GOOD).status_code == 403
+
+
+def test_bodies_of_batches_leave_the_other_route_its_memory() -> None:
+    async def run() -> list[int]:
+        statuses: list[int] = []
+        begun, go_on = asyncio.Event(), asyncio.Event()
+        parts = iter([b"x" * 900])
+
+        async def slowly() -> Message:
+            part = next(parts, None)
+            if part is None:
+                begun.set()
+                await go_on.wait()
+                return {"type": "http.disconnect"}
+            return {"type": "http.request", "body": part, "more_body": True}
+
+        async def whole() -> Message:
+            return {"type": "http.request", "body": b'{"symbols": ["A"]}', "more_body": False}
+
+        async def send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                statuses.append(message["status"])
+
+        config = MiddlewareConfig(PARAMS, Login(), (), lambda _: None)
+        bounds = {"/forecast": 1_000, "/forecast_batch": 1_000}
+        middleware = RequestMiddleware(Inside().app, config=lambda: config, in_flight=bounds)
+        headers = [(b"host", b"localhost"), (b"content-type", JSON.encode())]
+        scope = {"type": "http", "method": "POST", "headers": headers}
+        batch = asyncio.create_task(middleware({**scope, "path": "/forecast_batch"}, slowly, send))
+        await begun.wait()
+        await middleware({**scope, "path": "/forecast"}, whole, send)
+        go_on.set()
+        await batch
+        return statuses
+
+    assert asyncio.run(run()) == [200, 400]
+
+
+def test_a_slot_is_free_when_the_work_has_ended_not_when_somebody_gave_up() -> None:
+    async def run() -> None:
+        go_on, begun = asyncio.Event(), asyncio.Semaphore(0)
+        statuses: list[int] = []
+
+        async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+            begun.release()
+            await go_on.wait()
+            await Response(b"late")(scope, receive, send)
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": b'{"symbols": ["A"]}', "more_body": False}
+
+        async def send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                statuses.append(message["status"])
+
+        config = MiddlewareConfig(PARAMS, Login(), (), lambda _: None)
+        middleware = RequestMiddleware(slow, config=lambda: config)
+        headers = [(b"host", b"localhost"), (b"content-type", JSON.encode())]
+        scope = {"type": "http", "method": "POST", "path": "/forecast", "headers": headers}
+
+        def ask() -> asyncio.Task[None]:
+            return asyncio.create_task(middleware(dict(scope), receive, send))
+
+        given_up = [ask() for _ in range(FORECASTS_AT_ONCE)]
+        for _ in given_up:
+            await begun.acquire()
+        for task in given_up:
+            task.cancel()
+        await asyncio.gather(*given_up, return_exceptions=True)
+        waiting = ask()
+        await asyncio.sleep(0)
+        assert begun.locked()  # the threads work on: nobody else gets their slots
+        go_on.set()
+        await waiting
+        assert statuses == [200]  # the late answers are nobody's
+
+    asyncio.run(run())

@@ -29,8 +29,8 @@ def test_addresses_are_made_of_host_and_port() -> None:
     assert PARAMS.address("mlflow_port") == "http://127.0.0.1:5000"
 
 
-def test_behind_a_proxy_any_address_will_do() -> None:
-    assert replace(PARAMS, host="192.0.2.7", behind_proxy=True).host == "192.0.2.7"
+def test_behind_a_proxy_and_a_login_any_address_will_do() -> None:
+    assert replace(PARAMS, host="192.0.2.7", behind_proxy=True, login=True).host == "192.0.2.7"
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,9 @@ def test_behind_a_proxy_any_address_will_do() -> None:
         ({"mlflow_port": 0}, r"mlflow_port=0 must lie in 1\.\.65535"),
         ({"feast_port": 8080}, "port 8080 is given to two services"),
         ({"host": "192.0.2.7"}, r"host='192\.0\.2\.7' lets other machines in without login"),
-        ({"host": "desk.example"}, "use 127\\.0\\.0\\.1, or put a proxy that gives both before the ports"),
+        ({"host": "desk.example"}, "use 127\\.0\\.0\\.1, or put a proxy with TLS"),
+        ({"host": "192.0.2.7", "login": True}, "lets other machines in"),
+        ({"host": "192.0.2.7", "behind_proxy": True}, "and services.login"),
         ({"parallelism": 0}, "parallelism=0 must be at least 1"),
         ({"stop_timeout_seconds": 0.0}, r"stop_timeout_seconds=0\.0 must be positive"),
     ],

@@ -16,7 +16,7 @@ from pipelines.stack.page_guards import guard_page
 from pipelines.stack.reports_page import reports_app
 from pipelines.tables.contracts import GOLD_FORECASTS, OPS_POLLS, OPS_STAGE_RUNS
 from pipelines.tables.feed_gaps import Watch
-from serving.transport.page_guard import SANDBOX
+from serving.transport.page_guard import SANDBOX, PageRules
 from tests.pipelines.table_rows import rows_of
 
 WATCH = Watch(
@@ -28,7 +28,7 @@ WATCH = Watch(
 @pytest.fixture
 def client(tmp_path: Path) -> TestClient:
     page = reports_app(Home(tmp_path), lambda: WATCH)
-    guarded = guard_page(page, load_settings()[0], Home(tmp_path), policy=SANDBOX)
+    guarded = guard_page(page, PageRules(policy=SANDBOX), load_settings()[0], Home(tmp_path))
     return TestClient(guarded, "http://localhost:8800")
 
 

@@ -18,9 +18,9 @@ from feature_repo.definitions import view_ttl
 from features.sessions import SessionCalendar
 from pipelines.io.feature_store import FeatureStore
 from pipelines.io.lake import Lake
+from serving.online.cached_store import CachedOnlineStore
 from serving.online.feast_store import FeastOnlineStore
 from serving.online.params import FeatureStoreParams
-from serving.online.publications import KEY
 from serving.online.rows import read_rows
 from serving.online.store import ViewFeatures
 from tests.pipelines.synthetic_gold import Gold, make_gold
@@ -157,9 +157,27 @@ def test_a_publication_that_died_half_way_has_no_version(
         with pytest.raises(KeyboardInterrupt):
             store.publish(latest(gold), "features_daily")
     assert reader.version() is None
+    assert store.publish(latest(gold, -2), "features_daily") == 0  # every row was there when it died
+    settled = reader.version()
+    assert settled not in {None, before}
     store.publish(latest(gold), "features_daily")
-    assert reader.version() not in {None, before}
-    assert int(redis.get(KEY) or 0) == 4
+    assert reader.version() not in {None, settled}
+
+
+def test_a_store_that_has_lost_its_data_gives_no_version_twice(
+    connection: str, home: Path, gold: Gold
+) -> None:
+    host, port = connection.split(":")
+    params = FeatureStoreParams(online="redis", connection=SecretStr(connection))
+    lake = Lake(str(home / "lake"), no_spark)
+    store = FeatureStore(params, ttl=view_ttl(SessionCalendar()), folder=home / "feast", lake=lake, sets=())
+    cached = CachedOnlineStore(FeastOnlineStore(params, home / "feast"))
+    views = [ViewFeatures(name="features_daily", features=NAMES[:1])]
+    for place in (-2, -1):
+        Redis(host, int(port)).flushall()
+        store.publish(latest(gold, place), "features_daily")
+        rows = cached.read(["S01"], views).views["features_daily"]
+        assert rows["session"].to_list() == [gold.sessions[place]]
 
 
 def _die(*_: object) -> None:

@@ -34,9 +34,14 @@ def test_without_rows_there_are_columns() -> None:
 
 
 @pytest.mark.parametrize("stored", [Value(int64_val=7), Value(string_val="123456x"), Value(float_val=1.0)])
-def test_a_value_of_another_type_is_no_number(stored: Value) -> None:
-    with pytest.raises(ValueError, match="a value of a is stored as another type"):
-        decode_numbers([[stored.SerializeToString()]], ["a"])
+def test_a_value_of_another_type_is_unknown_and_spoils_no_other(stored: Value) -> None:
+    found = decode_numbers([[stored.SerializeToString(), number(2.0)]], ["a", "b"])
+    assert found.row(0) == (None, 2.0)
+
+
+def test_what_is_no_number_is_unknown_whatever_stands_beside_it() -> None:
+    assert decode_numbers([[number(math.nan)]], ["a"])["a"].to_list() == [None]
+    assert decode_numbers([[number(math.nan)], [None]], ["a"])["a"].to_list() == [None, None]
 
 
 def test_other_columns_are_decoded_one_by_one() -> None:
