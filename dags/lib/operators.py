@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from datetime import timedelta
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import Asset, BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
+from dags.lib.approval import SIGNED, ask_for_consent, require_consent
 from dags.lib.dags_file import ROOT
 from dags.lib.process import StageProcess
 from dags.lib.results import absolute_link, find_value, parse_result, read_result
@@ -177,17 +177,11 @@ def promotion(spec: DagSpec) -> list[BaseOperator]:
     """Return the tasks that promote a challenger: one that asks a person if the spec says so, then `promote`.
 
     `promote` runs even when training found the model already there and was skipped: an earlier run
-    may have ended between the two. It never runs past a person's refusal or silence.
+    may have ended between the two. It never runs past a person's refusal or silence, and the ledger names the
+    person.
     """
     if not spec.require_approval:
         return [stage("promote", spec=spec, emits=spec.asset, trigger_rule="none_failed")]
-    ask = ApprovalOperator(
-        task_id="approve",
-        subject="Promote the challenger?",
-        body="Beside the champion and the baselines: {{ ti.xcom_pull(task_ids='train_to_evaluate') }}",
-        defaults="Reject",
-        response_timeout=timedelta(hours=spec.approval_hours),
-        execution_timeout=None,
-        trigger_rule="none_failed",
-    )
-    return [ask, stage("promote", spec=spec, emits=spec.asset)]
+    signed = replace(spec, window={**spec.window, "set": SIGNED})
+    promote = stage("promote", spec=signed, emits=spec.asset, pre_execute=require_consent)
+    return [ask_for_consent(spec), promote]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 from collections.abc import Iterator
 from datetime import date
+from ipaddress import ip_address
 from pathlib import Path
 
 import httpx
@@ -16,6 +17,7 @@ from pipelines.stack.airflow_home import read_password
 from pipelines.stack.lifecycle import read_stack, start_stack, stop_stack
 from pipelines.stack.processes import STACK_VARIABLE
 from tests.e2e.stacks import SECONDS, Running, running_stack
+from tests.e2e.strangers import NOBODY, TRIES, as_stranger, sockets_of
 
 pytestmark = pytest.mark.scheduler
 
@@ -42,9 +44,13 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 @pytest.fixture(scope="module")
-def history(running: Running) -> DagRun:
-    run = running.api.start("load_history", conf={"start": str(FIRST), "end": str(LAST)})
-    return running.api.wait_for(run, SECONDS)
+def under_way(running: Running) -> DagRun:
+    return running.api.start("load_history", conf={"start": str(FIRST), "end": str(LAST)})
+
+
+@pytest.fixture(scope="module")
+def history(running: Running, under_way: DagRun) -> DagRun:
+    return running.api.wait_for(under_way, SECONDS)
 
 
 @pytest.fixture(scope="module")
@@ -74,14 +80,31 @@ def test_a_second_up_keeps_every_process(running: Running) -> None:
     assert start_stack(running.params, running.home, running.arguments).started == running.stack.started
 
 
-def test_everything_listens_on_loopback_only(running: Running) -> None:
-    ports = set(running.params.ports().values())
-    listening = {
-        connection.laddr.ip
-        for connection in psutil.net_connections("inet")
-        if connection.status == psutil.CONN_LISTEN and connection.laddr.port in ports
-    }
-    assert listening == {"127.0.0.1"}
+def test_the_stack_opens_its_ports_on_loopback_and_nothing_else(running: Running) -> None:
+    expected = {("127.0.0.1", port) for port in running.params.ports().values()}
+    assert {place for _, place in sockets_of(running.stack.mark)} == expected
+
+
+def test_a_stranger_on_the_machine_changes_nothing_while_a_stage_runs(
+    running: Running, under_way: DagRun
+) -> None:
+    """Another account tries every socket; each of Spark's and Python's own asks for a secret."""
+    mark, names = running.stack.mark, set[str]()
+    while "java" not in names:
+        assert running.api.tasks(under_way)[0]["state"] not in {"success", "failed"}
+        opened = sockets_of(mark)
+        names = {name for name, _ in opened}
+    ports = {port: name for name, port in running.params.ports().items()}
+    others = {place for _, place in opened if place[1] not in ports}
+    assert others
+    assert all(ip_address(host).is_loopback for host, _ in others)
+    before = registry_of(running)
+    told = as_stranger({ports[place[1]]: place for _, place in opened if place[1] in ports}, others)
+    assert told.pop("uid") == NOBODY
+    allowed = {"401", "403", "404", "405"}
+    assert {key: said for key, said in told.items() if said not in allowed} == {}
+    assert len(told) > len(TRIES)
+    assert registry_of(running) == before
 
 
 def test_the_password_is_private(running: Running) -> None:
@@ -148,6 +171,13 @@ def test_down_leaves_nothing_running(running: Running) -> None:
     left = [process for process in psutil.process_iter() if carries(process, running.stack.mark)]
     assert left == []
     assert read_stack(running.home).started == {}
+
+
+def registry_of(running: Running) -> tuple[object, bytes]:
+    """What MLflow has registered, and Feast's definitions."""
+    address = running.params.address("mlflow_port")
+    found = httpx.get(f"{address}/api/2.0/mlflow/registered-models/search", timeout=60.0).json()
+    return found, (running.home.feast / "registry.db").read_bytes()
 
 
 def carries(process: psutil.Process, mark: str) -> bool:

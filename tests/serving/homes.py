@@ -26,10 +26,10 @@ DAILY = find_view("features_daily").feature_names
 TEXT = find_view("features_text").feature_names
 
 
-def open_store(home: Path) -> FeatureStore:
+def open_store(home: Path, params: FeatureStoreParams = PARAMS) -> FeatureStore:
     """The home's feature store; publishing touches no table."""
     lake = Lake(str(home / "lake"), no_spark)
-    return FeatureStore(PARAMS, ttl=view_ttl(SessionCalendar()), folder=home / "feast", lake=lake, sets=())
+    return FeatureStore(params, ttl=view_ttl(SessionCalendar()), folder=home / "feast", lake=lake, sets=())
 
 
 def no_spark() -> None:
@@ -57,9 +57,16 @@ def feature_rows(
     return key.with_columns(*(pl.lit(value).alias(name) for name, value in stamps.items()), *features)
 
 
-def publish(home: Path, symbols: list[str], *, session: date = SESSION, seed: int = 0) -> pl.DataFrame:
+def publish(
+    home: Path,
+    symbols: list[str],
+    *,
+    session: date = SESSION,
+    seed: int = 0,
+    params: FeatureStoreParams = PARAMS,
+) -> pl.DataFrame:
     """Publish a session's rows of both feature views and return the daily ones."""
-    store = open_store(home)
+    store = open_store(home, params)
     daily = feature_rows(symbols, DAILY, session=session, seed=seed).select(GOLD_FEATURES_DAILY.columns)
     text = feature_rows(symbols[::2], TEXT, session=session, seed=seed + 1).select(GOLD_FEATURES_TEXT.columns)
     store.publish(daily, "features_daily")
@@ -83,7 +90,13 @@ def add_champion(home: Path, version: str, *, names: tuple[str, ...] = DAILY + T
 
 
 def issue(
-    home: Path, champion: Path, symbols: list[str], *, session: date = SESSION, seed: int = 0
+    home: Path,
+    champion: Path,
+    symbols: list[str],
+    *,
+    session: date = SESSION,
+    seed: int = 0,
+    params: FeatureStoreParams = PARAMS,
 ) -> pl.DataFrame:
     """Publish what a champion forecasts for the published session, as the forecast stage does."""
     model = load_served_model(champion)
@@ -103,5 +116,5 @@ def issue(
     }  # fmt: skip
     rank = ((pl.col("value").rank("average") - 0.5) / pl.len()).alias("rank")
     issued = forecasts.with_columns(rank, **constants).select(GOLD_FORECASTS.columns)
-    open_store(home).publish(issued, ISSUED_VIEW)
+    open_store(home, params).publish(issued, ISSUED_VIEW)
     return issued
