@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 
 import psutil
 import pytest
 
+from pipelines.stack.lifecycle import Stack
 from pipelines.stack.processes import STACK_VARIABLE
 
 NOBODY = 65534
-PLACE = tuple[str, int]
+Place = tuple[str, int]
 SECONDS = 20.0
+"""How long an answer is waited for; what is no HTTP may say nothing, and keeps a try waiting no longer."""
+RAW_SECONDS = 1.0
 TRIES: tuple[tuple[str, str, str], ...] = (
     ("airflow_port", "POST", "/api/v2/dags/load_history/dagRuns"),
     ("airflow_port", "PATCH", "/api/v2/dags/load_history"),
@@ -47,24 +51,37 @@ RAW = (
 """Words of py4j without its token, and noise, for the sockets of Spark and of Python's own."""
 
 
-def sockets_of(mark: str) -> list[tuple[str, PLACE]]:
-    """Return process name and address of every listening socket of a stack, by its mark."""
+def sockets_of(stack: Stack) -> list[tuple[str, Place]]:
+    """Return process name and address of every listening socket of a stack and of what it has started."""
     found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get(STACK_VARIABLE) != mark:
-                continue
+    for process in _family_of(stack):
+        with suppress(psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
             for one in process.net_connections("all"):
                 if one.family == socket.AF_UNIX and one.laddr:
                     found.append((process.name(), (str(one.laddr), 0)))
                 elif one.status == psutil.CONN_LISTEN:
                     found.append((process.name(), (one.laddr.ip, one.laddr.port)))
-        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
-            continue
     return found
 
 
-def as_stranger(services: Mapping[str, PLACE], others: Iterable[PLACE]) -> dict[str, object]:
+def _family_of(stack: Stack) -> Iterator[psutil.Process]:
+    """Yield the recorded processes with their children, and whoever carries the mark.
+
+    Airflow's processes write their title over their environment, and with it the mark.
+    """
+    family = {}
+    for started in stack.started.values():
+        with suppress(psutil.NoSuchProcess):
+            root = psutil.Process(started.pid)
+            family |= {one.pid: one for one in (root, *root.children(recursive=True))}
+    for process in psutil.process_iter():
+        with suppress(psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+            if process.environ().get(STACK_VARIABLE) == stack.mark:
+                family[process.pid] = process
+    yield from family.values()
+
+
+def as_stranger(services: Mapping[str, Place], others: Iterable[Place]) -> dict[str, object]:
     """Try everything as another account, and return what each try was told.
 
     A fork, not a program: the account may read no interpreter of ours.
@@ -91,7 +108,7 @@ def as_stranger(services: Mapping[str, PLACE], others: Iterable[PLACE]) -> dict[
     return found
 
 
-def _try_services(services: Mapping[str, PLACE]) -> dict[str, str]:
+def _try_services(services: Mapping[str, Place]) -> dict[str, str]:
     told = {}
     for name, method, path in TRIES:
         body = "{}"
@@ -102,21 +119,20 @@ def _try_services(services: Mapping[str, PLACE]) -> dict[str, str]:
     return told
 
 
-def _try_raw(others: Iterable[PLACE]) -> dict[str, str]:
+def _try_raw(others: Iterable[Place]) -> dict[str, str]:
     told = {}
     for place in others:
         for number, words in enumerate(RAW):
-            said = _say(place, words)
+            said = _say(place, words, RAW_SECONDS)
             # py4j's yes begins with !y; a socket that says nothing has understood nothing.
             told[f"{place} {number}"] = repr(said) if said.startswith(b"!y") else "401"
     return told
 
 
-def _say(place: PLACE, words: bytes) -> bytes:
+def _say(place: Place, words: bytes, seconds: float = SECONDS) -> bytes:
     try:
-        with socket.create_connection(place, timeout=SECONDS) as channel:
+        with socket.create_connection(place, timeout=seconds) as channel:
             channel.sendall(words)
-            channel.shutdown(socket.SHUT_WR)
             return channel.recv(4096)
     except OSError:
         return b""
