@@ -25,7 +25,7 @@ from pipelines.base.project import PROJECT_ROOT
 
 REPORTS = PROJECT_ROOT / ".test-reports"
 NO_TESTS_COLLECTED = 5
-ALLOWED_SKIPS = (r"\bGPU\b", r"\bCUDA\b", r"\bdocker\b")
+ALLOWED_SKIPS = (r"\bGPU\b", r"\bCUDA\b", r"\bdocker\b", r"\bredis-server\b")
 OUTCOMES = ("passed", "failed", "errors", "skipped")
 
 
