@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from airflow.sdk.definitions.context import Context
 
 TASK = "approve"
+AS_OF = "{{ (ti.xcom_pull(task_ids='train_to_evaluate') or {}).get('as_of') or params.as_of or '' }}"
+"""The session whose numbers the person has seen; days may pass before the answer."""
 SIGNED = (
     "tracking.signed_by={{ (((ti.xcom_pull(task_ids='" + TASK + "') or {}).get('responded_by_user') or {})"
     ".get('name') or '') | tojson }}"

@@ -11,7 +11,7 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from airflow.sdk import Asset, BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
-from dags.lib.approval import SIGNED, ask_for_consent, require_consent
+from dags.lib.approval import AS_OF, SIGNED, ask_for_consent, require_consent
 from dags.lib.dags_file import ROOT
 from dags.lib.process import StageProcess
 from dags.lib.results import absolute_link, find_value, parse_result, read_result
@@ -182,6 +182,6 @@ def promotion(spec: DagSpec) -> list[BaseOperator]:
     """
     if not spec.require_approval:
         return [stage("promote", spec=spec, emits=spec.asset, trigger_rule="none_failed")]
-    signed = replace(spec, window={**spec.window, "set": SIGNED})
+    signed = replace(spec, window={**spec.window, "as-of": AS_OF, "set": SIGNED})
     promote = stage("promote", spec=signed, emits=spec.asset, pre_execute=require_consent)
     return [ask_for_consent(spec), promote]

@@ -13,6 +13,7 @@ PARENT_PIPE = "BELLWETHER_PARENT_PIPE"
 """Tells the command which descriptor to watch: see `pipelines/base/parent_pipe.py`."""
 # Airflow follows its first signal with a harder one after five seconds.
 SECONDS_TO_END = 3
+SECONDS_BETWEEN_LOOKS = 1.0
 
 
 class StageProcess:
@@ -58,10 +59,13 @@ class StageProcess:
         """Return exit code and last line of standard output, once the command has ended."""
         reader = threading.Thread(target=self._forward, args=(self._process.stderr,), daemon=True)
         reader.start()
+        ended = threading.Event()
+        threading.Thread(target=self._follow, args=(os.getppid(), ended), daemon=True).start()
         last_line = ""
         for line in self._process.stdout or ():
             last_line = line.strip() or last_line
         exit_code = self._process.wait()
+        ended.set()
         reader.join(timeout=SECONDS_TO_END)
         self._held.close()
         return exit_code, last_line
@@ -77,8 +81,20 @@ class StageProcess:
 
     def _forward(self, stream: IO[str]) -> None:
         for line in stream:
-            if text := line.rstrip():
+            text = line.rstrip()
+            if not text or self._held.closed:
+                continue  # drained, or the command would wait for ever with what it holds
+            try:
                 self._write("%s", text)
+            except OSError:  # whoever reads our log is gone, and with him who waits for the outcome
+                self._held.close()
+
+    def _follow(self, parent: int, ended: threading.Event) -> None:
+        """Let the command end when the process that started this one has gone: Airflow's supervisor."""
+        while not ended.wait(SECONDS_BETWEEN_LOOKS):
+            if os.getppid() != parent:
+                self._held.close()
+                return
 
     def _signal(self, number: signal.Signals) -> None:
         try:

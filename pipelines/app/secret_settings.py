@@ -45,7 +45,7 @@ def refuse_in_command(part: Mapping[str, Any], is_secret: IsSecret) -> None:
         Naming the key, never the value, and where to put it.
     """
     for key, value in _leaves(part):
-        if is_secret(key) or _holds_secret(key, value, is_secret):
+        if value != "" and (is_secret(key) or _holds_secret(key, value, is_secret)):
             variable = f", or into the environment as {VARIABLES[key]}" if key in VARIABLES else ""
             msg = f"--set {key}: a secret in a command line is there for everybody to read; {WHERE}{variable}"
             raise SettingsError(msg)

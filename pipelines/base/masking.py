@@ -13,9 +13,13 @@ SECRET_NAME = re.compile(
     re.IGNORECASE,
 )
 IN_ADDRESS = re.compile(
-    r"(?<=//)(?P<user>[^/@\s:]*):[^/@\s]+(?=@)|(?<=password=)[^,\s&'\"*][^,\s&'\"]*", re.IGNORECASE
+    r"(?<=//)(?P<user>[^/@\s:]*):(?!\d{1,5}/)[^\s'\"]+(?=@)|(?<=password=)[^,\s&'\"*][^,\s&'\"]*",
+    re.IGNORECASE,
 )
-"""What stands between user and host of an address, or behind ``password=`` in one."""
+"""What stands between user and host of an address, or behind ``password=`` in one.
+
+A password may hold ``/`` and ``@``, as SQLAlchemy reads it; digits before a ``/`` are a port.
+"""
 MASK = "**********"
 
 

@@ -54,6 +54,16 @@ def test_promote_asks_before_it_runs_and_the_ledger_names_the_person() -> None:
     assert rendered == 'tracking.signed_by="x\\" --set y=z"'
 
 
+def test_it_is_the_session_that_the_person_has_seen() -> None:
+    with DAG(dag_id="probe", schedule=None):
+        _, promote = promotion(spec(require_approval=True))
+    pulled = {TASK: YES, "train_to_evaluate": {"as_of": "2026-11-06"}}
+    seen = {"ti": SimpleNamespace(xcom_pull=lambda task_ids: pulled[task_ids]), "params": {"as_of": ""}}
+    promote.render_template_fields(seen)
+    assert promote.window["as-of"] == "2026-11-06"
+    assert promote.command[-1] == "{window}"  # what `up` was given for all comes before
+
+
 def test_without_approval_nobody_is_asked() -> None:
     with DAG(dag_id="probe", schedule=None):
         (promote,) = promotion(load_spec("train_weekly"))

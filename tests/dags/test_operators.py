@@ -169,7 +169,7 @@ def test_the_command_of_a_task_is_that_of_the_settings(monkeypatch: pytest.Monke
     monkeypatch.setenv("BELLWETHER_ARGUMENTS", '["--env", "local"]')
     with DAG(dag_id="probe", schedule=None):
         task = stage("ingest", "curate", spec=load_spec("ingest_daily"))
-    words = ["run", "--stages", "ingest,curate", "{window}", "--home", "/h", "--env", "local"]
+    words = ["run", "--stages", "ingest,curate", "--home", "/h", "--env", "local", "{window}"]
     assert task.command == ["/bin/bellwether", *words]
 
 
@@ -183,7 +183,7 @@ def test_spark_submit_gets_the_file_of_the_command(
         task = stage("forecast", spec=load_spec("forecast_daily"))
     program = ROOT / "pipelines/__main__.py"
     assert program.is_file()
-    assert task.command == ["spark-submit", str(program), "forecast", "{window}", "--home", "/h"]
+    assert task.command == ["spark-submit", str(program), "forecast", "--home", "/h", "{window}"]
 
 
 def test_promotion_without_a_person_runs_after_a_skip() -> None:
@@ -233,4 +233,4 @@ def test_a_script_of_the_settings_runs_end_to_end(
     with DAG(dag_id="probe", schedule=None):
         task = stage("forecast", spec=load_spec("forecast_daily"))
     task.window = {"as-of": "2026-11-10"}
-    assert task.execute(context) == {"said": "forecast --as-of 2026-11-10 --home /h"}
+    assert task.execute(context) == {"said": "forecast --home /h --as-of 2026-11-10"}

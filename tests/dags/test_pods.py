@@ -52,7 +52,7 @@ def test_the_command_keeps_its_exit_code_and_its_report(
     monkeypatch.setattr(KubernetesPodOperator, "execute", lambda self, context: {"as_of": "2026-11-10"})
     assert pod.execute(context) == {"as_of": "2026-11-10"}
     assert pod.cmds == ["bash", "-c", 'set -o pipefail; "$@" | tee /airflow/xcom/return.json', "stage"]
-    words = ["bellwether", "run", "--stages", "ingest,curate", "--as-of", "2026-11-10", "--home", "/data"]
+    words = ["bellwether", "run", "--stages", "ingest,curate", "--home", "/data", "--as-of", "2026-11-10"]
     assert pod.arguments == words
 
 

@@ -16,6 +16,8 @@ from pipelines.base.masking import MaskingFormatter, has_password, is_secret_nam
         ("redis:6379,ssl=true,password=hunter2 fails", "redis:6379,ssl=true,password=********** fails"),
         ("-Djavax.trustStorePassword=hunter2", "-Djavax.trustStorePassword=**********"),
         ("see http://127.0.0.1:5000/a@b", "see http://127.0.0.1:5000/a@b"),
+        ("'postgresql://u:pa/ss@db/x' and y@z", "'postgresql://u:**********@db/x' and y@z"),
+        ("postgresql://u:p@ss@db/x", "postgresql://u:**********@db/x"),
     ],
 )
 def test_a_password_in_a_text_is_masked_and_nothing_else(text: str, shown: str) -> None:

@@ -21,6 +21,23 @@ import sys
 from dags.lib.process import StageProcess
 print(StageProcess(sys.argv[1:], ["PATH", "JAVA_HOME"], print).wait())
 """
+SUPERVISOR = """
+import os, sys
+reading, writing = os.pipe()
+if os.fork() == 0:
+    os.close(reading)
+    from dags.lib.process import StageProcess
+    say = lambda form, *rest: os.write(writing, (form % rest).encode())
+    StageProcess(sys.argv[1:], ["PATH"], say).wait()
+    os._exit(0)
+os.close(writing)
+while os.read(reading, 65536):
+    pass
+"""
+TALK = """
+while True:
+    print("x" * 1000, file=sys.stderr)
+"""
 STUBBORN = """
 import os, signal, subprocess, sys
 from pipelines.base.parent_pipe import follow_parent
@@ -38,10 +55,12 @@ exec sleep 600
 """
 
 
-def start_parent(command: Sequence[str], **environment: str) -> subprocess.Popen[bytes]:
+def start_parent(
+    command: Sequence[str], program: str = PARENT, **environment: str
+) -> subprocess.Popen[bytes]:
     """Start what stands for a task runner, with a command of its own."""
     return subprocess.Popen(
-        [sys.executable, "-c", PARENT, *command],
+        [sys.executable, "-c", program, *command],
         cwd=PROJECT_ROOT,
         env={**os.environ, **environment},
         stdout=subprocess.DEVNULL,
@@ -74,6 +93,14 @@ def fifo(tmp_path: Path) -> Path:
 def test_a_command_that_takes_no_signal_ends_with_its_killed_parent(fifo: Path) -> None:
     parent = start_parent([sys.executable, "-c", STUBBORN, str(fifo)])
     assert kill(parent, fifo) == [True, True]
+
+
+@pytest.mark.parametrize("chatty", [False, True], ids=["silent", "talking into a closed log"])
+def test_a_command_ends_when_the_supervisor_of_its_runner_is_killed(fifo: Path, *, chatty: bool) -> None:
+    """Airflow's supervisor forks the runner and reads its log; the runner outlives it."""
+    code = STUBBORN if not chatty else STUBBORN.replace("child.wait()", TALK)
+    supervisor = start_parent([sys.executable, "-c", code, str(fifo)], program=SUPERVISOR)
+    assert kill(supervisor, fifo) == [True, True]
 
 
 def test_a_stage_and_its_java_end_with_a_killed_task_runner(fifo: Path, tmp_path: Path) -> None:
