@@ -168,7 +168,7 @@ class ForecastHandler:
     def _published(self) -> Published:
         published = self.store.published()
         if published is None:
-            msg = "no features are published yet; run `bellwether materialize`"
+            msg = "no features are published yet, or the record of it is torn; run `bellwether materialize`"
             raise Refusal(503, "nothing_published", msg)
         return published
 

@@ -28,13 +28,17 @@ from serving.parsing import JSON, MULTIPART, check_headers, parse_forecast, pars
 from serving.refusals import Refusal
 from serving.request_context import CONTEXT, RequestContext, problem
 from serving.transport.hosts import PROBES, why_foreign
-from serving.transport.logins import Login
+from serving.transport.logins import LOG_IN, Login
 from serving.transport.slots import BytesInFlight, Slots
 
 log = logging.getLogger(__name__)
 
 FORECAST = "/forecast"
 FORECAST_BATCH = "/forecast_batch"
+HOW_TO_LOG_IN = (
+    "send the header Authorization: Bearer with a token of serving.token_file, or, where services.login is "
+    "set, Airflow's user and password as Basic"
+)
 WITHOUT_LOGIN = PROBES | {"/champion"}
 """What `install` and orchestrators ask: which version answers, and whether it does."""
 SYMBOLS_BYTES = 64 * 1024
@@ -120,7 +124,7 @@ class RequestMiddleware:
             await problem(Refusal(403, "foreign_page", foreign), "")(scope, receive, send)
         elif config.login.has_pages and path not in WITHOUT_LOGIN and not config.login.admits(headers):
             asked = {"WWW-Authenticate": config.login.challenge()}
-            await Response("log in to see this page\n", 401, asked)(scope, receive, send)
+            await Response(LOG_IN, 401, asked)(scope, receive, send)
         else:
             await self._app(scope, receive, _with_headers(send, {"Content-Security-Policy": _PAGE_POLICY}))
 
@@ -196,7 +200,7 @@ def _admit(path: str, headers: Headers, config: MiddlewareConfig) -> str:
     if foreign := why_foreign(path, headers, config.allowed_hosts):
         raise Refusal(403, "foreign_page", foreign)
     if not config.login.admits(headers):
-        raise Refusal(401, "unauthorized", "send the header Authorization: Bearer with this service's token")
+        raise Refusal(401, "unauthorized", HOW_TO_LOG_IN)
     return check_headers(headers, (JSON,) if path == FORECAST else (JSON, MULTIPART))
 
 

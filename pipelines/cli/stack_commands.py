@@ -23,16 +23,20 @@ def up(request: Request, **source: str | None) -> None:
     Then complete what the ledger says and the service does not do yet: see `install`.
     """
     from pipelines.registry.installation import install_if_published, raise_if_unfollowed
-    from pipelines.stack.airflow_home import announce_login
+    from pipelines.stack.airflow_home import USER, announce_login, passwords_file
     from pipelines.stack.lifecycle import render_addresses, start_stack
+    from pipelines.stack.page_guards import check_token_file
     from pipelines.stack.params import ServicesParams
+    from serving.params import ServingParams
 
     request = with_source(request, **source)
     context = open_request(request)
     services, home = context.params(ServicesParams), context.home
+    check_token_file(context.params(ServingParams).token_file)
     announce_login(home.airflow, click.echo)
     stack = start_stack(services, home, request.for_stages())
     click.echo(render_addresses(services, home, stack))
+    click.echo(f"login: user {USER}, password in {passwords_file(home.airflow)}")
     raise_if_unfollowed(install_if_published(context))
 
 

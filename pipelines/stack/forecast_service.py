@@ -13,11 +13,12 @@ from pipelines.base.home import Home
 from pipelines.base.project import PROJECT_ROOT
 from pipelines.base.quiet_telemetry import QUIET_TELEMETRY
 from pipelines.base.small_files import replace_text
-from pipelines.stack.page_guards import page_passwords
+from pipelines.stack.page_guards import check_token_file, page_passwords
 from pipelines.stack.params import ServicesParams
 from pipelines.stack.processes import FEAST_COUNTERS
 from pipelines.stack.served_params import served_params
 from serving.online.params import FeatureStoreParams
+from serving.params import ServingParams
 from serving.settings import ServiceSettings, dump_settings
 
 SETTINGS_FILE = "serving.json"
@@ -39,6 +40,7 @@ def serve(settings: Sections, home: Path, *, port: int | None = None) -> NoRetur
         Instead of ``services.forecasts_port``.
     """
     place = Home(home.resolve())
+    check_token_file(settings.section(ServingParams).token_file)
     handed_on = write_settings(service_settings(settings, place), place)
     for folder in ("bentos", "models"):
         (place.bento / folder).mkdir(parents=True, exist_ok=True)

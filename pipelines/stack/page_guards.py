@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
 from starlette.types import ASGIApp
 
 from pipelines.base.context import Sections
+from pipelines.base.errors import SettingsError
 from pipelines.base.home import Home
 from pipelines.stack.airflow_home import passwords_file
 from pipelines.stack.params import ServicesParams
@@ -27,6 +29,26 @@ def page_login(settings: Sections, home: Home) -> Login:
     return Login(
         passwords=page_passwords(settings, home), token_file=settings.section(ServingParams).token_file
     )
+
+
+def check_token_file(path: str) -> None:
+    """Refuse a token file before anything starts that would only end the service.
+
+    Raises
+    ------
+    SettingsError
+        If it is missing or empty, or others may read it.
+    """
+    if not path:
+        return
+    try:
+        Login(token_file=path)
+        mode = stat.S_IMODE(Path(path).stat().st_mode)
+    except (OSError, ValueError) as error:
+        raise SettingsError(str(error)) from error
+    if mode & 0o077:
+        msg = f"serving.token_file={path} may be read by others (mode {mode:04o}); chmod 600 {path}"
+        raise SettingsError(msg)
 
 
 def page_passwords(settings: Sections, home: Home) -> Path | None:

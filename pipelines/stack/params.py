@@ -29,9 +29,10 @@ class ServicesParams:
 
     def __post_init__(self) -> None:
         if not is_loopback(self.host) and not (self.behind_proxy and self.login):
+            missing = [name for name in ("behind_proxy", "login") if not getattr(self, name)]
             msg = (
                 f"host={self.host!r} lets other machines in without login and encryption; use 127.0.0.1, or "
-                "put a proxy with TLS before the ports and set services.behind_proxy and services.login"
+                f"put a proxy with TLS before the ports and set {' and '.join(missing)}"
             )
             raise ValueError(msg)
         for name, port in self.ports().items():

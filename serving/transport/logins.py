@@ -14,6 +14,8 @@ from serving.transport.stamped_file import StampedFile
 
 log = logging.getLogger(__name__)
 
+LOG_IN = "log in to see this page: Airflow's user and password, or a token of serving.token_file as Bearer\n"
+
 
 class Login:
     """Credentials, read again whenever their file is replaced.
@@ -25,6 +27,7 @@ class Login:
         until then no name is known.
     token_file : str
         File with one token a line, sent as Bearer; during a rotation it holds the old and the new one.
+        Emptied or removed it goes on as it was: who would take every token back writes a new one.
 
     Raises
     ------
@@ -38,7 +41,7 @@ class Login:
         self._passwords = StampedFile(passwords, _read_passwords) if passwords is not None else None
         self._tokens = StampedFile(Path(token_file), _read_tokens) if token_file else None
         if self._tokens is not None and not self._tokens.read():
-            msg = f"serving.token_file={token_file} is empty; write the token into it"
+            msg = f"serving.token_file={token_file} is missing or empty; write the token into it"
             raise ValueError(msg)
 
     def admits(self, headers: Mapping[str, str]) -> bool:

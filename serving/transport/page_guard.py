@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.refusals import Refusal
 from serving.transport.hosts import why_foreign
-from serving.transport.logins import Login
+from serving.transport.logins import LOG_IN, Login
 from serving.transport.slots import Slots
 
 ALIVE = "/livez"
@@ -100,7 +100,7 @@ class PageGuard:
             await PlainTextResponse("\n")(scope, receive, sending)
         elif not self._login.admits(headers):
             asked = {"WWW-Authenticate": self._login.challenge()}
-            await PlainTextResponse("log in to see this page\n", 401, asked)(scope, receive, sending)
+            await PlainTextResponse(LOG_IN, 401, asked)(scope, receive, sending)
         elif self._rules.closed & set(scope["path"].lower().split("/")):
             await PlainTextResponse("not part of this page\n", 404)(scope, receive, sending)
         elif scope["method"] in READING or (scope["method"] == "POST" and scope["path"] in self._rules.posts):

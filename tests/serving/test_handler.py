@@ -93,7 +93,7 @@ def test_it_is_not_ready_while_nobody_follows_the_pointer(champion_folder: Path)
 
 def test_questions_before_it_is_ready_are_refused(champion_folder: Path) -> None:
     with pytest.raises(
-        Refusal, match="no features are published yet; run `bellwether materialize`"
+        Refusal, match="no features are published yet, or the record of it is torn; run `bellwether mat"
     ) as refusal:
         make_handler(champion_folder, InMemoryStore(newest=None)).forecast(ASK, "id")
     assert refusal.value.status == 503

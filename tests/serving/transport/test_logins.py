@@ -20,7 +20,9 @@ def basic(text: str) -> dict[str, str]:
 def test_an_empty_token_file_lets_nobody_in_by_mistake(tmp_path: Path) -> None:
     path = tmp_path / "token"
     path.write_text("\n")
-    with pytest.raises(ValueError, match=r"serving\.token_file=.* is empty; write the token into it"):
+    with pytest.raises(
+        ValueError, match=r"serving\.token_file=.* is missing or empty; write the token into it"
+    ):
         Login(token_file=str(path))
     assert Login().admits({})
 
