@@ -88,6 +88,7 @@ def service_environment(home: Home, handed_on: Path) -> dict[str, str]:
         "BENTOML_HOME": str(home.bento),
         "PYTHONPATH": str(PROJECT_ROOT),
         "BELLWETHER_SERVICE_SETTINGS": str(handed_on),
-        # Each thread would keep a heap of its own, as large as the largest batch it has ever answered.
-        "MALLOC_ARENA_MAX": "2",
+        # Each thread would keep a heap of its own, as large as the largest batch it has ever answered; fewer
+        # than one a slot of the busier route, and they wait for each other.
+        "MALLOC_ARENA_MAX": "4",
     }
