@@ -16,9 +16,9 @@ from dataclasses import dataclass
 
 import anyio.to_thread
 import msgspec
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.answer_sender import LARGE, AnswerSender
 from serving.messages import decode_batch
@@ -29,6 +29,7 @@ from serving.refusals import Refusal
 from serving.request_context import CONTEXT, RequestContext, problem
 from serving.transport.hosts import PROBES, why_foreign
 from serving.transport.logins import LOG_IN, Login
+from serving.transport.page_guard import with_headers
 from serving.transport.slots import BytesInFlight, Slots
 
 log = logging.getLogger(__name__)
@@ -126,7 +127,7 @@ class RequestMiddleware:
             asked = {"WWW-Authenticate": config.login.challenge()}
             await Response(LOG_IN, 401, asked)(scope, receive, send)
         else:
-            await self._app(scope, receive, _with_headers(send, {"Content-Security-Policy": _PAGE_POLICY}))
+            await self._app(scope, receive, with_headers(send, {"Content-Security-Policy": _PAGE_POLICY}))
 
     async def _judge(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
@@ -239,14 +240,3 @@ def _forget(task: asyncio.Task[None]) -> None:
     """Take note of how a task ended that nobody waits for any more."""
     if not task.cancelled() and task.exception() is not None:
         log.warning("a request that had been given up ended with %r", task.exception())
-
-
-def _with_headers(send: Send, extra: dict[str, str]) -> Send:
-    """Add headers to the answer."""
-
-    async def sending(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            MutableHeaders(scope=message).update(extra)
-        await send(message)
-
-    return sending

@@ -55,7 +55,7 @@ class BatchInput(BatchRequest, _ReadMessage):
 @bentoml.service(
     name="bellwether",
     workers=1,
-    # A thread for each place that the middleware gives, so that nobody who has one waits again.
+    # A thread for each slot that the middleware gives, so that nobody who has one waits again.
     threads=FORECASTS_AT_ONCE + BATCHES_AT_ONCE,
     traffic={"timeout": 60},
     logging={"access": {"enabled": False}},

@@ -20,15 +20,12 @@ from serving.transport.page_guard import PageGuard, PageRules
 def guard_page(app: ASGIApp, rules: PageRules, settings: Sections, home: Home) -> PageGuard:
     """Return a page behind its guard; see `serving.transport.page_guard.PageGuard`."""
     params = settings.section(ServicesParams)
-    login = page_login(settings, home) if params.login else Login()
+    login = Login()
+    if params.login:
+        # Airflow's user, or a token that the forecast service takes.
+        token_file = settings.section(ServingParams).token_file
+        login = Login(passwords=page_passwords(settings, home), token_file=token_file)
     return PageGuard(app, rules, allowed_hosts=params.allowed_hosts, login=login)
-
-
-def page_login(settings: Sections, home: Home) -> Login:
-    """Return the login of all pages: Airflow's user, or a token that the forecast service takes."""
-    return Login(
-        passwords=page_passwords(settings, home), token_file=settings.section(ServingParams).token_file
-    )
 
 
 def check_token_file(path: str) -> None:

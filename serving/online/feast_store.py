@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import threading
 import warnings
@@ -54,6 +53,8 @@ class FeastOnlineStore:
         self._refused_record = KeptRecord(folder / REFUSED_FILE)
         self._refusals: dict[str, Any] = {}
         self._symbols_record = KeptRecord(folder / SYMBOLS_FILE)
+        self._applied_record = KeptRecord(folder / APPLIED_FILE)
+        self._published_record = KeptRecord(folder / PUBLISHED_FILE)
         self._store: feast.FeatureStore | None = None
         self._reader: RawReader = SqliteReader(folder / ONLINE_FILE)
         self._views: dict[str, feast.FeatureView] = {}
@@ -114,9 +115,8 @@ class FeastOnlineStore:
 
         A record that a power cut has torn says what it said before, as far as this process has seen it.
         """
-        path = self._folder / PUBLISHED_FILE
-        found = parse_publication(_read_record(path))
-        if found is not None or not path.exists():
+        found = parse_publication(self._published_record.read() or {})
+        if found is not None or not (self._folder / PUBLISHED_FILE).exists():
             self._published = found
         return self._published
 
@@ -145,9 +145,7 @@ class FeastOnlineStore:
         count: Hashable = (
             self._version_in_redis() if self._params.online == "redis" else self._count_in_file()
         )
-        return (
-            None if count is None else (count, _read_record(self._folder / APPLIED_FILE).get("definitions"))
-        )
+        return None if count is None else (count, (self._applied_record.read() or {}).get("definitions"))
 
     def _version_in_redis(self) -> bytes | None:
         if not (self._folder / REGISTRY_FILE).is_file():
@@ -170,7 +168,7 @@ class FeastOnlineStore:
             return inode, self._watch[1].execute("PRAGMA data_version").fetchone()[0]
 
     def _open(self) -> feast.FeatureStore:
-        applied = _read_record(self._folder / APPLIED_FILE)
+        applied = self._applied_record.read() or {}
         if self._store is None or applied != self._applied:
             if not (self._folder / REGISTRY_FILE).is_file():  # Feast would write an empty one
                 msg = f"{self._folder} has no applied feature views; run `bellwether materialize`"
@@ -207,12 +205,3 @@ def parse_publication(record: Mapping[str, Any]) -> Published | None:
         )
     except (KeyError, TypeError, ValueError):
         return None
-
-
-def _read_record(path: Path) -> dict[str, Any]:
-    """Return a JSON record that is replaced in one step, empty where there is none yet or it is torn."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-_Stamp = tuple[int, int, int]
+from serving.stamped_file import StampedFile
 
 
 class KeptRecord:
@@ -18,20 +18,12 @@ class KeptRecord:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._kept: tuple[_Stamp | None, dict[str, Any] | None] = (None, {})
+        self._file = StampedFile(path, _parse)
 
     def read(self) -> dict[str, Any] | None:
         """Return the record, the same object while it stands; empty where there is none, None if torn."""
-        try:
-            status = self._path.stat()
-            stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
-            if stamp != self._kept[0]:
-                # The stamp is older than what is read: what comes between is read once more.
-                self._kept = (stamp, _parse(self._path.read_bytes()))
-        except FileNotFoundError:
-            self._kept = (None, {})
-        return self._kept[1]
+        said = self._file.read()
+        return said if said is not None or self._file.is_there else {}
 
 
 def _parse(content: bytes) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ from feast.types import Bool, Float64, Int64, String
 
 from features.sessions import INSTANT
 from serving.online.raw_readers import Cells, entity_key
-from serving.online.stored_values import decode_numbers, decode_values
+from serving.online.stored_values import decode_numbers, decode_values, value_of
 
 ISSUED_FORECASTS = "issued_forecasts"
 """The view that holds the forecasts issued last: rows like a feature view's, which no model reads."""
@@ -53,7 +53,7 @@ def decode_rows(
     columns = [pl.Series("symbol", [symbol for symbol, _ in found], pl.String)]
     for field in view.features if fields is None else fields:
         attribute, dtype = _TYPES[field.dtype]
-        values = [_value(row.get(field.name), attribute) for _, row in found]
+        values = [value_of(row.get(field.name), attribute) for _, row in found]
         columns.append(pl.Series(field.name, values, dtype))
     return _as_gold(pl.DataFrame(columns), view)
 
@@ -99,10 +99,6 @@ def _as_gold(rows: pl.DataFrame, view: feast.FeatureView) -> pl.DataFrame:
             if name in rows.columns
         ),
     ).rename(instants, strict=False)
-
-
-def _value(value: Any, attribute: str) -> Any:
-    return getattr(value, attribute) if value is not None and value.HasField(attribute) else None
 
 
 def encode_rows(rows: pl.DataFrame, view: feast.FeatureView) -> pl.DataFrame:

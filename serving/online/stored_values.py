@@ -40,11 +40,9 @@ def decode_numbers(cells: Sequence[Sequence[bytes | None]], names: Sequence[str]
 
 def decode_values(cells: Sequence[bytes | None], attribute: str) -> list[Any]:
     """Return the values of one column of any type, None where unknown."""
-    return [_value(cell, attribute) for cell in cells]
+    return [value_of(Value.FromString(cell) if cell else None, attribute) for cell in cells]
 
 
-def _value(cell: bytes | None, attribute: str) -> Any:
-    if not cell:
-        return None
-    value = Value.FromString(cell)
-    return getattr(value, attribute) if value.HasField(attribute) else None
+def value_of(value: Any, attribute: str) -> Any:
+    """Return what a message of Feast's holds, None where it holds nothing of that type."""
+    return getattr(value, attribute) if value is not None and value.HasField(attribute) else None

@@ -7,14 +7,31 @@ import binascii
 import hmac
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
-from serving.transport.stamped_file import StampedFile
+from serving.stamped_file import StampedFile
 
 log = logging.getLogger(__name__)
 
 LOG_IN = "log in to see this page: Airflow's user and password, or a token of serving.token_file as Bearer\n"
+
+
+class Credentials:
+    """What a file of credentials says; torn, emptied or gone, what it said before still holds."""
+
+    def __init__(self, path: Path, parse: Callable[[bytes], tuple[str, ...]]) -> None:
+        self._file = StampedFile(path, partial(_parsed, path, parse))
+        self._last: tuple[str, ...] = ()
+
+    def read(self) -> tuple[str, ...]:
+        """Return the credentials, none before the file has held any."""
+        try:
+            self._last = self._file.read() or self._last
+        except OSError as error:
+            log.warning("%s cannot be read (%s); what it said before still holds", self._file.path, error)
+        return self._last
 
 
 class Login:
@@ -38,8 +55,8 @@ class Login:
     def __init__(self, *, passwords: Path | None = None, token_file: str = "") -> None:
         self.has_pages = passwords is not None
         self.is_needed = passwords is not None or bool(token_file)
-        self._passwords = StampedFile(passwords, _read_passwords) if passwords is not None else None
-        self._tokens = StampedFile(Path(token_file), _read_tokens) if token_file else None
+        self._passwords = Credentials(passwords, _read_passwords) if passwords is not None else None
+        self._tokens = Credentials(Path(token_file), _read_tokens) if token_file else None
         if self._tokens is not None and not self._tokens.read():
             msg = f"serving.token_file={token_file} is missing or empty; write the token into it"
             raise ValueError(msg)
@@ -50,9 +67,9 @@ class Login:
             return True
         kind, _, given = headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer" and self._tokens is not None:
-            return _is_one_of(given.strip(), self._tokens.read() or ())
+            return _is_one_of(given.strip(), self._tokens.read())
         if kind.lower() == "basic" and self._passwords is not None:
-            return _is_one_of(_decode(given.strip()), self._passwords.read() or ())
+            return _is_one_of(_decode(given.strip()), self._passwords.read())
         return False
 
     def challenge(self) -> str:
@@ -73,12 +90,18 @@ def _decode(given: str) -> str:
         return ""
 
 
-def _read_tokens(content: bytes) -> tuple[str, ...] | None:
-    found = tuple(line.strip() for line in content.decode().splitlines() if line.strip())
-    return found or None
+def _parsed(path: Path, parse: Callable[[bytes], tuple[str, ...]], content: bytes) -> tuple[str, ...] | None:
+    try:
+        return parse(content)
+    except (ValueError, AttributeError) as error:
+        log.warning("%s is torn (%s); what it said before still holds", path, error)
+        return None
 
 
-def _read_passwords(content: bytes) -> tuple[str, ...] | None:
+def _read_tokens(content: bytes) -> tuple[str, ...]:
+    return tuple(line.strip() for line in content.decode().splitlines() if line.strip())
+
+
+def _read_passwords(content: bytes) -> tuple[str, ...]:
     known = json.loads(content)
-    pairs = tuple(f"{name}:{password}" for name, password in known.items() if name and password)
-    return pairs or None
+    return tuple(f"{name}:{password}" for name, password in known.items() if name and password)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -87,12 +87,7 @@ class PageGuard:
             await self._judge(scope, receive, send)
 
     async def _judge(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def sending(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(self._headers)
-            await send(message)
-
-        headers = Headers(scope=scope)
+        sending, headers = with_headers(send, self._headers), Headers(scope=scope)
         foreign = why_foreign(scope["path"], headers, self._allowed_hosts)
         if foreign:
             await PlainTextResponse(foreign, 403)(scope, receive, sending)
@@ -131,6 +126,17 @@ class PageGuard:
             await self._app(scope, replay, send)
         finally:
             slot.release()
+
+
+def with_headers(send: Send, extra: Mapping[str, str]) -> Send:
+    """Add headers to an answer."""
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message).update(extra)
+        await send(message)
+
+    return sending
 
 
 async def _read_small(receive: Receive) -> bytes:
