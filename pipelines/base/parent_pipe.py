@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import signal
@@ -36,7 +37,13 @@ def follow_parent() -> None:
         log.warning("%s=%s names no open pipe: this command outlives a lost parent", PARENT_PIPE, named)
         return
     os.set_inheritable(descriptor, False)
-    threading.Thread(target=_end_with_pipe, args=(descriptor,), name="parent pipe", daemon=True).start()
+    closed = threading.Event()
+    ending = threading.Thread(
+        target=_end_with_pipe, args=(descriptor, closed), name="parent pipe", daemon=True
+    )
+    # What this process waits for ends before those that take no signal are killed; it may not leave them.
+    atexit.register(lambda: closed.is_set() and ending.join())
+    ending.start()
 
 
 def _open_pipe(named: str) -> int | None:
@@ -48,9 +55,10 @@ def _open_pipe(named: str) -> int | None:
         return None
 
 
-def _end_with_pipe(descriptor: int) -> None:
+def _end_with_pipe(descriptor: int, closed: threading.Event) -> None:
     while os.read(descriptor, 1024):
         pass
+    closed.set()
     log.error("whoever started this command is gone, and it ends with it; what it had begun is begun anew")
     try:
         end_family(SECONDS_TO_END)
@@ -66,9 +74,10 @@ def end_family(seconds: float) -> None:
     family = _family()
     for process in family:
         _signal(process, signal.SIGTERM)
-    psutil.wait_procs(family, timeout=seconds)
-    # Looked for again: the main thread may have started others meanwhile.
-    for process in _family():
+    _, alive = psutil.wait_procs(family, timeout=seconds)
+    # Looked for again: the main thread may have started others meanwhile. A grandchild whose parent has
+    # ended by now is found no more where it has a group of its own.
+    for process in {*alive, *_family()}:
         _signal(process, signal.SIGKILL)
 
 

@@ -48,6 +48,14 @@ with open(sys.argv[1], "w") as fifo:
     print(os.getpid(), child.pid, file=fifo)
 child.wait()
 """
+HASTY = """
+import os, subprocess, sys
+from pipelines.base.parent_pipe import follow_parent
+follow_parent()
+shell = f"(trap '' TERM; echo $PPID $(exec sh -c 'echo $PPID') > {sys.argv[1]}; exec sleep 600) & wait"
+subprocess.Popen(["sh", "-c", shell], start_new_session=bool(sys.argv[2:])).wait()
+"""
+"""Ends as soon as its child has, which leaves a grandchild that takes no signal."""
 BLOCKED_JAVA = """#!/bin/sh
 trap '' TERM
 echo $$ $PPID > {fifo}
@@ -101,6 +109,12 @@ def test_a_command_ends_when_the_supervisor_of_its_runner_is_killed(fifo: Path, 
     code = STUBBORN if not chatty else STUBBORN.replace("child.wait()", TALK)
     supervisor = start_parent([sys.executable, "-c", code, str(fifo)], program=SUPERVISOR)
     assert kill(supervisor, fifo) == [True, True]
+
+
+@pytest.mark.parametrize("apart", [[], ["apart"]], ids=["its group", "a group of its own"])
+def test_a_grandchild_ends_though_the_command_is_the_first_to_end(fifo: Path, apart: list[str]) -> None:
+    parent = start_parent([sys.executable, "-c", HASTY, str(fifo), *apart])
+    assert kill(parent, fifo) == [True, True]
 
 
 def test_a_stage_and_its_java_end_with_a_killed_task_runner(fifo: Path, tmp_path: Path) -> None:
