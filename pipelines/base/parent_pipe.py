@@ -41,8 +41,7 @@ def follow_parent() -> None:
     ending = threading.Thread(
         target=_end_with_pipe, args=(descriptor, closed), name="parent pipe", daemon=True
     )
-    # What this process waits for ends before those that take no signal are killed; it may not leave them.
-    atexit.register(lambda: closed.is_set() and ending.join())
+    atexit.register(_wait_for_end, ending, closed)
     ending.start()
 
 
@@ -53,6 +52,12 @@ def _open_pipe(named: str) -> int | None:
         return descriptor if stat.S_ISFIFO(os.fstat(descriptor).st_mode) else None
     except (ValueError, OSError):
         return None
+
+
+def _wait_for_end(ending: threading.Thread, closed: threading.Event) -> None:
+    """Stay until those that take no signal are killed, though what this process waited for has ended."""
+    if closed.is_set():
+        ending.join()
 
 
 def _end_with_pipe(descriptor: int, closed: threading.Event) -> None:

@@ -32,8 +32,10 @@ pytestmark = pytest.mark.chain
 SESSIONS = CALENDAR.sessions(date(2023, 1, 3), date(2023, 6, 1))
 LAST = SESSIONS[-1]
 CUT = CALENDAR.cutoff_at(LAST)
-TRAINED, LANDED = CUT + timedelta(hours=1), CUT + timedelta(hours=2)
+BUILT, TRAINED, LANDED = (CUT + timedelta(hours=hours) for hours in (1, 2, 3))
 SYMBOLS = [f"S{place:02d}" for place in range(8)]
+LATE = SYMBOLS[-1]
+"""Seven of eight make the last session complete; the eighth comes with a later delivery."""
 BUILD = "ingest,curate,build_features"
 FITTING = "the fit has begun\n"
 TRAINING = f"""
@@ -56,15 +58,18 @@ main()
 
 @dataclass
 class Evening:
-    """A home, how the commands that ran beside a training in it ended, and what that reported.
+    """A home, how the commands before and beside a training in it ended, and what that reported.
 
     Attributes
     ----------
+    before : dict
+        Trainings that came too early, by what had not been run yet.
     pinned : dict
         Versions of some tables when the training was started.
     """
 
     folder: Path
+    before: dict[str, Result] = field(default_factory=dict)
     beside: dict[str, Result] = field(default_factory=dict)
     pinned: dict[str, int | None] = field(default_factory=dict)
     report: dict[str, Any] = field(default_factory=dict)
@@ -74,7 +79,7 @@ class Evening:
         """What every command is given. A lock that somebody holds is not waited for."""
         overrides = (
             "feeds.bars=files", "feeds.texts=files", f"sources.files.bars={self.folder / 'drop'}",
-            "completeness.min_symbols=8", "lake.lock_timeout_seconds=0", *QUICK_MODEL,
+            "completeness.min_symbols=7", "lake.lock_timeout_seconds=0", *QUICK_MODEL,
         )  # fmt: skip
         return ["--home", str(self.folder / "home"), *(part for one in overrides for part in ("--set", one))]
 
@@ -127,16 +132,21 @@ def make_bars() -> pl.DataFrame:
 
 @pytest.fixture(scope="module")
 def evening(tmp_path_factory: pytest.TempPathFactory) -> Evening:
-    """History up to the session before the last; the last one lands and is built during the fit."""
+    """History up to the session before the last; most of that is built, and its rest lands during the fit."""
     home, bars = Evening(tmp_path_factory.mktemp("evening")), make_bars()
     home.deliver("history.csv", bars.filter(pl.col("session") < LAST))
     span = ("--start", str(SESSIONS[0]), "--end", str(SESSIONS[-2]))
     loaded = home.run("run", "--stages", BUILD, *span, clock=CALENDAR.cutoff_at(SESSIONS[-2]))
     assert loaded.exit_code == 0, loaded.output
+    as_of, of_last = ("--as-of", str(LAST)), pl.col("session") == LAST
+    home.deliver("last.csv", bars.filter(of_last, pl.col("symbol") != LATE))
+    for stage in BUILD.split(","):
+        home.before[stage] = home.run("train", *as_of, clock=TRAINED)
+        ended = home.run(stage, *as_of, clock=BUILT)
+        assert ended.exit_code == 0, ended.output
     home.pinned = home.opened().lake.versions([GOLD_LABELS, SILVER_BARS])
-    as_of = ("--as-of", str(LAST))
     with home.training():
-        home.deliver("last.csv", bars.filter(pl.col("session") == LAST))
+        home.deliver("late.csv", bars.filter(of_last, pl.col("symbol") == LATE))
         home.beside["ingest"] = home.run("run", "--stages", BUILD, *as_of, clock=LANDED)
         for command in ("train", "evaluate"):
             home.beside[command] = home.run(command, *as_of, clock=LANDED)
@@ -144,12 +154,26 @@ def evening(tmp_path_factory: pytest.TempPathFactory) -> Evening:
     return home
 
 
+@pytest.mark.parametrize(
+    ("missing", "said"),
+    [
+        ("ingest", f"nothing was ever asked for of a session after {SESSIONS[-2]}"),
+        ("curate", "curate has not read all of bronze.bars"),
+        ("build_features", "build_features has not read all of silver.bars"),
+    ],
+)
+def test_no_cut_is_closed_before_what_has_landed_is_built(missing: str, said: str, evening: Evening) -> None:
+    ended = evening.before[missing]
+    assert ended.exit_code == 75
+    assert said in ended.output
+
+
 def test_an_ingest_goes_through_while_a_training_is_at_its_fit(evening: Evening) -> None:
     ended = evening.beside["ingest"]
     assert ended.exit_code == 0, ended.output
     assert rows(evening.opened(), SILVER_BARS).filter(session=LAST).height == len(SYMBOLS)
     finished = rows(evening.opened(), OPS_STAGE_RUNS).sort("seq")["stage"].to_list()
-    assert finished == [*BUILD.split(","), *BUILD.split(","), "train"]
+    assert finished == [*BUILD.split(","), *BUILD.split(","), *BUILD.split(","), "train"]
 
 
 @pytest.mark.parametrize("command", ["train", "evaluate", "reproduce"])
@@ -164,7 +188,7 @@ def test_the_cut_was_closed_before_the_fit(evening: Evening) -> None:
     context = evening.opened()
     closed = rows(context, OPS_CLOSED_CUTS).select("cutoff_at", "stage", "closed_at").rows()
     assert closed == [(CUT, "train", TRAINED)]
-    landed = rows(context, SILVER_BARS).filter(session=LAST)
+    landed = rows(context, SILVER_BARS).filter(session=LAST, symbol=LATE)
     assert set(landed["known_at"]) == {LANDED}
     assert set(landed["known_by"]) == {"observed"}
 

@@ -20,6 +20,7 @@ from pipelines.base.report import Outcome, SessionRange, existing, nothing_to_do
 from pipelines.io.feed_log import close_cut
 from pipelines.io.tracking import MODEL_FOLDER, ModelVersion
 from pipelines.registry.champion import adopt_former, tracking_of
+from pipelines.registry.closing import check_closing
 from pipelines.registry.fitting import fit_model
 from pipelines.registry.lineage import Lineage
 from pipelines.registry.model_identity import build_lineage
@@ -44,6 +45,7 @@ def run(context: Context, sessions: SessionRange) -> Outcome:
     wait_for_cut(context, sessions.end)
     tables = select_tables(STAGE.reads)
     with context.writing():
+        check_closing(context, sessions.end)
         close_cut(context, STAGE.name, sessions.end)
         view = open_view(context, tables)
     versions = view.lake.versions(tables)

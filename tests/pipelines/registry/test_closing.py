@@ -1,0 +1,103 @@
+"""When a training may close the cut of its as-of, on a home that reads files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipelines.base.context import Context
+from pipelines.base.errors import TransientError
+from pipelines.base.stage import Stage
+from pipelines.registry.closing import CONSUMED, check_closing
+from pipelines.stages import STAGES
+from pipelines.tables.contracts import OPS_COVERAGE, SILVER_BARS, select_tables
+from tests.pipelines.stages.files_home import DAYS, deliver, open_files_home, run, until
+from tests.pipelines.synthetic_gold import CALENDAR
+
+BUILD = ("ingest", "curate", "score_text", "build_features")
+LAST, NEXT = DAYS[-2], DAYS[-1]
+SETTINGS = ("completeness.min_symbols=3", "completeness.grace_minutes=60")
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Context:
+    """Eleven sessions, landed and built."""
+    home = open_files_home(tmp_path, until(LAST), *SETTINGS)
+    for stage in BUILD:
+        run(home, stage, end=LAST)
+    return home
+
+
+def at(context: Context, moment: datetime) -> Context:
+    return replace(context, clock=lambda: moment)
+
+
+def test_a_home_that_is_built_is_let_pass(context: Context) -> None:
+    check_closing(context, LAST)
+    check_closing(context, DAYS[3])
+
+
+def test_what_has_landed_has_to_be_built(context: Context, tmp_path: Path) -> None:
+    deliver(tmp_path, until(NEXT).filter(session=str(NEXT)), "next.csv")
+    for stage, said in [
+        ("ingest", f"asked for of a session after {LAST}"),
+        ("curate", "curate has not read all of bronze.bars: run curate first"),
+        ("build_features", "build_features has not read all of silver.bars: run build_features first"),
+    ]:
+        with pytest.raises(TransientError, match=said):
+            check_closing(context, NEXT)
+        run(context, stage, start=NEXT, end=NEXT)
+    check_closing(context, NEXT)
+
+
+def test_a_correction_of_an_old_session_counts_too(context: Context, tmp_path: Path) -> None:
+    corrected = until(LAST).filter(session=str(DAYS[2]), symbol="AAA").with_columns(pl.col("close") + 0.25)
+    deliver(tmp_path, corrected, "corrected.csv")
+    run(context, "ingest", end=LAST)
+    with pytest.raises(TransientError, match="curate has not read all of"):
+        check_closing(context, LAST)
+
+
+def test_a_compacted_table_has_been_read(context: Context) -> None:
+    before = context.lake.version(SILVER_BARS)
+    run(context, "maintain", start=LAST, end=LAST)
+    assert before is not None
+    check_closing(context, LAST)
+
+
+def test_an_ingest_that_finds_nothing_holds_nobody_up(context: Context) -> None:
+    """The DAGs do not run the stages after it for that."""
+    assert run(context, "ingest", start=LAST, end=LAST).status == "unchanged"
+    check_closing(context, LAST)
+
+
+def test_an_incomplete_session_is_waited_for(context: Context, tmp_path: Path) -> None:
+    deliver(tmp_path, until(NEXT).filter(pl.col("symbol") != "AAA", session=str(NEXT)), "next.csv")
+    for stage in BUILD:
+        run(context, stage, start=NEXT, end=NEXT)
+    grace_ends = CALENDAR.cutoff_at(NEXT) + timedelta(minutes=60)
+    with pytest.raises(TransientError, match=f"{NEXT}: 2 symbols .* 3 needed, and it is waited for until"):
+        check_closing(at(context, grace_ends - timedelta(seconds=1)), NEXT)
+    check_closing(at(context, grace_ends), NEXT)
+
+
+def test_a_home_without_records_of_its_own_is_let_pass(
+    open_home: Callable[..., Context], tmp_path: Path
+) -> None:
+    check_closing(open_home(tmp_path), LAST)
+
+
+@pytest.mark.parametrize("stage", [STAGES[name] for name in CONSUMED], ids=list(CONSUMED))
+def test_whatever_a_stage_reads_is_looked_at(stage: Stage) -> None:
+    read = {table.name for table in select_tables(stage.reads)} - {OPS_COVERAGE.name}
+    assert {table.name for table, _ in CONSUMED[stage.name]} == read
+    assert [name for name, other in STAGES.items() if other.chain == "data"] == [
+        "ingest",
+        *CONSUMED,
+        "materialize",
+    ]
