@@ -19,7 +19,7 @@ the session's cut has not passed, another run holds the lake's lock or another t
 service does not answer with the new champion yet; it retries. Training skipped (99): the
 history is too short. Promote skipped (99): the challenger did not win, which is the usual outcome;
 ops.model_ledger and the run's page say by how much. With require_approval, task `approve` waits for a person
-on the Airflow page, and silence is a no.
+on the Airflow page; silence is a no, and a yes is for the model that the page names.
 """
 
 from airflow.sdk import DAG, Param, chain

@@ -63,7 +63,8 @@ class RunningService:
         dict
             `bento`, `model_version` and `model_key` (null before the first one), `pointer` (what named it, as
             `serving.pointer.Pointer` has it; null for one that a Bento carries), `superseded_by` (a version
-            that could not be loaded) and `why_not_following`.
+            that could not be loaded), `why_not_following`, and `why_not_ready` (what ``/readyz`` answers 503
+            for).
         """
         model, pointer = self.watch.current, None
         if model is not None and model.pointer is not None:
@@ -75,6 +76,7 @@ class RunningService:
             "pointer": pointer,
             "superseded_by": self.watch.awaited,
             "why_not_following": self.watch.why_not_following(),
+            "why_not_ready": self.handler.why_not_ready(),
         }
 
 

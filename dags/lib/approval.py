@@ -6,29 +6,60 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk import Param
 from airflow.sdk.exceptions import AirflowSkipException
 
+from dags.lib.results import find_value
 from dags.lib.spec import DagSpec
 
 if TYPE_CHECKING:
     from airflow.sdk.definitions.context import Context
 
 TASK = "approve"
-AS_OF = "{{ (ti.xcom_pull(task_ids='train_to_evaluate') or {}).get('as_of') or params.as_of or '' }}"
+TRAINED = "train_to_evaluate"
+MODEL = "model_key"
+AS_OF = "{{ (ti.xcom_pull(task_ids='" + TRAINED + "') or {}).get('as_of') or params.as_of or '' }}"
 """The session whose numbers the person has seen; days may pass before the answer."""
+_ANSWER = "(ti.xcom_pull(task_ids='" + TASK + "') or {})"
 SIGNED = (
-    "tracking.signed_by={{ (((ti.xcom_pull(task_ids='" + TASK + "') or {}).get('responded_by_user') or {})"
-    ".get('name') or '') | tojson }}"
+    "tracking.signed_by={{ ((" + _ANSWER + ".get('responded_by_user') or {}).get('name') or '') | tojson }}",
+    "tracking.signed_model={{ (("
+    + _ANSWER
+    + ".get('params_input') or {}).get('"
+    + MODEL
+    + "') or '') | tojson }}",
 )
-"""The setting by which the ledger names the person, filled in when the task runs."""
+"""The settings by which the ledger names the person, and `promote` takes the model of the answer alone."""
 
 
-def ask_for_consent(spec: DagSpec) -> ApprovalOperator:
+class ConsentOperator(ApprovalOperator):
+    """Asks for consent to one model, whose identity is a field of the form and so a part of the answer.
+
+    A task that is cleared keeps its page: it goes on showing the numbers of its first try, and what is
+    answered there is an answer to those.
+
+    Raises
+    ------
+    AirflowSkipException
+        If training has reported no model.
+    """
+
+    def execute(self, context: Context) -> None:
+        """Ask, and wait for the answer."""
+        model = find_value(context["ti"].xcom_pull(task_ids=TRAINED), MODEL)
+        if not model:
+            raise AirflowSkipException(f"{TRAINED} has reported no model: there is nothing to consent to")
+        self.params[MODEL] = model
+        super().execute(context)
+
+
+def ask_for_consent(spec: DagSpec) -> ConsentOperator:
     """Return the task that shows the numbers and waits for a person; silence is a no."""
-    return ApprovalOperator(
+    return ConsentOperator(
         task_id=TASK,
         subject="Promote the challenger?",
-        body="Beside the champion and the baselines: {{ ti.xcom_pull(task_ids='train_to_evaluate') }}",
+        body="Beside the champion and the baselines: {{ ti.xcom_pull(task_ids='" + TRAINED + "') }}",
+        params={MODEL: Param("", type="string", description="Identity of the model that is asked about")},
         defaults=ApprovalOperator.REJECT,
         response_timeout=timedelta(hours=spec.approval_hours),
         execution_timeout=None,
@@ -44,12 +75,14 @@ def require_consent(context: Context) -> None:
     Raises
     ------
     AirflowSkipException
-        If no answer is recorded, or it is a no, or nobody gave it.
+        If no answer is recorded, or it is a no, or nobody gave it, or it names no model.
     """
     answer: Any = context["ti"].xcom_pull(task_ids=TASK)
     told = answer if isinstance(answer, dict) else {}
     person = (told.get("responded_by_user") or {}).get("name")
-    if told.get("chosen_options") != [ApprovalOperator.APPROVE] or told.get("timedout") or not person:
+    model = (told.get("params_input") or {}).get(MODEL)
+    agreed = told.get("chosen_options") == [ApprovalOperator.APPROVE] and not told.get("timedout")
+    if not (agreed and person and model):
         raise AirflowSkipException(
             f"no person's consent is recorded by {TASK} ({answer!r}); clear {TASK} and answer on its page"
         )

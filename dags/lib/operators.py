@@ -16,7 +16,7 @@ from dags.lib.dags_file import ROOT
 from dags.lib.process import StageProcess
 from dags.lib.results import absolute_link, find_value, parse_result, read_result
 from dags.lib.spec import DagSpec, load_executor, load_places
-from dags.lib.stage_command import fill_command, stage_arguments, task_name, with_window
+from dags.lib.stage_command import Window, fill_command, stage_arguments, task_name, with_window
 from dags.lib.stage_outcome import StageLink, check_exit, post_notices, set_partition
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class StageOperator(BaseOperator):
     ----------
     command : list of str
         The command; the element ``{window}`` stands for the options of `window`.
-    window : mapping of option to template
+    window : mapping of option to template, or to several
         What the stages are told about time; an empty value leaves its option out.
     environment : list of str
         Variables of this process that the command may see.
@@ -62,7 +62,7 @@ class StageOperator(BaseOperator):
         self,
         *,
         command: list[str],
-        window: Mapping[str, str],
+        window: Window,
         environment: list[str],
         links: Mapping[str, str],
         asset: Asset | None = None,

@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowException
 from kubernetes.client import models as k8s
 
 from dags.lib.results import absolute_link
-from dags.lib.stage_command import with_window
+from dags.lib.stage_command import Window, with_window
 from dags.lib.stage_outcome import EXIT_NOTHING_TO_DO, StageLink, check_exit, post_notices, set_partition
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class StagePod(KubernetesPodOperator):
         self,
         *,
         command: list[str],
-        window: Mapping[str, str],
+        window: Window,
         pod: Mapping[str, str],
         home: str,
         links: Mapping[str, str],

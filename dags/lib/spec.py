@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from typing import Any, Literal, TypeVar
@@ -85,7 +85,7 @@ class DagSpec:
     deadline_minutes: int
     catchup: bool
     max_active_runs: int
-    window: Mapping[str, str]
+    window: Mapping[str, str | Sequence[str]]
     schedule: Mapping[str, Any] = field(default_factory=dict)
     emits: str | None = None
     require_approval: bool = False

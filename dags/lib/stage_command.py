@@ -8,6 +8,9 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from dags.lib.spec import STAGES
 
+Window = Mapping[str, str | Sequence[str]]
+"""What a command is told about time and consent: the value, or values, of each option."""
+
 
 def task_name(stages: Sequence[str]) -> str:
     """Return the task id: the stage, or ``first_to_last``. Raises `ValueError` for a list out of order."""
@@ -40,8 +43,8 @@ def fill_command(
     return command
 
 
-def with_window(command: Sequence[str], window: Mapping[str, str]) -> list[str]:
-    """Return `command` with its ``{window}`` replaced by options.
+def with_window(command: Sequence[str], window: Window) -> list[str]:
+    """Return `command` with its ``{window}`` replaced by options, one of several values each time anew.
 
     Raises
     ------
@@ -53,5 +56,8 @@ def with_window(command: Sequence[str], window: Mapping[str, str]) -> list[str]:
             "This run has no partition key, so no session: start it with one, such as "
             '{"logical_date": null, "partition_key": "2026-11-10"} to the dagRuns address of the API'
         )
-    options = [part for option, value in window.items() if value for part in (f"--{option}", value)]
+    several = [(option, [values] if isinstance(values, str) else values) for option, values in window.items()]
+    options = [
+        part for option, values in several for value in values if value for part in (f"--{option}", value)
+    ]
     return fill_command(command, {}, {"window": options})

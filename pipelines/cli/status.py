@@ -88,6 +88,7 @@ def render_status(state: dict[str, Any], *, as_json: bool) -> str:
             f"home      {state['home']}",
             f"champion  {named}",
             f"installed {_render_installation(state['installation'])}",
+            *_render_readiness(state["installation"]),
             f"drift     {verdict}",
             f"missed    {_listed(state['missed']['sessions'], state['missed']['last'])}",
             *_render_feeds(state["feeds"]),
@@ -105,6 +106,11 @@ def _render_installation(places: dict[str, Any]) -> str:
         return f"NOT as decided: {'; '.join(places['differences'])}; run `bellwether install`"
     asked = f"service at {places['address']}" if places["address"] else "no service is recorded"
     return f"as decided: version {places['ledger']} in ledger, alias and pointer; {asked}"
+
+
+def _render_readiness(places: dict[str, Any]) -> list[str]:
+    """Return why a service that runs answers no forecast, nothing where it does or there is none."""
+    return [f"service   NOT ready: {places['unready']}"] if places["unready"] else []
 
 
 def _render_feeds(feeds: list[dict[str, Any]]) -> list[str]:

@@ -14,6 +14,7 @@ class TrackingParams:
     experiment: str
     registered_model: str
     signed_by: str
+    signed_model: str
 
     def __post_init__(self) -> None:
         for name in ("experiment", "registered_model"):

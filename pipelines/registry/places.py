@@ -29,6 +29,8 @@ class Places:
         What the recorded service says of itself.
     address : str or None
         Where it answers; None where no stack is recorded.
+    unready : str or None
+        Why that service answers no forecast, whichever champion it has.
     differences : tuple of str
         Which places do not follow; empty where all do.
     """
@@ -38,6 +40,7 @@ class Places:
     pointer: str | None
     service: str | None
     address: str | None
+    unready: str | None
     differences: tuple[str, ...]
 
     def describe(self) -> dict[str, Any]:
@@ -69,6 +72,7 @@ def compare_places(context: Context) -> Places:
         pointer=pointer.model_version if pointer else None,
         service=(told or {}).get("model_version"),
         address=address,
+        unready=(told or {}).get("why_not_ready"),
         differences=tuple(differences),
     )
 

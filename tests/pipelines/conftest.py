@@ -16,7 +16,12 @@ from pipelines.io.tracking import Tracking
 from pipelines.io.tracking_params import TrackingParams
 
 TRACKING = TrackingParams(
-    uri="", registry_uri="", experiment="bellwether", registered_model="bellwether", signed_by="tests"
+    uri="",
+    registry_uri="",
+    experiment="bellwether",
+    registered_model="bellwether",
+    signed_by="tests",
+    signed_model="",
 )
 SMALL_MODEL = (
     "labels.horizon_sessions=[1]",

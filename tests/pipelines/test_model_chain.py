@@ -363,11 +363,17 @@ def test_no_champion_yet_is_nothing_to_do(chain: Chain) -> None:
     assert "no champion" in report.details["why"]
 
 
-def test_later_models_are_judged_against_the_champion_and_rolled_back(chain: Chain) -> None:
+def test_later_models_are_judged_against_the_champion_and_rolled_back(
+    chain: Chain, open_home: Callable[..., Context]
+) -> None:
     context, last = chain.context, chain.gold.sessions[-1]
     for stage in ("train", "evaluate"):
         report = chain.run(stage, -1)
     chain.accept(-1)
+    signed = Chain(open_home(context.home.root, f"tracking.signed_model={'5eed' * 16}"), chain.gold)
+    other = signed.run("promote", -1)
+    assert (other.status, other.rows_out) == ("nothing_to_do", 0)
+    assert other.details["why"].startswith("consent is given for the model 5eed5eed5eed, and the challenger")
     assert "champion xgboost v1" in {row["forecaster"] for row in report.details["holdout"]}
     judged = chain.run("promote", -1)
     entry = read_ledger(context.lake)[-1]

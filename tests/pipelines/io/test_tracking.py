@@ -13,7 +13,12 @@ from pipelines.io.tracking import Tracking
 from pipelines.io.tracking_params import TrackingParams
 
 PARAMS = TrackingParams(
-    uri="", registry_uri="", experiment="bellwether", registered_model="bellwether", signed_by="tests"
+    uri="",
+    registry_uri="",
+    experiment="bellwether",
+    registered_model="bellwether",
+    signed_by="tests",
+    signed_model="",
 )
 NOON = datetime(2018, 2, 7, 12, tzinfo=UTC)
 TAGS = {"family": "xgboost", "as_of": "2018-02-07"}

@@ -96,7 +96,18 @@ def test_the_service_follows_a_rollback_and_no_request_fails(home: Path, address
     assert None not in ranks, "its own issued forecasts are published, not the former champion's"
     state = json.loads(bellwether(home, "status", "--json").stdout)["installation"]
     assert {state[place] for place in ("ledger", "alias", "pointer", "service")} == {to}
-    assert state["differences"] == []
+    assert (state["differences"], state["unready"]) == ([], None)
+
+
+def test_status_says_why_a_service_answers_no_forecast(home: Path, address: str) -> None:
+    published = home / "feast" / "published.json"
+    content = published.read_bytes()
+    published.unlink()
+    told = bellwether(home, "status").stdout
+    published.write_bytes(content)
+    assert httpx.get(f"{address}/champion").json()["why_not_ready"] is None
+    assert "service   NOT ready: no features are published yet" in told
+    assert "as decided: version 1 in ledger, alias and pointer" in told
 
 
 def test_with_the_service_stopped_the_command_says_so_and_status_shows_it(home: Path) -> None:
