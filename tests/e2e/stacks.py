@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,10 +40,37 @@ class Running:
         """Return the state of each task of a run."""
         return {task["task_id"]: task["state"] for task in self.api.tasks(run)}
 
+    def question(self, run: DagRun) -> dict[str, Any]:
+        """Return the page that asks for consent, once the run waits there for an answer."""
+        ends = time.monotonic() + SECONDS
+        while self.states(run)["approve"] not in {"awaiting_input", "deferred"}:
+            assert time.monotonic() < ends, self.states(run)
+            assert "failed" not in self.states(run).values(), self.api.describe_failure(run)
+            time.sleep(1)
+        return self.api._send("GET", self._consent_path(run))
+
+    def answer(self, run: DagRun, choice: str, fields: Mapping[str, Any]) -> None:
+        """Answer on that page, as its form does."""
+        body = {"chosen_options": [choice], "params_input": dict(fields)}
+        self.api._send("PATCH", self._consent_path(run), json=body)
+
+    def mark(self, run: DagRun, task_id: str, state: str) -> None:
+        """Set the state of a task by hand."""
+        path = f"/api/v2/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances/{task_id}"
+        self.api._send("PATCH", path, json={"new_state": state})
+
+    def _consent_path(self, run: DagRun) -> str:
+        return f"/api/v2/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances/approve/-1/hitlDetails"
+
 
 @contextmanager
 def running_stack(
-    folder: Path, overrides: Sequence[str], *, clock: Path | None = None, webhook: str = ""
+    folder: Path,
+    overrides: Sequence[str],
+    *,
+    clock: Path | None = None,
+    webhook: str = "",
+    consent: bool = False,
 ) -> Iterator[Running]:
     """Run a stack on a fresh home below `folder` while the block runs.
 
@@ -51,6 +80,8 @@ def running_stack(
         File that sets the clock of every stage.
     webhook : str
         Address that takes the alerts.
+    consent : bool
+        Whether a person is asked before a challenger is promoted.
     """
     settings, _ = load_settings(overrides=overrides)
     names = list(settings.services.ports())
@@ -61,7 +92,7 @@ def running_stack(
     arguments += ["--clock", f"@{clock}"] if clock else []
     end_like_an_interrupt()
     with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("BELLWETHER_DAGS", str(started_by_hand(folder)))
+        environment.setenv("BELLWETHER_DAGS", str(started_by_hand(folder, consent=consent)))
         environment.setenv("BELLWETHER_WEBHOOK_URL", webhook)
         try:
             stack = start_stack(params, home, arguments)
@@ -81,7 +112,7 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def started_by_hand(folder: Path) -> Path:
+def started_by_hand(folder: Path, *, consent: bool = False) -> Path:
     """Write the DAGs' settings with clocks that strike on 29 February alone, and tries a second apart.
 
     The stages see Airflow's ``PYTHONPATH``, so that they are this checkout's wherever the command is from.
@@ -89,6 +120,9 @@ def started_by_hand(folder: Path) -> Path:
     text = (PROJECT_ROOT / "conf/dags.yaml").read_text(encoding="utf-8")
     still, clocks = re.subn(r'cron: "[^"]+"', 'cron: "0 0 29 2 *"', text)
     quick, delays = re.subn(r"retry_delay_seconds: \d+", "retry_delay_seconds: 1", still)
+    if consent:
+        quick, asked = re.subn(r"require_approval: false", "require_approval: true", quick)
+        assert asked
     seen, variables = re.subn(r"(\n +)- PATH\n", r"\1- PATH\1- PYTHONPATH\n", quick)
     assert clocks
     assert delays

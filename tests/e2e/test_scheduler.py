@@ -12,8 +12,11 @@ import httpx
 import psutil
 import pytest
 
+from pipelines.app.runner import open_context
+from pipelines.app.settings import load_settings
+from pipelines.registry.ledger import read_ledger
 from pipelines.stack.airflow_api import DagRun
-from pipelines.stack.airflow_home import read_password
+from pipelines.stack.airflow_home import USER, read_password
 from pipelines.stack.lifecycle import read_stack, start_stack, stop_stack
 from pipelines.stack.processes import STACK_VARIABLE
 from tests.e2e.stacks import SECONDS, Running, running_stack
@@ -39,7 +42,7 @@ CHAIN = ("ingest_daily", "features_daily", "forecast_daily", "monitor_daily")
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with running_stack(tmp_path_factory.mktemp("scheduler"), SMALL) as stack:
+    with running_stack(tmp_path_factory.mktemp("scheduler"), SMALL, consent=True) as stack:
         yield stack
 
 
@@ -56,7 +59,13 @@ def history(running: Running, under_way: DagRun) -> DagRun:
 @pytest.fixture(scope="module")
 def trained(running: Running, history: DagRun) -> DagRun:
     running.api.wait_for_session("forecast_daily", str(LAST), SECONDS)
-    return running.api.wait_for(running.api.start("train_weekly", conf={"as_of": str(LAST)}), SECONDS)
+    run = running.api.start("train_weekly", conf={"as_of": str(LAST)})
+    asked = running.question(run)
+    model = running.api.xcom(run, "train_to_evaluate")["stages"][0]["details"]["model_key"]
+    assert {name: field["value"] for name, field in asked["params"].items()} == {"model_key": model}
+    assert running.states(run)["promote"] is None
+    running.answer(run, "Approve", {"model_key": model})
+    return running.api.wait_for(run, SECONDS)
 
 
 @pytest.fixture(scope="module")
@@ -127,10 +136,24 @@ def test_history_loads_in_one_task_and_hands_on_its_last_session(running: Runnin
 def test_the_first_model_becomes_champion_and_is_installed(
     running: Running, trained: DagRun, packaged: DagRun
 ) -> None:
-    assert running.states(trained) == {"train_to_evaluate": "success", "promote": "success"}
+    assert running.states(trained) == {
+        "train_to_evaluate": "success", "approve": "success", "promote": "success",
+    }  # fmt: skip
+    ledger = read_ledger(open_context(load_settings(overrides=SMALL)[0], running.home.root).lake)
+    assert [(entry.kind, entry.who) for entry in ledger] == [("bootstrap", USER)]
     link = running.api.links(trained, "train_to_evaluate")["Report or run"]
     assert (link or "").startswith(f"{running.params.address('mlflow_port')}/#/")
     assert running.states(packaged) == {"install": "success"}
+
+
+def test_marked_as_successful_by_hand_nothing_is_promoted(running: Running, packaged: DagRun) -> None:
+    run = running.api.start("train_weekly", conf={"as_of": str(LAST)})
+    running.question(run)
+    running.mark(run, "approve", "success")
+    running.api.wait_for(run, SECONDS)
+    assert running.states(run) == {
+        "train_to_evaluate": "success", "approve": "success", "promote": "skipped",
+    }  # fmt: skip
 
 
 def test_a_keyed_run_flows_down_the_chain(running: Running, day: dict[str, DagRun]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -158,6 +159,5 @@ def test_metrics_that_are_not_finite_are_left_out(tracking: Tracking) -> None:
 
 @pytest.mark.parametrize("name", ["experiment", "registered_model"])
 def test_names_that_break_a_filter_are_refused(name: str) -> None:
-    values = {"uri": "", "registry_uri": "", "experiment": "a", "registered_model": "b", "signed_by": "c"}
     with pytest.raises(ValueError, match=f'{name}="it\'s" must be a name'):
-        TrackingParams(**values | {name: "it's"})
+        replace(PARAMS, **{name: "it's"})
