@@ -1,10 +1,10 @@
 """Train a challenger, judge it on unseen sessions, and promote it when it wins.
 
-**Purpose:** Fits the configured family walk-forward, compares them with the champion and the baselines on
-the very same held-out rows and installs it only when the margin is met.
+**Purpose:** Builds what has landed and is not built yet, fits the configured family walk-forward, compares
+the challenger with the champion and the baselines on the very same held-out rows and installs it only when
+the margin is met.
 
-**Inputs:** Feast's point-in-time join over the gold features and labels. Runs weekly, by hand, or when
-monitor_daily says so.
+**Inputs:** Feast's point-in-time join over the gold features and labels. Weekly, or when drift asks for it.
 
 **Outputs:** MLflow runs and versions, ops.model_ledger; the asset `champion` when a challenger was
 promoted.
@@ -15,11 +15,12 @@ promoted.
 DAGs write to the lake while it fits: it reads the tables as they were when it began.
 
 **When it is red:** Exit 65: the frame breaks a rule, such as labels not known yet; the log names it. Exit 75:
-the session's cut has not passed, another run holds the lake's lock or another training the home's, or the
-service does not answer with the new champion yet; it retries. Training skipped (99): the
-history is too short. Promote skipped (99): the challenger did not win, which is the usual outcome;
-ops.model_ledger and the run's page say by how much. With require_approval, task `approve` waits for a person
-on the Airflow page; silence is a no, and a yes is for the model that the page names.
+the session's cut has not passed, or its rest is still waited for, another run holds the lake's lock or
+another training the home's, or the service does not answer with the new champion yet; it retries. Promote
+skipped (99): the challenger did not win, which is the usual outcome, and ops.model_ledger and the run's page
+say by how much; or the history is too short to train, which the first task's report says. With
+require_approval, task `approve` waits for a person on the Airflow page; silence is a no, and a yes is for
+the model that the page names.
 """
 
 from airflow.sdk import DAG, Param, chain
@@ -35,4 +36,5 @@ PARAMS = {
 }
 
 with DAG(doc_md=__doc__, params=PARAMS, **spec.dag_kwargs):
-    chain(stage("train", "evaluate", spec=spec), *promotion(spec))
+    fit = stage("curate", "score_text", "build_features", "train", "evaluate", spec=spec)
+    chain(fit, *promotion(spec))

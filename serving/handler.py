@@ -149,7 +149,8 @@ class ForecastHandler:
         except Refusal as refusal:
             return refusal.message
         except Exception as error:
-            return f"the online store does not answer: {error}"
+            # Told to whoever asks, without a login: what the error says may name places.
+            return f"the online store does not answer: {type(error).__name__}"
         return self.why_not_following()
 
     def _model(self) -> ServedModel:

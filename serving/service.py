@@ -81,7 +81,7 @@ class BellwetherService:
 
     def __is_ready__(self) -> bool:
         """Answer /readyz: a champion is loaded and the online store answers."""
-        return self._running.handler.why_not_ready() is None
+        return self._running.is_ready()
 
     @bentoml.api(route="/forecast", input_spec=ForecastInput, output_spec=ForecastAnswer)  # type: ignore[untyped-decorator]
     def forecast(self, context: RequestContext, /) -> ForecastAnswer | Response:

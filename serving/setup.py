@@ -45,7 +45,7 @@ class ServiceArguments(BaseModel):
     settings: str = Field(default_factory=lambda: os.environ.get("BELLWETHER_SERVICE_SETTINGS", ""))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RunningService:
     """The parts that live as long as the process."""
 
@@ -54,6 +54,12 @@ class RunningService:
     uploads: UploadReader
     login: Login
     allowed_hosts: tuple[str, ...]
+    why_not_ready: str | None = None
+
+    def is_ready(self) -> bool:
+        """Ask the store, which may take its time, and keep the reason for whoever asks for that alone."""
+        self.why_not_ready = self.handler.why_not_ready()
+        return self.why_not_ready is None
 
     def describe_champion(self) -> dict[str, Any]:
         """Return which champion answers from now on.
@@ -63,8 +69,8 @@ class RunningService:
         dict
             `bento`, `model_version` and `model_key` (null before the first one), `pointer` (what named it, as
             `serving.pointer.Pointer` has it; null for one that a Bento carries), `superseded_by` (a version
-            that could not be loaded), `why_not_following`, and `why_not_ready` (what ``/readyz`` answers 503
-            for).
+            that could not be loaded), `why_not_following`, and `why_not_ready` (what ``/readyz`` has answered
+            503 for, last).
         """
         model, pointer = self.watch.current, None
         if model is not None and model.pointer is not None:
@@ -76,7 +82,7 @@ class RunningService:
             "pointer": pointer,
             "superseded_by": self.watch.awaited,
             "why_not_following": self.watch.why_not_following(),
-            "why_not_ready": self.handler.why_not_ready(),
+            "why_not_ready": self.why_not_ready,
         }
 
 

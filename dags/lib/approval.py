@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from airflow.sdk.definitions.context import Context
 
 TASK = "approve"
-TRAINED = "train_to_evaluate"
+TRAINED = "curate_to_evaluate"
 MODEL = "model_key"
 AS_OF = "{{ (ti.xcom_pull(task_ids='" + TRAINED + "') or {}).get('as_of') or params.as_of or '' }}"
 """The session whose numbers the person has seen; days may pass before the answer."""
@@ -50,6 +50,8 @@ class ConsentOperator(ApprovalOperator):
         if not model:
             raise AirflowSkipException(f"{TRAINED} has reported no model: there is nothing to consent to")
         self.params[MODEL] = model
+        # Airflow's page keeps a form as long as the subject stays: another run's has to be another.
+        self.subject = f"Promote the challenger {model[:12]}?"
         super().execute(context)
 
 
@@ -84,5 +86,6 @@ def require_consent(context: Context) -> None:
     agreed = told.get("chosen_options") == [ApprovalOperator.APPROVE] and not told.get("timedout")
     if not (agreed and person and model):
         raise AirflowSkipException(
-            f"no person's consent is recorded by {TASK} ({answer!r}); clear {TASK} and answer on its page"
+            f"no person's consent to a model (params_input.{MODEL}) is recorded by {TASK} ({answer!r}); "
+            f"clear {TASK} and answer on its page"
         )

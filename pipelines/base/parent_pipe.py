@@ -8,6 +8,7 @@ import os
 import signal
 import stat
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from pipelines.base.errors import EXIT_TRANSIENT
@@ -20,6 +21,7 @@ log = logging.getLogger(__name__)
 PARENT_PIPE = "BELLWETHER_PARENT_PIPE"
 """Environment variable with the number of the descriptor to read; `dags/lib/process.py` sets it."""
 SECONDS_TO_END = 3
+SECONDS_BETWEEN_LOOKS = 0.02
 
 
 def follow_parent() -> None:
@@ -74,15 +76,16 @@ def _end_with_pipe(descriptor: int, closed: threading.Event) -> None:
 
 def end_family(seconds: float) -> None:
     """End all that this process has started; whoever is left after `seconds` is killed."""
-    import psutil
 
     family = _family()
     for process in family:
         _signal(process, signal.SIGTERM)
-    _, alive = psutil.wait_procs(family, timeout=seconds)
+    deadline = time.monotonic() + seconds
+    while any(map(_is_alive, family)) and time.monotonic() < deadline:
+        time.sleep(SECONDS_BETWEEN_LOOKS)
     # Looked for again: the main thread may have started others meanwhile. A grandchild whose parent has
     # ended by now is found no more where it has a group of its own.
-    for process in {*alive, *_family()}:
+    for process in {*filter(_is_alive, family), *_family()}:
         _signal(process, signal.SIGKILL)
 
 
@@ -99,6 +102,16 @@ def _family() -> list[psutil.Process]:
         found |= {process.pid: process for process in psutil.process_iter() if _group(process.pid) == own}
     found.pop(own, None)
     return list(found.values())
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    """Tell whether a process runs; one that has ended is left to whoever waits for its exit status."""
+    import psutil
+
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _group(pid: int) -> int | None:

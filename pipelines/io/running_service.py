@@ -48,6 +48,17 @@ def ask_champion(address: str) -> dict[str, Any] | None:
     return told if isinstance(told, dict) else {}
 
 
+def ask_readiness(address: str) -> str | None:
+    """Return why a service that answers has no forecasts to give; None where it has, or does not answer."""
+    try:
+        if httpx.get(f"{address}/readyz", timeout=SECONDS_A_QUESTION).is_success:
+            return None
+    except httpx.HTTPError:
+        return None
+    told = ask_champion(address) or {}
+    return str(told.get("why_not_ready") or "its log says why")
+
+
 def answers_otherwise(home: Home, model_key: str) -> bool:
     """Return whether the recorded service answers with another model; not where it does not answer."""
     address = recorded_service(home)

@@ -10,7 +10,7 @@ from typing import Any
 from pipelines.base.context import Context
 from pipelines.base.errors import UnavailableError
 from pipelines.io.bento import BentoRepository
-from pipelines.io.running_service import ask_champion, recorded_service
+from pipelines.io.running_service import ask_champion, ask_readiness, recorded_service
 from pipelines.registry.champion import champion_at, tracking_of
 from pipelines.registry.ledger import LedgerEntry
 
@@ -72,7 +72,7 @@ def compare_places(context: Context) -> Places:
         pointer=pointer.model_version if pointer else None,
         service=(told or {}).get("model_version"),
         address=address,
-        unready=(told or {}).get("why_not_ready"),
+        unready=ask_readiness(address) if address else None,
         differences=tuple(differences),
     )
 

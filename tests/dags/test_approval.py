@@ -45,7 +45,9 @@ def test_a_person_who_said_yes_is_enough() -> None:
     ],
 )
 def test_marked_as_successful_refused_or_silent_promotes_nothing(answer: Any) -> None:
-    with pytest.raises(AirflowSkipException, match="no person's consent is recorded by approve"):
+    with pytest.raises(
+        AirflowSkipException, match=r"no person's consent to a model .* is recorded by approve"
+    ):
         require_consent(context_of(answer))
 
 
@@ -74,10 +76,11 @@ def test_the_model_that_is_asked_about_is_a_field_of_the_form(monkeypatch: pytes
     monkeypatch.setattr(hitl, "upsert_hitl_detail", lambda **told: asked.update(told))
     with DAG(dag_id="probe", schedule=None, params={"as_of": Param(None, type=["null", "string"])}):
         consent, _ = promotion(spec(require_approval=True))
-    told = SimpleNamespace(xcom_pull=lambda task_ids: TRAINED if task_ids == "train_to_evaluate" else None)
+    told = SimpleNamespace(xcom_pull=lambda task_ids: TRAINED if task_ids == "curate_to_evaluate" else None)
     with pytest.raises(TaskAwaitingInput):
         consent.execute({"ti": told, "task_instance": SimpleNamespace(id="7")})
     assert {name: field["value"] for name, field in asked["params"].items()} == {"model_key": KEY}
+    assert asked["subject"] == "Promote the challenger 5eed5eed5eed?"
 
 
 def test_the_answer_is_taken_back_by_a_task_that_is_started_anew() -> None:
@@ -92,14 +95,14 @@ def test_the_answer_is_taken_back_by_a_task_that_is_started_anew() -> None:
 def test_without_a_trained_model_nobody_is_asked() -> None:
     with DAG(dag_id="probe", schedule=None):
         consent, _ = promotion(spec(require_approval=True))
-    with pytest.raises(AirflowSkipException, match="train_to_evaluate has reported no model"):
+    with pytest.raises(AirflowSkipException, match="curate_to_evaluate has reported no model"):
         consent.execute(context_of(None))
 
 
 def test_it_is_the_session_that_the_person_has_seen() -> None:
     with DAG(dag_id="probe", schedule=None):
         _, promote = promotion(spec(require_approval=True))
-    pulled = {TASK: YES, "train_to_evaluate": {"as_of": "2026-11-06"}}
+    pulled = {TASK: YES, "curate_to_evaluate": {"as_of": "2026-11-06"}}
     seen = {"ti": SimpleNamespace(xcom_pull=lambda task_ids: pulled[task_ids]), "params": {"as_of": ""}}
     promote.render_template_fields(seen)
     assert promote.window["as-of"] == "2026-11-06"

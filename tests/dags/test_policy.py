@@ -39,7 +39,7 @@ DAILY_CHAIN = {
     "features_daily": ("features", ["score_text_to_materialize"]),
     "forecast_daily": ("forecasts", ["forecast"]),
     "monitor_daily": (None, ["monitor", "start_train_weekly"]),
-    "train_weekly": ("champion", ["train_to_evaluate", "promote"]),
+    "train_weekly": ("champion", ["curate_to_evaluate", "promote"]),
     "package_on_promotion": (None, ["install"]),
     "load_history": ("features", ["ingest_to_materialize"]),
     "maintain_weekly": (None, ["maintain"]),
@@ -119,8 +119,9 @@ def test_the_evening_starts_at_the_cut_every_day() -> None:
     assert schedule["timezone"] == ZONES[calendar["name"]]
 
 
-def test_late_bars_are_asked_for_until_they_count_as_missing() -> None:
-    spec = load_spec("ingest_daily")
+@pytest.mark.parametrize("name", ["ingest_daily", "train_weekly"])
+def test_late_bars_are_waited_for_until_they_count_as_missing(name: str) -> None:
+    spec = load_spec(name)
     assert not spec.retry_exponential_backoff
     tried = timedelta(seconds=spec.retries * spec.retry_delay_seconds)
     assert tried >= timedelta(minutes=settings("completeness")["grace_minutes"])

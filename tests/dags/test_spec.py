@@ -53,7 +53,7 @@ def test_ingest_asks_again_at_even_intervals_others_less_and_less_often() -> Non
 
 def test_a_dag_overrides_the_defaults() -> None:
     spec = load_spec("train_weekly")
-    assert (spec.owner, spec.timeout_minutes, spec.retries) == ("research", 240, 2)
+    assert (spec.owner, spec.timeout_minutes, spec.retries) == ("research", 240, 5)
     assert spec.dag_kwargs["default_args"]["execution_timeout"] == timedelta(hours=4)
 
 

@@ -61,7 +61,8 @@ def trained(running: Running, history: DagRun) -> DagRun:
     running.api.wait_for_session("forecast_daily", str(LAST), SECONDS)
     run = running.api.start("train_weekly", conf={"as_of": str(LAST)})
     asked = running.question(run)
-    model = running.api.xcom(run, "train_to_evaluate")["stages"][0]["details"]["model_key"]
+    stages = {one["stage"]: one for one in running.api.xcom(run, "curate_to_evaluate")["stages"]}
+    model = stages["train"]["details"]["model_key"]
     assert {name: field["value"] for name, field in asked["params"].items()} == {"model_key": model}
     assert running.states(run)["promote"] is None
     running.answer(run, "Approve", {"model_key": model})
@@ -137,11 +138,11 @@ def test_the_first_model_becomes_champion_and_is_installed(
     running: Running, trained: DagRun, packaged: DagRun
 ) -> None:
     assert running.states(trained) == {
-        "train_to_evaluate": "success", "approve": "success", "promote": "success",
+        "curate_to_evaluate": "success", "approve": "success", "promote": "success",
     }  # fmt: skip
     ledger = read_ledger(open_context(load_settings(overrides=SMALL)[0], running.home.root).lake)
     assert [(entry.kind, entry.who) for entry in ledger] == [("bootstrap", USER)]
-    link = running.api.links(trained, "train_to_evaluate")["Report or run"]
+    link = running.api.links(trained, "curate_to_evaluate")["Report or run"]
     assert (link or "").startswith(f"{running.params.address('mlflow_port')}/#/")
     assert running.states(packaged) == {"install": "success"}
 
@@ -152,7 +153,7 @@ def test_marked_as_successful_by_hand_nothing_is_promoted(running: Running, pack
     running.mark(run, "approve", "success")
     running.api.wait_for(run, SECONDS)
     assert running.states(run) == {
-        "train_to_evaluate": "success", "approve": "success", "promote": "skipped",
+        "curate_to_evaluate": "success", "approve": "success", "promote": "skipped",
     }  # fmt: skip
 
 

@@ -157,7 +157,7 @@ def evening(tmp_path_factory: pytest.TempPathFactory) -> Evening:
 @pytest.mark.parametrize(
     ("missing", "said"),
     [
-        ("ingest", f"nothing was ever asked for of a session after {SESSIONS[-2]}"),
+        ("ingest", f"no ingest has asked for session {LAST} since its cut"),
         ("curate", "curate has not read all of bronze.bars"),
         ("build_features", "build_features has not read all of silver.bars"),
     ],

@@ -66,7 +66,11 @@ def evaluate(context: Context, sessions: SessionRange) -> Outcome:
     return Outcome(
         rows_in=frame.height,
         rows_out=sum(table.height for table in tables.values()),
-        details={"challenger": challenger.name, **{part: as_rows(table) for part, table in tables.items()}},
+        details={
+            "challenger": challenger.name,
+            "model_key": challenger.version.model_key,
+            **{part: as_rows(table) for part, table in tables.items()},
+        },
     )
 
 

@@ -46,15 +46,15 @@ def run(context: Context, sessions: SessionRange) -> Outcome:
     challenger = find_challenger(context, sessions.end)
     if challenger is None:
         return nothing_to_do(f"no model is registered as of {sessions.end}: run train and evaluate first")
+    current = select_champion(ledger, sessions.end)
     signed = context.params(TrackingParams).signed_model
+    if current is not None and current.model_key in {signed, challenger.version.model_key}:
+        return complete(context, challenger, current, "unchanged")
     if signed and signed != challenger.version.model_key:
         return nothing_to_do(
             f"consent is given for the model {signed[:12]}, and the challenger as of {sessions.end} is "
             f"{challenger.version.model_key[:12]}, {challenger.name}: start a new run, and answer on its page"
         )
-    current = select_champion(ledger, sessions.end)
-    if current is not None and current.model_key == challenger.version.model_key:
-        return complete(context, challenger, current, "unchanged")
     entry = take_decision(context, sessions, challenger, current, ledger)
     if not entry.installs:
         with context.writing():

@@ -85,7 +85,7 @@ class FakeApi:
         return run_of(dag_id, session)
 
     def tasks(self, run: DagRun) -> list[dict[str, str]]:
-        names = {"train_weekly": ["train_to_evaluate", "promote"]}.get(run.dag_id, [run.dag_id])
+        names = {"train_weekly": ["curate_to_evaluate", "promote"]}.get(run.dag_id, [run.dag_id])
         return [
             {"task_id": name, "state": "skipped" if name in self.skipped else "success"} for name in names
         ]

@@ -105,6 +105,7 @@ def test_status_says_why_a_service_answers_no_forecast(home: Path, address: str)
     published.unlink()
     told = bellwether(home, "status").stdout
     published.write_bytes(content)
+    assert "NOT ready" not in bellwether(home, "status").stdout
     assert httpx.get(f"{address}/champion").json()["why_not_ready"] is None
     assert "service   NOT ready: no features are published yet" in told
     assert "as decided: version 1 in ledger, alias and pointer" in told
