@@ -4,17 +4,17 @@
 the challenger with the champion and the baselines on the very same held-out rows and installs it only when
 the margin is met.
 
-**Inputs:** Feast's point-in-time join over the gold features and labels. Weekly, or when drift asks for it.
+**Inputs:** bronze; Feast's point-in-time join over gold. Runs weekly, or when drift asks for it.
 
-**Outputs:** MLflow runs and versions, ops.model_ledger; the asset `champion` when a challenger was
-promoted.
+**Outputs:** silver, gold, MLflow's runs and versions, ops.model_ledger; the asset `champion` if promoted.
 
 **Parameters:** as_of: the session as of which to train; empty for that of the last cut.
 
 **Safe to clear:** Yes. A model with the same identity is trained once; a run that was cut off resumes. Other
 DAGs write to the lake while it fits: it reads the tables as they were when it began.
 
-**When it is red:** Exit 65: the frame breaks a rule, such as labels not known yet; the log names it. Exit 75:
+**When it is red:** Exit 65: the frame breaks a rule, such as labels not known yet; the log names it. Of the
+stages before training as in ingest_daily and features_daily. Exit 75:
 the session's cut has not passed, or its rest is still waited for, another run holds the lake's lock or
 another training the home's, or the service does not answer with the new champion yet; it retries. Promote
 skipped (99): the challenger did not win, which is the usual outcome, and ops.model_ledger and the run's page

@@ -18,16 +18,17 @@ if TYPE_CHECKING:
 TASK = "approve"
 TRAINED = "curate_to_evaluate"
 MODEL = "model_key"
-AS_OF = "{{ (ti.xcom_pull(task_ids='" + TRAINED + "') or {}).get('as_of') or params.as_of or '' }}"
+_REPORT = f"(ti.xcom_pull(task_ids='{TRAINED}') or {{}})"
+_ANSWER = f"(ti.xcom_pull(task_ids='{TASK}') or {{}})"
+NUMBERS = "{{ ((" + _REPORT + ".get('stages') or [{}])[-1]).get('details') | tojson }}"
+"""What the last stage, `evaluate`, has reported."""
+AS_OF = "{{ " + _REPORT + ".get('as_of') or params.as_of or '' }}"
 """The session whose numbers the person has seen; days may pass before the answer."""
-_ANSWER = "(ti.xcom_pull(task_ids='" + TASK + "') or {})"
 SIGNED = (
     "tracking.signed_by={{ ((" + _ANSWER + ".get('responded_by_user') or {}).get('name') or '') | tojson }}",
     "tracking.signed_model={{ (("
     + _ANSWER
-    + ".get('params_input') or {}).get('"
-    + MODEL
-    + "') or '') | tojson }}",
+    + f".get('params_input') or {{}}).get('{MODEL}') or '') | tojson }}}}",
 )
 """The settings by which the ledger names the person, and `promote` takes the model of the answer alone."""
 
@@ -60,7 +61,7 @@ def ask_for_consent(spec: DagSpec) -> ConsentOperator:
     return ConsentOperator(
         task_id=TASK,
         subject="Promote the challenger?",
-        body="Beside the champion and the baselines: {{ ti.xcom_pull(task_ids='" + TRAINED + "') }}",
+        body="Beside the champion and the baselines: " + NUMBERS,
         params={MODEL: Param("", type="string", description="Identity of the model that is asked about")},
         defaults=ApprovalOperator.REJECT,
         response_timeout=timedelta(hours=spec.approval_hours),

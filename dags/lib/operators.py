@@ -176,8 +176,8 @@ def start_dag(dag_id: str, *, after: BaseOperator, verdict: str) -> BaseOperator
 def promotion(spec: DagSpec) -> list[BaseOperator]:
     """Return the tasks that promote a challenger: one that asks a person if the spec says so, then `promote`.
 
-    `promote` runs even when training found the model already there and was skipped: an earlier run
-    may have ended between the two. It never runs past a person's refusal or silence, and the ledger names the
+    `promote` runs even when training found the model already there: an earlier run may have ended between
+    the two. It never runs past a person's refusal or silence, and the ledger names the
     person.
     """
     if not spec.require_approval:

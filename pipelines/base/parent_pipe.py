@@ -76,7 +76,6 @@ def _end_with_pipe(descriptor: int, closed: threading.Event) -> None:
 
 def end_family(seconds: float) -> None:
     """End all that this process has started; whoever is left after `seconds` is killed."""
-
     family = _family()
     for process in family:
         _signal(process, signal.SIGTERM)

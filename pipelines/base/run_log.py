@@ -72,6 +72,10 @@ class RunLog(Protocol):
         """Return the numbers of the finished runs of a stage."""
         ...
 
+    def ran_since(self, stage: str, as_of: date, instant: datetime) -> bool:
+        """Tell whether a finished run of a stage, for an as-of or a later one, was begun since an instant."""
+        ...
+
     def last_seq(self) -> int:
         """Return the number of the last finished run, 0 before the first; never taken from a clock."""
         ...

@@ -110,7 +110,7 @@ def _render_installation(places: dict[str, Any]) -> str:
 
 def _render_readiness(places: dict[str, Any]) -> list[str]:
     """Return why a service that runs answers no forecast, nothing where it does or there is none."""
-    return [f"service   NOT ready: {places['unready']}"] if places["unready"] else []
+    return [f"service   NOT ready: {places['why_not_ready']}"] if places["why_not_ready"] else []
 
 
 def _render_feeds(feeds: list[dict[str, Any]]) -> list[str]:

@@ -21,7 +21,17 @@ from pipelines.tables.contracts import OPS_STAGE_RUNS
 CALENDAR = "calendar"
 STOOD = pl.col("status").is_in(["done", "unchanged"])
 """Of runs whose outcome stands."""
-REMEMBERED = ("run_id", "seq", "stage", "status", "as_of", "finished_at", "inputs", "definition")
+REMEMBERED = (
+    "run_id",
+    "seq",
+    "stage",
+    "status",
+    "as_of",
+    "started_at",
+    "finished_at",
+    "inputs",
+    "definition",
+)
 
 
 class RunLog:
@@ -80,6 +90,11 @@ class RunLog:
     def numbers(self, stage: str) -> set[int]:
         """Return the numbers of the finished runs of a stage."""
         return set(self._read().filter(stage=stage)["seq"])
+
+    def ran_since(self, stage: str, as_of: date, instant: datetime) -> bool:
+        """Tell whether a finished run of a stage, for an as-of or a later one, was begun since an instant."""
+        later = (pl.col("as_of") >= as_of) & (pl.col("started_at") >= instant)
+        return not self._read().filter(later, stage=stage).is_empty()
 
     def last_seq(self) -> int:
         """Return the number of the last finished run, 0 before the first; never taken from a clock."""

@@ -53,6 +53,8 @@ def ask_readiness(address: str) -> str | None:
     try:
         if httpx.get(f"{address}/readyz", timeout=SECONDS_A_QUESTION).is_success:
             return None
+    except httpx.ReadTimeout:
+        return f"it has not answered within {SECONDS_A_QUESTION:g} s whether it is ready"
     except httpx.HTTPError:
         return None
     told = ask_champion(address) or {}

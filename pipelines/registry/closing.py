@@ -1,33 +1,26 @@
-"""Whether the cut that a training is about to close has all that will ever be known of it."""
+"""Whether anything that was known at a cut would be missing from it if a training closed it now."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 
-import polars as pl
-
 from pipelines.base.context import Context
 from pipelines.base.errors import TransientError
 from pipelines.base.table import TableContract
-from pipelines.io.feed_log import read_acceptances
-from pipelines.io.sources.params import FeedsParams
 from pipelines.registry.universe import completeness_at_cut
-from pipelines.tables import queries
 from pipelines.tables.completeness import CompletenessParams
 from pipelines.tables.contracts import (
     BRONZE_ACTIONS,
     BRONZE_BARS,
     BRONZE_TEXTS,
     OPS_ACCEPTANCES,
-    OPS_POLLS,
+    OPS_COVERAGE,
     SILVER_ACTIONS,
     SILVER_BARS,
     SILVER_TEXT,
     SILVER_TEXT_SCORES,
 )
-from pipelines.tables.record_kinds import BARS
-from pipelines.tables.view_sources import primary_bars
 
 CONSUMED: Mapping[str, Sequence[tuple[TableContract, str]]] = {
     "curate": (
@@ -35,6 +28,7 @@ CONSUMED: Mapping[str, Sequence[tuple[TableContract, str]]] = {
         (BRONZE_ACTIONS, "known_at"),
         (BRONZE_TEXTS, "known_at"),
         (OPS_ACCEPTANCES, "accepted_at"),
+        (OPS_COVERAGE, "known_at"),
     ),
     "score_text": ((SILVER_TEXT, "known_at"),),
     "build_features": (
@@ -68,7 +62,8 @@ def check_closing(context: Context, as_of: date) -> None:
         )
         msg = f"{named}: run {', '.join(behind)} first, or the cut of {as_of} would be closed without it"
         raise TransientError(msg)
-    if not was_asked_for(context, as_of):
+    asked = context.run_log.ran_since("ingest", as_of, context.calendar.cutoff_at(as_of))
+    if not asked and context.run_log.numbers("ingest"):
         msg = (
             f"no ingest has asked for session {as_of} since its cut, which a training would close: "
             "run ingest for it, or train --as-of an earlier session"
@@ -81,16 +76,14 @@ def check_closing(context: Context, as_of: date) -> None:
 def find_behind(context: Context, as_of: date) -> dict[str, list[str]]:
     """Return the stages that have not read all that was known at a cut, and of which tables.
 
-    A stage that was never run here is left out: nothing stands on it.
+    A stage that was never run here is left out: a home may do without texts, or be filled by hand.
     """
     behind: dict[str, list[str]] = {}
     for stage, tables in CONSUMED.items():
-        last = context.run_log.last(stage)
-        if not last.inputs:
+        if not context.run_log.numbers(stage):
             continue
-        unread = [
-            table.name for table, column in tables if _is_unread(context, table, column, last.inputs, as_of)
-        ]
+        inputs = context.run_log.last(stage).inputs
+        unread = [table.name for table, column in tables if _is_unread(context, table, column, inputs, as_of)]
         if unread:
             behind[stage] = unread
     return behind
@@ -112,30 +105,6 @@ def _is_unread(
         value is None or (value.astimezone(UTC) <= cut if isinstance(value, datetime) else value <= as_of)
         for value in changed
     )
-
-
-def was_asked_for(context: Context, as_of: date) -> bool:
-    """Tell whether a finished ingest of the primary feed has found all of a session, or come after its cut.
-
-    So has one of a later session, and a history load, which leaves bars. Where nobody ever kept what was
-    asked for, as in homes of before the polls, nothing can be told.
-    """
-    source = context.params(FeedsParams).bars
-    polls = context.lake.collect_table(OPS_POLLS).filter(source=source, kind=BARS.name)
-    polls = polls.filter(pl.col("run_seq").is_in(sorted(context.run_log.numbers("ingest"))))
-    later = polls.filter(pl.col("session") >= as_of)
-    if any(
-        row["complete"] or row["polled_at"] >= context.calendar.cutoff_at(row["session"])
-        for row in later.iter_rows(named=True)
-    ):
-        return True
-    if as_of in read_acceptances(context, source):
-        return True
-    if later.height or polls.is_empty():
-        return polls.is_empty()
-    newest = queries.extent(SILVER_BARS, "session", primary_bars(source))
-    last: date | None = context.lake.collect_query(newest, SILVER_BARS)["last"].item()
-    return last is not None and last >= as_of
 
 
 def _check_complete(context: Context, as_of: date) -> None:

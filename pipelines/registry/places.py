@@ -29,7 +29,7 @@ class Places:
         What the recorded service says of itself.
     address : str or None
         Where it answers; None where no stack is recorded.
-    unready : str or None
+    why_not_ready : str or None
         Why that service answers no forecast, whichever champion it has.
     differences : tuple of str
         Which places do not follow; empty where all do.
@@ -40,7 +40,7 @@ class Places:
     pointer: str | None
     service: str | None
     address: str | None
-    unready: str | None
+    why_not_ready: str | None
     differences: tuple[str, ...]
 
     def describe(self) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def compare_places(context: Context) -> Places:
         pointer=pointer.model_version if pointer else None,
         service=(told or {}).get("model_version"),
         address=address,
-        unready=ask_readiness(address) if address else None,
+        why_not_ready=ask_readiness(address) if address else None,
         differences=tuple(differences),
     )
 

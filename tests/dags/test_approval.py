@@ -83,6 +83,17 @@ def test_the_model_that_is_asked_about_is_a_field_of_the_form(monkeypatch: pytes
     assert asked["subject"] == "Promote the challenger 5eed5eed5eed?"
 
 
+def test_the_page_shows_what_evaluation_has_reported() -> None:
+    with DAG(dag_id="probe", schedule=None):
+        consent, _ = promotion(spec(require_approval=True))
+    report = {"stages": [{"details": {"jumps": 3}}, {"details": {"holdout": [{"rank_ic": 0.02}]}}]}
+    for told, shown in [(report, '{"holdout": [{"rank_ic": 0.02}]}'), (None, "null"), ({}, "null")]:
+        page = {"ti": SimpleNamespace(xcom_pull=lambda task_ids, told=told: told)}
+        assert (
+            consent.render_template(consent.body, page) == f"Beside the champion and the baselines: {shown}"
+        )
+
+
 def test_the_answer_is_taken_back_by_a_task_that_is_started_anew() -> None:
     """Airflow ends the asking process, and a later one is handed the answer."""
     with DAG(dag_id="probe", schedule=None, params={"as_of": Param(None, type=["null", "string"])}):

@@ -72,6 +72,10 @@ def peek(context: Context, sessions: SessionRange) -> Outcome | None:
     if not first.feed.required:
         return None
     asked_before = first.past.complete.get(sessions.end) is False and sessions.end not in first.past.accepted
+    # The first try after the cut is recorded, whatever it finds: that the evening was asked is asked later.
+    due = context.calendar.cutoff_at(sessions.end)
+    if now >= due and not context.run_log.ran_since("ingest", sessions.end, due):
+        return None
     if not asked_before or has_news(readings):
         return None
     polls = poll_sessions(first)

@@ -171,8 +171,10 @@ def weigh(
 
 def describe(challenger: Challenger, entry: LedgerEntry) -> dict[str, Any]:
     """Return who was judged, what was decided and, plainly, what was lost."""
+    # A challenger that came after the decision was not the one that was judged.
+    judged = entry.model_key == challenger.version.model_key
     return {
-        "challenger": challenger.name,
+        "challenger": challenger.name if judged else f"version {entry.model_version}",
         "decision": entry.kind,
         "champion": entry.headline() if entry.installs else f"version {entry.previous_version} stays",
         "model_version": entry.model_version,

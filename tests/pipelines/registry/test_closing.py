@@ -16,7 +16,7 @@ from pipelines.base.stage import Stage
 from pipelines.registry.closing import CONSUMED, check_closing, find_behind
 from pipelines.stages import STAGES
 from pipelines.tables.completeness import PARTIAL
-from pipelines.tables.contracts import OPS_ACCEPTANCES, OPS_COVERAGE, SILVER_BARS, select_tables
+from pipelines.tables.contracts import OPS_ACCEPTANCES, SILVER_BARS, select_tables
 from tests.pipelines.stages.files_home import DAYS, NOW, deliver, open_files_home, run, until
 from tests.pipelines.synthetic_gold import CALENDAR
 from tests.pipelines.table_rows import append
@@ -116,7 +116,6 @@ def test_a_compacted_table_has_been_read(context: Context) -> None:
 
 
 def test_an_ingest_that_finds_nothing_holds_nobody_up(context: Context) -> None:
-    """The DAGs do not run the stages after it for that."""
     assert run(context, "ingest", start=LAST, end=LAST).status == "unchanged"
     check_closing(context, LAST)
 
@@ -148,7 +147,7 @@ def test_a_home_without_records_of_its_own_is_let_pass(
 
 @pytest.mark.parametrize("stage", [STAGES[name] for name in CONSUMED], ids=list(CONSUMED))
 def test_whatever_a_stage_reads_is_looked_at(stage: Stage) -> None:
-    read = {table.name for table in select_tables(stage.reads)} - {OPS_COVERAGE.name}
+    read = {table.name for table in select_tables(stage.reads)}
     assert {table.name for table, _ in CONSUMED[stage.name]} == read
     assert [name for name, other in STAGES.items() if other.chain == "data"] == [
         "ingest",

@@ -105,7 +105,7 @@ def test_a_sequence_model_answers_from_its_commit_on(context: Context, gold: Gol
     assert online(context) == {SEQUENCE}
     assert compare_places(context).describe() == {
         "ledger": SEQUENCE, "alias": SEQUENCE, "pointer": SEQUENCE, "service": None, "address": None,
-        "unready": None, "differences": [],
+        "why_not_ready": None, "differences": [],
     }  # fmt: skip
     again = install(context)
     assert again is not None

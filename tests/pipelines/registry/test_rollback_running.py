@@ -96,7 +96,7 @@ def test_the_service_follows_a_rollback_and_no_request_fails(home: Path, address
     assert None not in ranks, "its own issued forecasts are published, not the former champion's"
     state = json.loads(bellwether(home, "status", "--json").stdout)["installation"]
     assert {state[place] for place in ("ledger", "alias", "pointer", "service")} == {to}
-    assert (state["differences"], state["unready"]) == ([], None)
+    assert (state["differences"], state["why_not_ready"]) == ([], None)
 
 
 def test_status_says_why_a_service_answers_no_forecast(home: Path, address: str) -> None:

@@ -236,6 +236,25 @@ def test_a_short_session_is_waited_for_and_then_a_persons(spark: object, tmp_pat
     assert run(late, "ingest", start=day, end=day).status == "unchanged"
 
 
+def test_the_first_try_after_the_cut_is_recorded_though_it_finds_nothing(
+    spark: object, tmp_path: Path
+) -> None:
+    """Somebody asked in the afternoon; whether the evening was asked too is told by its own record."""
+    context = open_files_home(tmp_path, until(DAYS[7]))
+    run(context, "ingest", end=DAYS[7])
+    day, cut = DAYS[8], context.calendar.cutoff_at(DAYS[8])
+    deliver(
+        tmp_path, make_bars().filter((pl.col("session") == str(day)) & (pl.col("symbol") == "AAA")), "a.csv"
+    )
+    asked = SessionRange(start=day, end=day)
+    run(at(context, cut - timedelta(minutes=30)), "ingest", start=day, end=day)
+    assert job.peek(at(context, cut - timedelta(seconds=1)), asked) is not None
+    evening = at(context, cut)
+    assert (job.peek(evening, asked), context.run_log.ran_since("ingest", day, cut)) == (None, False)
+    assert run(evening, "ingest", start=day, end=day).status == "waiting"
+    assert (job.peek(evening, asked) is None, context.run_log.ran_since("ingest", day, cut)) == (False, True)
+
+
 def test_what_comes_after_it_was_missed_is_known_when_it_is_seen(spark: object, tmp_path: Path) -> None:
     context = open_files_home(tmp_path, until(DAYS[7]))
     run(context, "ingest", end=DAYS[7])
