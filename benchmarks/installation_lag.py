@@ -151,6 +151,8 @@ def render(rows: list[dict[str, object]], answers: Answers) -> str:
         f"""\
         # From a commit to its champion's first answer
 
+        Written by `python -m benchmarks.installation_lag`.
+
         Twenty requests a second for {PER_REQUEST} of {len(SYMBOLS)} symbols, without a pause. Seconds from
         the commit of the ledger, as its file is dated, to the first answer of its champion and to the end of
         the change; the largest of each.
