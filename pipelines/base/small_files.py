@@ -70,3 +70,12 @@ def read_record(path: Path) -> dict[str, Any]:
         log.warning("%s holds no record and is taken for absent", path)
         return {}
     return content
+
+
+def identify_folder(folder: Path) -> str:
+    """Return a name that a folder is given once and keeps, so that it is told from one of the same path."""
+    path = folder / "folder_id"
+    if not path.exists() or not path.read_text(encoding="utf-8"):
+        folder.mkdir(parents=True, exist_ok=True)
+        replace_text(path, secrets.token_hex(8))
+    return path.read_text(encoding="utf-8")

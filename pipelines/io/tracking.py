@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.base.errors import BadDataError, UnavailableError
 from pipelines.base.masking import mask_text
+from pipelines.base.small_files import identify_folder
 from pipelines.io.artifacts import delete_artifacts, local_path
 from pipelines.io.model_folder import forecaster_folder
 from pipelines.io.tracking_params import TrackingParams
@@ -118,13 +119,18 @@ class Tracking:
         place = None if self.params.uri else (self.folder / "artifacts").as_uri()
         return str(self.client.create_experiment(self.params.experiment, artifact_location=place))
 
+    @cached_property
+    def _own(self) -> Mapping[str, str]:
+        """Tag of this home's runs on a server that others may share; its own database has no others."""
+        return {"home": identify_folder(self.folder)} if self.params.uri else {}
+
     def begin_run(self, model_key: str, *, name: str, tags: Mapping[str, str], started_at: datetime) -> str:
         """Create a run that names its lineage, in one commit, and return its id."""
         run = self.client.create_run(
             self.experiment_id,
             start_time=int(started_at.timestamp() * 1000),
             run_name=name,
-            tags={**tags, "model_key": model_key, COMPLETE: "false"},
+            tags={**tags, **self._own, "model_key": model_key, COMPLETE: "false"},
         )
         return str(run.info.run_id)
 
@@ -163,8 +169,9 @@ class Tracking:
         return str(runs[0].info.run_id) if runs else None
 
     def discard_incomplete_runs(self, model_key: str) -> int:
-        """Remove the interrupted runs of a key with their artefacts and return how many there were."""
-        runs = self._runs(model_key, complete=False)
+        """Remove this home's interrupted runs of a key with their artefacts; return how many there were."""
+        found = self._runs(model_key, complete=False)
+        runs = [run for run in found if run.data.tags.items() >= self._own.items()]
         for run in runs:
             delete_artifacts(run.info.artifact_uri)
             self.client.delete_run(run.info.run_id)

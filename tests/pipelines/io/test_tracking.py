@@ -87,6 +87,19 @@ def test_only_complete_runs_are_found_and_only_incomplete_ones_removed(
     assert tracking.client.get_run(other).info.lifecycle_stage == "active"
 
 
+def test_what_another_home_is_fitting_is_left_alone(
+    tmp_path: Path, seed_mlflow: Callable[[Path], Path]
+) -> None:
+    """Two homes of one server, of which each has been killed once at the same model."""
+    server = replace(PARAMS, uri=f"sqlite:///{seed_mlflow(tmp_path / 'server') / 'mlflow.db'}")
+    one, other = (Tracking(server, tmp_path / name) for name in ("one", "other"))
+    torn, fitting = begin(one), begin(other)
+    again = Tracking(server, tmp_path / "one")
+    assert again.discard_incomplete_runs("k1") == 1
+    stages = [again.client.get_run(run_id).info.lifecycle_stage for run_id in (torn, fitting)]
+    assert stages == ["deleted", "active"]
+
+
 def test_registering_a_run_twice_gives_one_version(tracking: Tracking, tmp_path: Path) -> None:
     run_id = complete(tracking, tmp_path)
     first = tracking.register(run_id, TAGS | {"model_key": "k1"})
