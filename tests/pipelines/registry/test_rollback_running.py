@@ -11,9 +11,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from click.testing import CliRunner
 
 from benchmarks.serving_load import Outcome, offer, random_symbols, wait_until_ready
 from pipelines.base.context import Context
+from pipelines.cli.main import main
 from tests.pipelines.champions import SYMBOLS, fill_home
 from tests.serving.process import serving
 
@@ -31,6 +33,13 @@ def bellwether(home: Path, *command: str, seconds: float = 20.0) -> subprocess.C
         [sys.executable, "-m", "pipelines", *command, "--home", str(home), "--clock", CLOCK, *settings],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
+
+
+def status(home: Path, *options: str) -> str:
+    """What `bellwether status` says; it only looks, so it needs no process of its own."""
+    ended = CliRunner().invoke(main, ["status", *options, "--home", str(home), "--clock", CLOCK])
+    assert ended.exit_code == 0, ended.output
+    return ended.stdout
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +103,7 @@ def test_the_service_follows_a_rollback_and_no_request_fails(home: Path, address
     assert [answers[0]["model"]["model_version"], answers[-1]["model"]["model_version"]] == [former, to]
     ranks = [forecast["rank"] for forecast in answers[-1]["forecasts"]]
     assert None not in ranks, "its own issued forecasts are published, not the former champion's"
-    state = json.loads(bellwether(home, "status", "--json").stdout)["installation"]
+    state = json.loads(status(home, "--json"))["installation"]
     assert {state[place] for place in ("ledger", "alias", "pointer", "service")} == {to}
     assert (state["differences"], state["why_not_ready"]) == ([], None)
 
@@ -103,9 +112,9 @@ def test_status_says_why_a_service_answers_no_forecast(home: Path, address: str)
     published = home / "feast" / "published.json"
     content = published.read_bytes()
     published.unlink()
-    told = bellwether(home, "status").stdout
+    told = status(home)
     published.write_bytes(content)
-    assert "NOT ready" not in bellwether(home, "status").stdout
+    assert "NOT ready" not in status(home)
     assert httpx.get(f"{address}/champion").json()["why_not_ready"] is None
     assert "service   NOT ready: no features are published yet" in told
     assert "as decided: version 1 in ledger, alias and pointer" in told
@@ -118,8 +127,8 @@ def test_with_the_service_stopped_the_command_says_so_and_status_shows_it(home: 
     ended = bellwether(home, "rollback", "--to", "2", "--why", "again", seconds=0.2)
     assert ended.returncode == 75
     assert "does not answer after" in ended.stderr
-    told = bellwether(home, "status").stdout
+    told = status(home)
     assert "NOT as decided: the forecast service at http://127.0.0.1:9 does not answer" in told
     record.unlink()
     assert bellwether(home, "install").returncode == 0
-    assert "as decided: version 2 in ledger, alias and pointer" in bellwether(home, "status").stdout
+    assert "as decided: version 2 in ledger, alias and pointer" in status(home)
