@@ -3,7 +3,7 @@
     python -m benchmarks.installation_lag [--turns 3]
 
 A home is filled with a row model and a sequence model. The service runs as `bellwether serve` runs it and is
-asked twenty times a second without a pause, while one model and the other are made champion in turn: by
+asked twenty times a second, while one model and the other are made champion in turn: by
 `bellwether rollback`, and by the three steps that `promote` takes once it has decided. The commit is dated by
 the file that Delta writes for it; an answer is dated by when it has arrived.
 """
@@ -18,14 +18,14 @@ import sys
 import tempfile
 import textwrap
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
 
-from benchmarks.serving_load import random_symbols, wait_until_ready
+from benchmarks.serving_load import Outcome, offer, random_symbols, wait_until_ready
 from pipelines.app.runner import open_context
 from pipelines.app.settings import load_settings
 from pipelines.base.context import Context
@@ -44,35 +44,13 @@ LIMIT_SECONDS = 5.0
 RESULT = Path(__file__).parent / "results" / "installation_lag.md"
 
 
-@dataclass
-class Answers:
-    """What callers were told, in order of arrival: instant (seconds since 1970), status, version, all ok."""
+class Change(NamedTuple):
+    """A change of the champion: how, to which version, and seconds from its commit to answer and end."""
 
-    seen: list[tuple[float, int, str, bool]]
-    stop: bool = False
-
-    async def collect(self, address: str) -> None:
-        """Ask at a fixed rate until told to stop; a late answer delays no question."""
-        ask, began, number = random_symbols(SYMBOLS, PER_REQUEST, seed=7), time.perf_counter(), 0
-        async with (
-            httpx.AsyncClient(base_url=address, timeout=60) as client,
-            asyncio.TaskGroup() as questions,
-        ):
-            while not self.stop:
-                questions.create_task(self._ask(client, ask(number)))
-                number += 1
-                await asyncio.sleep(max(0.0, began + number / PER_SECOND - time.perf_counter()))
-
-    async def _ask(self, client: httpx.AsyncClient, body: dict[str, object]) -> None:
-        try:
-            answer = await client.post("/forecast", json=body)
-        except httpx.TransportError:
-            self.seen.append((time.time(), 0, "", False))
-            return
-        told = answer.json()
-        version = told["model"]["model_version"] if answer.status_code == 200 else ""
-        whole = all(forecast["status"] == "ok" for forecast in told.get("forecasts", []))
-        self.seen.append((time.time(), answer.status_code, version, whole))
+    way: str
+    to: str
+    answered: float
+    ended: float
 
 
 def committed_at(context: Context) -> float:
@@ -106,64 +84,74 @@ def promote(context: Context, to: str) -> None:
         raise RuntimeError(msg)
 
 
-def measure(context: Context, address: str, turns: int) -> tuple[list[dict[str, object]], Answers]:
-    """Change the champion to and fro, by both ways; return a row a change and all answers."""
-
-    async def run() -> tuple[list[dict[str, object]], Answers]:
-        async with httpx.AsyncClient(base_url=address, timeout=60) as client:
-            await wait_until_ready(client, seconds=120)
-        answers, rows = Answers([]), []
-        asking = asyncio.create_task(answers.collect(address))
-        ways: list[tuple[str, Callable[[Context, str], None]]] = [
-            ("rollback", roll_back),
-            ("promotion", promote),
-        ]
-        for _ in range(turns):
-            for name, way in ways:
-                for to in (SEQUENCE, ROW):
-                    await asyncio.to_thread(way, context, to)
-                    ended = time.time()
-                    await asyncio.sleep(1)
-                    at = committed_at(context)
-                    first = min(seen for seen, _, version, _ in answers.seen if seen > at and version == to)
-                    rows.append({"change": name, "to": to, "answered": first - at, "ended": ended - at})
-        answers.stop = True
-        await asking
-        return rows, answers
-
-    return asyncio.run(run())
+WAYS: Mapping[str, Callable[[Context, str], None]] = {"rollback": roll_back, "promotion": promote}
 
 
-def render(rows: list[dict[str, object]], answers: Answers) -> str:
+async def change(
+    context: Context, client: httpx.AsyncClient, way: str, to: str
+) -> tuple[Change, list[Outcome]]:
+    """Change the champion while callers ask, and a second longer; return the change and its answers."""
+    ask, outcomes = random_symbols(SYMBOLS, PER_REQUEST, seed=7), list[Outcome]()
+
+    def run() -> float:
+        WAYS[way](context, to)
+        return time.time()
+
+    running = asyncio.create_task(asyncio.to_thread(run))
+    while not running.done():
+        outcomes.append(await offer(client, ask, per_second=PER_SECOND, seconds=1))
+    outcomes.append(await offer(client, ask, per_second=PER_SECOND, seconds=1))
+    at = committed_at(context)
+    answers = [answer for outcome in outcomes for answer in outcome.answers]
+    first = min(told["arrived"] for told in answers if told["model"]["model_version"] == to)
+    return Change(way, to, first - at, await running - at), outcomes
+
+
+async def measure(context: Context, address: str, turns: int) -> tuple[list[Change], list[Outcome]]:
+    """Change the champion to and fro, by both ways; return the changes and what callers were told."""
+    changes, outcomes = list[Change](), list[Outcome]()
+    async with httpx.AsyncClient(base_url=address, timeout=60) as client:
+        await wait_until_ready(client, seconds=120)
+        for way in list(WAYS) * turns:
+            for to in (SEQUENCE, ROW):
+                changed, told = await change(context, client, way, to)
+                changes.append(changed)
+                outcomes += told
+    return changes, outcomes
+
+
+def render(changes: list[Change], outcomes: list[Outcome]) -> str:
     """Return the page."""
-    kinds = {ROW: "row model", SEQUENCE: "sequence model"}
     lines = []
-    for name in ("rollback", "promotion"):
-        for to, kind in kinds.items():
-            lags = [float(str(row["answered"])) for row in rows if (row["change"], row["to"]) == (name, to)]
-            ends = [float(str(row["ended"])) for row in rows if (row["change"], row["to"]) == (name, to)]
-            cells = (name, kind, str(len(lags)), f"{max(lags):.2f}", f"{max(ends):.2f}")
-            lines.append(f"| {' | '.join(cells)} |")
-    failed = sum(code != 200 for _, code, _, _ in answers.seen)
-    partly = sum(code == 200 and not whole for _, code, _, whole in answers.seen)
-    slowest = max(float(str(row["answered"])) for row in rows)
+    for way in WAYS:
+        for to, kind in {ROW: "row model", SEQUENCE: "sequence model"}.items():
+            same = [one for one in changes if (one.way, one.to) == (way, to)]
+            answered, ended = (max(getattr(one, name) for one in same) for name in ("answered", "ended"))
+            lines.append(f"| {way} | {kind} | {len(same)} | {answered:.2f} | {ended:.2f} |")
+    answers = [answer for outcome in outcomes for answer in outcome.answers]
+    asked, failed = (
+        sum(sum(outcome.codes.values()) for outcome in outcomes),
+        sum(one.failures for one in outcomes),
+    )
+    partly = sum(any(one["status"] != "ok" for one in answer["forecasts"]) for answer in answers)
+    held = "yes" if max(one.answered for one in changes) <= LIMIT_SECONDS else "NO"
     head = textwrap.dedent(
         f"""\
         # From a commit to its champion's first answer
 
         Written by `python -m benchmarks.installation_lag`.
 
-        Twenty requests a second for {PER_REQUEST} of {len(SYMBOLS)} symbols, without a pause. Seconds from
-        the commit of the ledger, as its file is dated, to the first answer of its champion and to the end of
-        the change; the largest of each.
+        Twenty requests a second for {PER_REQUEST} of {len(SYMBOLS)} symbols. Seconds from the commit of the
+        ledger, as its file is dated, to the first answer of its champion and to the end of the change; the
+        largest of each.
 
         | change | to | times | first answer, s | end, s |
         |---|---|--:|--:|--:|
         """
     )
     tail = (
-        f"\n\n{len(answers.seen)} requests, {failed} of them without a 200, {partly} with a forecast that is "
-        f"not `ok`. Within {LIMIT_SECONDS:g} s: {'yes' if slowest <= LIMIT_SECONDS else 'NO'}.\n"
+        f"\n\n{asked} requests, {failed} of them without a 200, {partly} with a forecast that is not `ok`. "
+        f"Within {LIMIT_SECONDS:g} s: {held}.\n"
     )
     return head + "\n".join(lines) + tail
 
@@ -181,7 +169,7 @@ def main() -> None:
         with serving(home, overrides=SETTINGS, log=Path(scratch) / "service.log") as address:
             record = json.dumps({"started": [{"name": "forecasts", "address": address}]})
             (home / "run" / "services.json").write_text(record, encoding="utf-8")
-            page = render(*measure(context, address, turns))
+            page = render(*asyncio.run(measure(context, address, turns)))
     print(page)
     RESULT.write_text(page, encoding="utf-8")
 

@@ -27,7 +27,8 @@ class Outcome:
     codes : Counter
         HTTP statuses; 0 for a broken connection.
     answers : list of dict
-        JSON answers in order of arrival, each with `due` (seconds since the load began).
+        JSON answers in order of arrival, each with `due` (seconds since the load began) and `arrived`
+        (seconds since 1970).
     """
 
     milliseconds: list[float] = field(default_factory=list)
@@ -57,7 +58,7 @@ async def offer(client: httpx.AsyncClient, ask: Ask, *, per_second: float, secon
             answer = await client.post("/forecast", json=ask(number))
             outcome.codes[answer.status_code] += 1
             if answer.status_code == 200:
-                outcome.answers.append({**answer.json(), "due": due})
+                outcome.answers.append({**answer.json(), "due": due, "arrived": time.time()})
         except httpx.TransportError:
             outcome.codes[0] += 1
         outcome.milliseconds.append((time.perf_counter() - began - due) * 1000)

@@ -15,8 +15,8 @@ from dags.lib.approval import AS_OF, SIGNED, ask_for_consent, require_consent
 from dags.lib.dags_file import ROOT
 from dags.lib.process import StageProcess
 from dags.lib.results import absolute_link, find_value, parse_result, read_result
-from dags.lib.spec import DagSpec, load_executor, load_places
-from dags.lib.stage_command import Window, fill_command, stage_arguments, task_name, with_window
+from dags.lib.spec import DagSpec, Window, load_executor, load_places
+from dags.lib.stage_command import fill_command, stage_arguments, task_name, with_window
 from dags.lib.stage_outcome import StageLink, check_exit, post_notices, set_partition
 
 if TYPE_CHECKING:
@@ -177,8 +177,7 @@ def promotion(spec: DagSpec) -> list[BaseOperator]:
     """Return the tasks that promote a challenger: one that asks a person if the spec says so, then `promote`.
 
     `promote` runs even when training found the model already there: an earlier run may have ended between
-    the two. It never runs past a person's refusal or silence, and the ledger names the
-    person.
+    the two. It never runs past a person's refusal or silence, and the ledger names the person.
     """
     if not spec.require_approval:
         return [stage("promote", spec=spec, emits=spec.asset, trigger_rule="none_failed")]

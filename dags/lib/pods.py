@@ -11,7 +11,8 @@ from airflow.sdk.exceptions import AirflowException
 from kubernetes.client import models as k8s
 
 from dags.lib.results import absolute_link
-from dags.lib.stage_command import Window, with_window
+from dags.lib.spec import Window
+from dags.lib.stage_command import with_window
 from dags.lib.stage_outcome import EXIT_NOTHING_TO_DO, StageLink, check_exit, post_notices, set_partition
 
 if TYPE_CHECKING:

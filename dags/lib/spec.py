@@ -40,6 +40,8 @@ STAGES = (
 )
 """Every stage that a task may name, in the order in which one feeds the next."""
 
+Window = Mapping[str, str | Sequence[str]]
+"""What a command is told about time and consent: the value, or values, of each option."""
 ExecutorKind = Literal["local", "spark-submit", "kubernetes"]
 
 
@@ -85,7 +87,7 @@ class DagSpec:
     deadline_minutes: int
     catchup: bool
     max_active_runs: int
-    window: Mapping[str, str | Sequence[str]]
+    window: Window
     schedule: Mapping[str, Any] = field(default_factory=dict)
     emits: str | None = None
     require_approval: bool = False

@@ -6,10 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from airflow.sdk.exceptions import AirflowFailException
 
-from dags.lib.spec import STAGES
-
-Window = Mapping[str, str | Sequence[str]]
-"""What a command is told about time and consent: the value, or values, of each option."""
+from dags.lib.spec import STAGES, Window
 
 
 def task_name(stages: Sequence[str]) -> str:

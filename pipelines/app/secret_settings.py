@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pipelines.base.errors import SettingsError
 from pipelines.base.masking import has_password, is_secret_name
+from pipelines.base.small_files import mode_for_others
 from serving.online.params import CONNECTION_VARIABLE
 
 IsSecret = Callable[[str], bool]
@@ -65,11 +65,8 @@ def check_file(path: Path, part: Mapping[str, Any], origin: str, is_secret: IsSe
     if "secret" not in path.name:
         msg = f"{origin}: {found} holds a secret; {WHERE}"
         raise SettingsError(msg)
-    mode = stat.S_IMODE(path.stat().st_mode)
-    if mode & 0o077:
-        msg = (
-            f"{origin}: {found} is a secret, and others may read the file (mode {mode:04o}); chmod 600 {path}"
-        )
+    if mode := mode_for_others(path):
+        msg = f"{origin}: {found} is a secret, and others may read the file (mode {mode}); chmod 600 {path}"
         raise SettingsError(msg)
 
 

@@ -6,8 +6,11 @@ import json
 import logging
 import os
 import secrets
+import stat
 from pathlib import Path
 from typing import Any
+
+from pipelines.base.home import OWNER_ALONE
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +73,12 @@ def read_record(path: Path) -> dict[str, Any]:
         log.warning("%s holds no record and is taken for absent", path)
         return {}
     return content
+
+
+def mode_for_others(path: Path) -> str:
+    """Return the mode of a file that others than its owner may use, such as 0640; empty if none may."""
+    mode = stat.S_IMODE(path.stat().st_mode)
+    return f"{mode:04o}" if mode & OWNER_ALONE else ""
 
 
 def identify_folder(folder: Path) -> str:

@@ -9,7 +9,7 @@ from pipelines.base.context import Context
 from pipelines.base.errors import TransientError
 from pipelines.base.table import TableContract
 from pipelines.registry.universe import completeness_at_cut
-from pipelines.tables.completeness import CompletenessParams
+from pipelines.tables.completeness import waited_until
 from pipelines.tables.contracts import (
     BRONZE_ACTIONS,
     BRONZE_BARS,
@@ -108,7 +108,7 @@ def _is_unread(
 
 
 def _check_complete(context: Context, as_of: date) -> None:
-    until = context.calendar.cutoff_at(as_of) + context.params(CompletenessParams).grace
+    until = waited_until(context, as_of)
     found = completeness_at_cut(context, as_of)
     if context.clock() < until and not found.is_complete:
         msg = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 from pathlib import Path
 
 from starlette.types import ASGIApp
@@ -10,6 +9,7 @@ from starlette.types import ASGIApp
 from pipelines.base.context import Sections
 from pipelines.base.errors import SettingsError
 from pipelines.base.home import Home
+from pipelines.base.small_files import mode_for_others
 from pipelines.stack.airflow_home import passwords_file
 from pipelines.stack.params import ServicesParams
 from serving.params import ServingParams
@@ -40,11 +40,11 @@ def check_token_file(path: str) -> None:
         return
     try:
         Login(token_file=path)
-        mode = stat.S_IMODE(Path(path).stat().st_mode)
+        mode = mode_for_others(Path(path))
     except (OSError, ValueError) as error:
         raise SettingsError(str(error)) from error
-    if mode & 0o077:
-        msg = f"serving.token_file={path} may be read by others (mode {mode:04o}); chmod 600 {path}"
+    if mode:
+        msg = f"serving.token_file={path} may be read by others (mode {mode}); chmod 600 {path}"
         raise SettingsError(msg)
 
 

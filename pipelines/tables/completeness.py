@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from itertools import combinations
+
+from pipelines.base.context import Context
 
 PARTIAL = "partial"
 """Kind of the acceptance by which a person takes a session as it is."""
@@ -39,6 +41,11 @@ class CompletenessParams:
     def grace(self) -> timedelta:
         """How long after its cut a session is waited for."""
         return timedelta(minutes=self.grace_minutes)
+
+
+def waited_until(context: Context, session: date) -> datetime:
+    """Return the end of a session's grace: from then on what is not there is missing."""
+    return context.calendar.cutoff_at(session) + context.params(CompletenessParams).grace
 
 
 def usual_symbols(recent: Sequence[Collection[str]]) -> set[str]:

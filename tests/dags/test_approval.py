@@ -25,6 +25,12 @@ def context_of(answer: Any) -> dict[str, Any]:
     return {"ti": SimpleNamespace(xcom_pull=lambda task_ids: answer if task_ids == TASK else None)}
 
 
+def asking() -> list[Any]:
+    """The task that asks, and the one that promotes, in a DAG with a parameter as `train_weekly` has."""
+    with DAG(dag_id="probe", schedule=None, params={"as_of": Param(None, type=["null", "string"])}):
+        return promotion(spec(require_approval=True))
+
+
 def test_a_person_who_said_yes_is_enough() -> None:
     require_consent(context_of(YES))
 
@@ -52,8 +58,7 @@ def test_marked_as_successful_refused_or_silent_promotes_nothing(answer: Any) ->
 
 
 def test_promote_asks_before_it_runs_and_the_ledger_names_the_person() -> None:
-    with DAG(dag_id="probe", schedule=None):
-        _, promote = promotion(spec(require_approval=True))
+    _, promote = asking()
     with pytest.raises(AirflowSkipException):
         promote._pre_execute_hook(context_of(None))
     rendered = promote.render_template(promote.window["set"], {"ti": context_of(YES)["ti"]})
@@ -74,8 +79,7 @@ def test_the_model_that_is_asked_about_is_a_field_of_the_form(monkeypatch: pytes
     """The form's fields come back with the answer, and a page that outlives its try keeps them."""
     asked: dict[str, Any] = {}
     monkeypatch.setattr(hitl, "upsert_hitl_detail", lambda **told: asked.update(told))
-    with DAG(dag_id="probe", schedule=None, params={"as_of": Param(None, type=["null", "string"])}):
-        consent, _ = promotion(spec(require_approval=True))
+    consent, _ = asking()
     told = SimpleNamespace(xcom_pull=lambda task_ids: TRAINED if task_ids == "curate_to_evaluate" else None)
     with pytest.raises(TaskAwaitingInput):
         consent.execute({"ti": told, "task_instance": SimpleNamespace(id="7")})
@@ -84,8 +88,7 @@ def test_the_model_that_is_asked_about_is_a_field_of_the_form(monkeypatch: pytes
 
 
 def test_the_page_shows_what_evaluation_has_reported() -> None:
-    with DAG(dag_id="probe", schedule=None):
-        consent, _ = promotion(spec(require_approval=True))
+    consent, _ = asking()
     report = {"stages": [{"details": {"jumps": 3}}, {"details": {"holdout": [{"rank_ic": 0.02}]}}]}
     for told, shown in [(report, '{"holdout": [{"rank_ic": 0.02}]}'), (None, "null"), ({}, "null")]:
         page = {"ti": SimpleNamespace(xcom_pull=lambda task_ids, told=told: told)}
@@ -96,23 +99,20 @@ def test_the_page_shows_what_evaluation_has_reported() -> None:
 
 def test_the_answer_is_taken_back_by_a_task_that_is_started_anew() -> None:
     """Airflow ends the asking process, and a later one is handed the answer."""
-    with DAG(dag_id="probe", schedule=None, params={"as_of": Param(None, type=["null", "string"])}):
-        consent, _ = promotion(spec(require_approval=True))
+    consent, _ = asking()
     answer = {**YES, "responded_at": datetime.now(tz=UTC)}
     told = consent.execute_complete({}, answer)
     require_consent(context_of(told))
 
 
 def test_without_a_trained_model_nobody_is_asked() -> None:
-    with DAG(dag_id="probe", schedule=None):
-        consent, _ = promotion(spec(require_approval=True))
+    consent, _ = asking()
     with pytest.raises(AirflowSkipException, match="curate_to_evaluate has reported no model"):
         consent.execute(context_of(None))
 
 
 def test_it_is_the_session_that_the_person_has_seen() -> None:
-    with DAG(dag_id="probe", schedule=None):
-        _, promote = promotion(spec(require_approval=True))
+    _, promote = asking()
     pulled = {TASK: YES, "curate_to_evaluate": {"as_of": "2026-11-06"}}
     seen = {"ti": SimpleNamespace(xcom_pull=lambda task_ids: pulled[task_ids]), "params": {"as_of": ""}}
     promote.render_template_fields(seen)

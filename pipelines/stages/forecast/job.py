@@ -25,7 +25,7 @@ from pipelines.stages.forecast.steps import (
     judge_status,
 )
 from pipelines.tables import queries
-from pipelines.tables.completeness import CompletenessParams
+from pipelines.tables.completeness import waited_until
 from pipelines.tables.contracts import GOLD_FORECASTS
 from pipelines.tables.scope import range_condition
 
@@ -66,8 +66,8 @@ def sort_out(context: Context, champion: Champion, chosen: ForecastSessions) -> 
     open_ones = [session for session in chosen.sessions if session not in before]
     at_cut = completeness_at_cuts(context, open_ones)
     short = {day: found.explain() for day, found in at_cut.items() if not found.is_complete}
-    patience = context.clock() - context.params(CompletenessParams).grace
-    waiting = tuple(day for day in short if context.calendar.cutoff_at(day) > patience)
+    now = context.clock()
+    waiting = tuple(day for day in short if now < waited_until(context, day))
     return SortedOut(
         issued_before=tuple(sorted(before)),
         due=tuple(session for session in open_ones if session not in short),

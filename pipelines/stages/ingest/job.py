@@ -18,7 +18,7 @@ from pipelines.stages.ingest.landing import Landing, land
 from pipelines.stages.ingest.params import IngestParams
 from pipelines.stages.ingest.polling import Poll, describe_polls, is_short, poll_sessions
 from pipelines.stages.ingest.reading import Reading
-from pipelines.tables.completeness import CompletenessParams
+from pipelines.tables.completeness import CompletenessParams, waited_until
 from pipelines.tables.contracts import OPS_COVERAGE, OPS_DELIVERIES, OPS_POLLS
 
 log = logging.getLogger(__name__)
@@ -71,11 +71,11 @@ def peek(context: Context, sessions: SessionRange) -> Outcome | None:
     first = readings[0]
     if not first.feed.required:
         return None
-    asked_before = first.past.complete.get(sessions.end) is False and sessions.end not in first.past.accepted
     # The first try after the cut is recorded, whatever it finds: that the evening was asked is asked later.
     due = context.calendar.cutoff_at(sessions.end)
     if now >= due and not context.run_log.ran_since("ingest", sessions.end, due):
         return None
+    asked_before = first.past.complete.get(sessions.end) is False and sessions.end not in first.past.accepted
     if not asked_before or has_news(readings):
         return None
     polls = poll_sessions(first)
@@ -186,7 +186,7 @@ def judge_short(
     context: Context, sessions: SessionRange, visits: list[Visit], short: Poll, now: datetime
 ) -> Outcome:
     """Return that the as-of's bars are not all there: to be waited for, or a person's to look at."""
-    until = context.calendar.cutoff_at(sessions.end) + context.params(CompletenessParams).grace
+    until = waited_until(context, sessions.end)
     name = visits[0].reading.feed.source.name
     said = f"{name}: {short.describe()}"
     faults = [fault for one in visits for fault in one.landing.faults()]

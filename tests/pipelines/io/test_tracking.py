@@ -11,23 +11,15 @@ import pytest
 
 from pipelines.base.errors import BadDataError, UnavailableError
 from pipelines.io.tracking import Tracking
-from pipelines.io.tracking_params import TrackingParams
+from tests.pipelines.conftest import TRACKING
 
-PARAMS = TrackingParams(
-    uri="",
-    registry_uri="",
-    experiment="bellwether",
-    registered_model="bellwether",
-    signed_by="tests",
-    signed_model="",
-)
 NOON = datetime(2018, 2, 7, 12, tzinfo=UTC)
 TAGS = {"family": "xgboost", "as_of": "2018-02-07"}
 
 
 @pytest.fixture
 def tracking(tmp_path: Path, seed_mlflow: Callable[[Path], Path]) -> Tracking:
-    return Tracking(PARAMS, seed_mlflow(tmp_path / "mlflow"))
+    return Tracking(TRACKING, seed_mlflow(tmp_path / "mlflow"))
 
 
 def begin(tracking: Tracking, key: str = "k1") -> str:
@@ -57,7 +49,7 @@ def test_database_is_created_whole_and_a_torn_one_is_started_over(
     folder = tmp_path / "mlflow"
     folder.mkdir()
     (folder / "mlflow.db.new").write_bytes(b"torn by a crash")
-    tracking = Tracking(PARAMS, folder)
+    tracking = Tracking(TRACKING, folder)
     assert tracking.champion() is None
     assert sorted(path.name for path in folder.iterdir()) == ["mlflow.db"]
 
@@ -91,7 +83,7 @@ def test_what_another_home_is_fitting_is_left_alone(
     tmp_path: Path, seed_mlflow: Callable[[Path], Path]
 ) -> None:
     """Two homes of one server, of which each has been killed once at the same model."""
-    server = replace(PARAMS, uri=f"sqlite:///{seed_mlflow(tmp_path / 'server') / 'mlflow.db'}")
+    server = replace(TRACKING, uri=f"sqlite:///{seed_mlflow(tmp_path / 'server') / 'mlflow.db'}")
     one, other = (Tracking(server, tmp_path / name) for name in ("one", "other"))
     torn, fitting = begin(one), begin(other)
     again = Tracking(server, tmp_path / "one")
@@ -154,7 +146,7 @@ def test_model_folder_is_fetched_once_and_then_needs_no_client(tracking: Trackin
     tracking.register(complete(tracking, tmp_path), TAGS | {"model_key": "k1"})
     folder = tracking.model_folder("1", "k1")
     assert (folder / "weights").read_text() == "k1"
-    reopened = Tracking(PARAMS, tmp_path / "mlflow")
+    reopened = Tracking(TRACKING, tmp_path / "mlflow")
     assert reopened.model_folder("1", "k1") == folder
     assert "client" not in vars(reopened)
 
@@ -173,4 +165,4 @@ def test_metrics_that_are_not_finite_are_left_out(tracking: Tracking) -> None:
 @pytest.mark.parametrize("name", ["experiment", "registered_model"])
 def test_names_that_break_a_filter_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match=f'{name}="it\'s" must be a name'):
-        replace(PARAMS, **{name: "it's"})
+        replace(TRACKING, **{name: "it's"})
