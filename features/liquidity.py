@@ -13,7 +13,7 @@ import polars as pl
 
 from features import windows
 from features.feature import Feature
-from features.kernels import Fit
+from features.kernels.pairs import Fit
 
 _feature = partial(Feature, family="liq")
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from features import windows
 from features.feature import Feature
-from features.kernels import Fit
+from features.kernels.pairs import Fit
 from features.volatility import SESSIONS_PER_YEAR
 
 _feature = partial(Feature, family="mkt", level="session")

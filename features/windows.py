@@ -15,8 +15,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from features import kernels
-from features.kernels import Fit, Floats, Integers, Statistic
+from features.kernels import across_symbols, deviations, extremes, moments, pairs, sums
+from features.kernels.across_symbols import Across
+from features.kernels.compiled import Floats
+from features.kernels.ladder import ladder
+from features.kernels.moments import Shape
+from features.kernels.pairs import Fit
 
 COVERAGE = 0.8
 """Share of a window's sessions that must be known, unless a primitive is told otherwise."""
@@ -51,8 +55,8 @@ def _floats(series: pl.Series) -> Floats:
     return _read_only(series.cast(pl.Float64).fill_null(np.nan).to_numpy())
 
 
-def _integers(series: pl.Series) -> Integers:
-    return _read_only(series.cast(pl.Int64).to_numpy())
+def _sessions(position: pl.Series) -> int:
+    return int(position[-1]) + 1 if position.len() else 1
 
 
 def _map(inputs: Sequence[Column], function: Callable[..., Floats], **constants: float) -> pl.Expr:
@@ -76,25 +80,15 @@ def _adjusted(column: Column, adjustment: str | None) -> list[Column]:
     return [column, "position", *([adjustment] if adjustment else [])]
 
 
-def _factors(series: Sequence[pl.Series]) -> Floats:
-    return _floats(series[2]) if len(series) > 2 else _NOT_ADJUSTED
+def _scales(series: Sequence[pl.Series]) -> Floats:
+    """Return what a unit of the session before counts in units of each row; 0 where nobody knows."""
+    if len(series) < 3:
+        return _NOT_ADJUSTED
+    return _read_only(np.nan_to_num(1.0 / _floats(series[2]), nan=0.0))
 
 
-def _window_statistic(series: Sequence[pl.Series], *, statistic: int, window: int, required: int) -> Floats:
-    values, position = _floats(series[0]), _integers(series[1])
-    return kernels.window_statistic(values, _factors(series), position, (window, required), statistic)
-
-
-def _windowed(
-    statistic: Statistic, column: Column, window: int, adjustment: str | None, min_samples: int | None
-) -> pl.Expr:
-    return _map(
-        _adjusted(column, adjustment),
-        _window_statistic,
-        statistic=int(statistic),
-        window=window,
-        required=required_samples(window) if min_samples is None else min_samples,
-    )
+def _required(window: int, min_samples: int | None) -> int:
+    return required_samples(window) if min_samples is None else min_samples
 
 
 def lag(column: Column, sessions: int = 1) -> pl.Expr:
@@ -106,55 +100,102 @@ def total(
     column: Column, window: int, *, adjustment: str | None = None, min_samples: int | None = None
 ) -> pl.Expr:
     """Return the sum of the known values."""
-    return _windowed(Statistic.SUM, column, window, adjustment, min_samples)
+    required = _required(window, min_samples)
+    return _map(_adjusted(column, adjustment), _total, window=window, required=required)
+
+
+def _total(series: Sequence[pl.Series], *, window: int, required: int) -> Floats:
+    return _sums(series, window, required, 1.0)[0]
+
+
+def _sums(series: Sequence[pl.Series], window: int, required: int, kept: float) -> tuple[Floats, Floats]:
+    """Return sum and weight of a window in which a value counts `kept` of one that is a session newer."""
+    steps = ladder(window)
+    decays = _read_only(np.power(kept, steps[:, 0], dtype=np.float64))
+    size = (_sessions(series[1]), window, required)
+    return sums.window_sum(_floats(series[0]), _scales(series), size, steps, decays)
 
 
 def mean(
     column: Column, window: int, *, adjustment: str | None = None, min_samples: int | None = None
 ) -> pl.Expr:
     """Return the arithmetic mean; with `adjustment`, in units of the last session."""
-    return _windowed(Statistic.MEAN, column, window, adjustment, min_samples)
+    required = _required(window, min_samples)
+    return _map(_adjusted(column, adjustment), _mean, window=window, required=required)
+
+
+def _mean(series: Sequence[pl.Series], *, window: int, required: int) -> Floats:
+    totals, weights = _sums(series, window, required, 1.0)
+    return totals / weights
 
 
 def std(column: Column, window: int, *, adjustment: str | None = None, population: bool = False) -> pl.Expr:
     """Return the standard deviation, with n − 1 in the denominator unless `population`."""
-    statistic = Statistic.POPULATION_STD if population else Statistic.STD
-    return _windowed(statistic, column, window, adjustment, None)
+    lost, required = int(not population), required_samples(window)
+    return _map(_adjusted(column, adjustment), _std, window=window, required=required, lost_degrees=lost)
+
+
+def _std(series: Sequence[pl.Series], *, window: int, required: int, lost_degrees: int) -> Floats:
+    size = (_sessions(series[1]), window, required)
+    return moments.window_spread(_floats(series[0]), _scales(series), size, ladder(window), lost_degrees)
 
 
 def minimum(column: Column, window: int, *, adjustment: str | None = None) -> pl.Expr:
     """Return the smallest value."""
-    return _windowed(Statistic.MINIMUM, column, window, adjustment, None)
+    return _extreme(column, window, adjustment, sign=-1.0, since=False)
 
 
 def maximum(column: Column, window: int, *, adjustment: str | None = None) -> pl.Expr:
     """Return the largest value."""
-    return _windowed(Statistic.MAXIMUM, column, window, adjustment, None)
+    return _extreme(column, window, adjustment, sign=1.0, since=False)
 
 
 def since_minimum(column: Column, window: int, *, adjustment: str | None = None) -> pl.Expr:
     """Return the sessions since the smallest value (of equals, the latest)."""
-    return _windowed(Statistic.SINCE_MINIMUM, column, window, adjustment, None)
+    return _extreme(column, window, adjustment, sign=-1.0, since=True)
 
 
 def since_maximum(column: Column, window: int, *, adjustment: str | None = None) -> pl.Expr:
     """Return the sessions since the largest value (of equals, the latest)."""
-    return _windowed(Statistic.SINCE_MAXIMUM, column, window, adjustment, None)
+    return _extreme(column, window, adjustment, sign=1.0, since=True)
+
+
+def _extreme(column: Column, window: int, adjustment: str | None, *, sign: float, since: bool) -> pl.Expr:
+    constants = {"window": window, "required": required_samples(window), "sign": sign, "since": since}
+    return _map(_adjusted(column, adjustment), _window_extreme, **constants)
+
+
+def _window_extreme(
+    series: Sequence[pl.Series], *, window: int, required: int, sign: float, since: bool
+) -> Floats:
+    size = (_sessions(series[1]), window, required)
+    found, ages = extremes.window_extreme(_floats(series[0]), _scales(series), size, ladder(window), sign)
+    return ages if since else found
 
 
 def skew(column: Column, window: int) -> pl.Expr:
     """Return the adjusted Fisher–Pearson skewness, as `pandas.Series.skew`."""
-    return _windowed(Statistic.SKEW, column, window, None, None)
+    return _map([column, "position"], _shape, shape=int(Shape.SKEW), window=window)
 
 
 def kurtosis(column: Column, window: int) -> pl.Expr:
     """Return the unbiased excess kurtosis, as `pandas.Series.kurt`."""
-    return _windowed(Statistic.KURTOSIS, column, window, None, None)
+    return _map([column, "position"], _shape, shape=int(Shape.KURTOSIS), window=window)
+
+
+def _shape(series: Sequence[pl.Series], *, shape: int, window: int) -> Floats:
+    size = (_sessions(series[1]), window, required_samples(window))
+    return moments.window_shape(_floats(series[0]), size, ladder(window), shape)
 
 
 def mean_absolute_deviation(column: Column, window: int, *, adjustment: str | None = None) -> pl.Expr:
     """Return the mean distance from the window's mean."""
-    return _windowed(Statistic.MEAN_ABSOLUTE_DEVIATION, column, window, adjustment, None)
+    return _map(_adjusted(column, adjustment), _deviation, window=window)
+
+
+def _deviation(series: Sequence[pl.Series], *, window: int) -> Floats:
+    size = (_sessions(series[1]), window, required_samples(window))
+    return deviations.window_deviation(_floats(series[0]), _scales(series), size)
 
 
 def exponential_length(span: float) -> int:
@@ -177,10 +218,8 @@ def exponential_mean(
 
 
 def _exponential_mean(series: Sequence[pl.Series], *, span: float, required: int) -> Floats:
-    kept = 1.0 - 2.0 / (span + 1.0)
-    weights = _read_only(np.power(kept, np.arange(exponential_length(span)), dtype=np.float64))
-    values, position = _floats(series[0]), _integers(series[1])
-    return kernels.weighted_mean(values, _factors(series), position, weights, required)
+    totals, weights = _sums(series, exponential_length(span), required, 1.0 - 2.0 / (span + 1.0))
+    return totals / weights
 
 
 def wilder_span(window: int) -> float:
@@ -200,8 +239,8 @@ def change(
 
 
 def _change(series: Sequence[pl.Series], *, skip: int, window: int) -> Floats:
-    values, position = _floats(series[0]), _integers(series[1])
-    return kernels.gross_change(values, _factors(series), position, skip, window) - 1.0
+    scales, steps = _scales(series), ladder(window - skip)
+    return sums.gross_change(_floats(series[0]), scales, _sessions(series[1]), (skip, window), steps) - 1.0
 
 
 def fit(kind: Fit, y: Column, x: Column, window: int) -> pl.Expr:
@@ -211,30 +250,26 @@ def fit(kind: Fit, y: Column, x: Column, window: int) -> pl.Expr:
 
 
 def _fit(series: Sequence[pl.Series], *, kind: int, window: int, required: int) -> Floats:
-    y, x, position = _floats(series[0]), _floats(series[1]), _integers(series[2])
-    return kernels.window_fit(y, x, position, (window, required), kind)
+    size = (_sessions(series[2]), window, required)
+    return pairs.window_fit(_floats(series[0]), _floats(series[1]), size, ladder(window), kind)
 
 
-def _sessions(position: pl.Series) -> int:
-    return int(position[-1]) + 1 if position.len() else 1
-
-
-def _across(statistic: Statistic, column: Column) -> pl.Expr:
+def _across(statistic: Across, column: Column) -> pl.Expr:
     return _map([column, "position"], _session_statistic, statistic=int(statistic))
 
 
 def _session_statistic(series: Sequence[pl.Series], *, statistic: int) -> Floats:
-    return kernels.session_statistic(_floats(series[0]), _sessions(series[1]), statistic)
+    return across_symbols.session_statistic(_floats(series[0]), _sessions(series[1]), statistic)
 
 
 def session_mean(column: Column) -> pl.Expr:
     """Return the mean over the session's symbols, on each of its rows; null for fewer than two."""
-    return _across(Statistic.MEAN, column)
+    return _across(Across.MEAN, column)
 
 
 def session_std(column: Column) -> pl.Expr:
     """Return the standard deviation (n − 1) over the session's symbols; null for fewer than two."""
-    return _across(Statistic.STD, column)
+    return _across(Across.STD, column)
 
 
 def session_zscore(column: Column) -> pl.Expr:
@@ -248,4 +283,4 @@ def session_rank(column: Column) -> pl.Expr:
 
 
 def _session_rank(series: Sequence[pl.Series]) -> Floats:
-    return kernels.session_rank(_floats(series[0]), _sessions(series[1]))
+    return across_symbols.session_rank(_floats(series[0]), _sessions(series[1]))

@@ -87,7 +87,7 @@ def test_unrelated_additions_and_words_change_no_digest(tmp_path: Path, own: dic
                 "    session_calendar,\n    novelty,\n)\n_OWN",
             ),
             "panel": ("def prepare_panel(", "# a remark\n\n\ndef prepare_panel("),
-            "kernels": ('"""Return `fit` of y on x', '"""Return, in other words, `fit` of y on x'),
+            "kernels/pairs": ('"""Return `fit` of y on x', '"""Return, in other words, `fit` of y on x'),
             "windows": (
                 "def wilder_span(window: int) -> float:",
                 "def wilder_span(\n    window: int,\n) -> float:",
@@ -111,7 +111,7 @@ def test_windows_kernels_and_inputs_change_the_digests_that_rest_on_them(
         {
             "tails": ('windows.skew("log_return", 60)', 'windows.skew("log_return", 61)'),
             "trend": ('windows.exponential_mean("close", 12,', 'windows.exponential_mean("close", 13,'),
-            "kernels": ("if _is_constant(x) or y.size < 3:", "if _is_constant(x) or y.size < 4:"),
+            "kernels/pairs": ("if count < 3.0 or pairs", "if count < 4.0 or pairs"),
             "momentum": (
                 'unit="log return",\n        definition="sum of ln(close',
                 'unit="log",\n        definition="sum of ln(close',

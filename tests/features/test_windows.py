@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from features import windows
-from features.kernels import Fit
+from features.kernels.pairs import Fit
 from tests.panels import panel_of
 
 VALUES = pl.DataFrame({"x": [1.0, 2.0, None, 4.0, 10.0, 20.0, 30.0, 40.0], "position": [0, 1, 2, 3] * 2})

@@ -1,0 +1,78 @@
+"""Largest and smallest values of windows, and how long ago they were."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from features.kernels.compiled import Floats, Integers, compiled
+from features.kernels.sums import fill_scales
+
+COUNT, BEST, AGE = 0, 1, 2
+"""Rows of a table of extremes: known values, the largest (−∞ without one), sessions since it."""
+
+
+@compiled
+def fill_extremes(values: Floats, sign: float, out: Floats) -> None:
+    """Fill the table of single sessions; `sign` −1 turns the smallest into the largest."""
+    for row in range(values.size):
+        known = not np.isnan(values[row])
+        out[COUNT, row] = 1.0 if known else 0.0
+        out[BEST, row] = sign * values[row] if known else -np.inf
+        out[AGE, row] = 0.0
+
+
+@compiled
+def choose_newer(newer: Floats, older: Floats, scale: Floats, shift: int, out: Floats) -> None:
+    """Fill the extremes of windows from those of both parts; of equal values the newer one counts.
+
+    Parameters
+    ----------
+    newer, older, out : shape (3, n_sessions)
+        `COUNT`, `BEST` and `AGE`.
+    scale : shape (n_sessions,)
+        Units of the newer part's windows, see `features.kernels.sums.fill_scales`.
+    shift : int
+        Sessions of the newer part.
+    """
+    out[:, :shift] = newer[:, :shift]
+    for row in range(shift, scale.size):
+        at, unit = row - shift, scale[row]
+        rival = older[BEST, at] * unit if unit != 0.0 else -np.inf
+        out[COUNT, row] = newer[COUNT, row] + older[COUNT, at] * (1.0 if unit != 0.0 else 0.0)
+        out[AGE, row] = older[AGE, at] + shift if rival > newer[BEST, row] else newer[AGE, row]
+        out[BEST, row] = max(newer[BEST, row], rival)
+
+
+@compiled
+def window_extreme(
+    values: Floats, scales: Floats, size: tuple[int, int, int], steps: Integers, sign: float
+) -> tuple[Floats, Floats]:
+    """Return the largest `sign × value` of each window, with its own sign, and the sessions since it.
+
+    Parameters
+    ----------
+    size : (int, int, int)
+        Sessions of each symbol, of the window, and how many must be known.
+    steps : shape (n_tables, 3)
+        See `features.kernels.ladder`.
+    sign : float
+        1 for the largest value, −1 for the smallest.
+    """
+    sessions, _, required = size
+    found, ages = np.full(values.size, np.nan), np.full(values.size, np.nan)
+    tables = np.empty((steps.shape[0], 3, sessions))
+    scale = np.ones((steps.shape[0], sessions))
+    for first in range(0, values.size, sessions):
+        span = slice(first, first + sessions)
+        if scales.size > 0:
+            fill_scales(scales[span], steps, scale)
+        fill_extremes(values[span], sign, tables[0])
+        for at in range(1, steps.shape[0]):
+            new = steps[at, 1]
+            choose_newer(tables[new], tables[steps[at, 2]], scale[new], steps[new, 0], tables[at])
+        made = tables[steps.shape[0] - 1]
+        for row in range(sessions):
+            if made[COUNT, row] >= max(required, 1):
+                found[first + row] = sign * made[BEST, row]
+                ages[first + row] = made[AGE, row]
+    return found, ages

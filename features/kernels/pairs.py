@@ -1,0 +1,126 @@
+"""Least-squares lines over windows of pairs: co-moments, merged from those of the parts."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import numpy as np
+
+from features.kernels.compiled import Floats, Integers, compiled
+
+COUNT, Y_MEAN, X_MEAN, Y_SECOND, X_SECOND, PRODUCT = 0, 1, 2, 3, 4, 5
+"""Rows of a table of pairs: known pairs, both means, and sums of products of the distances from them."""
+
+
+class Fit(IntEnum):
+    """Statistic of one window of pairs."""
+
+    BETA = 0
+    ALPHA = 1
+    RESIDUAL_STD = 2
+    CORRELATION = 3
+    COVARIANCE = 4
+
+
+@compiled
+def fill_pairs(y: Floats, x: Floats, out: Floats) -> None:
+    """Fill the table of single sessions; a pair is known where both are."""
+    out[:] = 0.0
+    for row in range(y.size):
+        known = not (np.isnan(y[row]) or np.isnan(x[row]))
+        out[COUNT, row] = 1.0 if known else 0.0
+        out[Y_MEAN, row] = y[row] if known else 0.0
+        out[X_MEAN, row] = x[row] if known else 0.0
+
+
+@compiled
+def merge_pairs(newer: Floats, older: Floats, scale: Floats, shift: int, out: Floats) -> None:
+    """Fill the co-moments of windows from those of both parts.
+
+    Parameters
+    ----------
+    newer, older, out : shape (6, n_sessions)
+        See the rows of a table of pairs.
+    scale : shape (n_sessions,)
+        Units of y in the newer part's windows, see `features.kernels.sums.fill_scales`; x has no units.
+    shift : int
+        Sessions of the newer part.
+    """
+    out[:, :shift] = newer[:, :shift]
+    for row in range(shift, scale.size):
+        at, unit = row - shift, scale[row]
+        there = older[COUNT, at] * (1.0 if unit != 0.0 else 0.0)
+        both = newer[COUNT, row] + there
+        share = there / max(both, 1.0)
+        weight = newer[COUNT, row] * share
+        y_step = older[Y_MEAN, at] * unit - newer[Y_MEAN, row]
+        x_step = older[X_MEAN, at] - newer[X_MEAN, row]
+        kept = 1.0 if unit != 0.0 else 0.0
+        out[COUNT, row] = both
+        out[Y_MEAN, row] = newer[Y_MEAN, row] + y_step * share
+        out[X_MEAN, row] = newer[X_MEAN, row] + x_step * share
+        out[Y_SECOND, row] = (newer[Y_SECOND, row] + older[Y_SECOND, at] * (unit * unit)) + y_step * (
+            y_step * weight
+        )
+        out[X_SECOND, row] = (newer[X_SECOND, row] + older[X_SECOND, at] * kept) + x_step * (x_step * weight)
+        out[PRODUCT, row] = (newer[PRODUCT, row] + older[PRODUCT, at] * unit) + y_step * (x_step * weight)
+
+
+@compiled
+def residual_std(pairs: Floats, row: int) -> float:
+    """Return the standard deviation (n − 2) of y around the least-squares line of one window."""
+    explained = pairs[PRODUCT, row] / pairs[X_SECOND, row] * pairs[PRODUCT, row]
+    return float(np.sqrt(max(pairs[Y_SECOND, row] - explained, 0.0) / (pairs[COUNT, row] - 2.0)))
+
+
+@compiled
+def correlation(pairs: Floats, row: int) -> float:
+    """Return the correlation of one window; NaN where y is constant."""
+    if pairs[Y_SECOND, row] == 0.0:
+        return np.nan
+    explained = pairs[PRODUCT, row] / pairs[X_SECOND, row] * pairs[PRODUCT, row]
+    return float(np.sign(pairs[PRODUCT, row]) * np.sqrt(min(explained / pairs[Y_SECOND, row], 1.0)))
+
+
+@compiled
+def describe_line(pairs: Floats, row: int, fit: int) -> float:
+    """Return one statistic of the least-squares line y = alpha + beta x of one window."""
+    count = pairs[COUNT, row]
+    if fit == Fit.COVARIANCE:
+        return float(pairs[PRODUCT, row] / (count - 1.0)) if count > 1.0 else np.nan
+    if count < 3.0 or pairs[X_SECOND, row] == 0.0:
+        return np.nan
+    beta = pairs[PRODUCT, row] / pairs[X_SECOND, row]
+    if fit == Fit.BETA:
+        return float(beta)
+    if fit == Fit.ALPHA:
+        return float(pairs[Y_MEAN, row] - beta * pairs[X_MEAN, row])
+    return residual_std(pairs, row) if fit == Fit.RESIDUAL_STD else correlation(pairs, row)
+
+
+@compiled
+def window_fit(y: Floats, x: Floats, size: tuple[int, int, int], steps: Integers, fit: int) -> Floats:
+    """Return `fit` of y on x over each window.
+
+    Parameters
+    ----------
+    size : (int, int, int)
+        Sessions of each symbol, of the window, and how many pairs must be known.
+    steps : shape (n_tables, 3)
+        See `features.kernels.ladder`.
+    """
+    sessions, _, required = size
+    out = np.full(y.size, np.nan)
+    tables = np.empty((steps.shape[0], 6, sessions))
+    same_units = np.ones(sessions)
+    for first in range(0, y.size, sessions):
+        span = slice(first, first + sessions)
+        fill_pairs(y[span], x[span], tables[0])
+        for at in range(1, steps.shape[0]):
+            new = steps[at, 1]
+            merge_pairs(tables[new], tables[steps[at, 2]], same_units, steps[new, 0], tables[at])
+        made = tables[steps.shape[0] - 1]
+        for row in range(sessions):
+            if made[COUNT, row] >= required:
+                out[first + row] = describe_line(made, row, fit)
+    return out
