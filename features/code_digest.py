@@ -37,7 +37,7 @@ _BY_VALUE = frozenset({f"{_PACKAGE}.feature"})
 
 _DESCRIBED = re.compile(r"(?P<module>\w+(\.\w+)+)\.(?P<name>\w+)\(.*\)")
 """How `features.windows` names a function that Polars cannot look into."""
-_WRAPPER: Place = ("features.windows", "_map")
+_WRAPPER: Place = ("features.windows", "map_kernel")
 """Stands between every such function and Polars: it says what becomes of a NaN."""
 
 

@@ -47,14 +47,35 @@ def dense_panel(rows: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
     """
     bars = rows.filter(pl.col("record") == BAR_RECORD)
     grid = symbol_grid(bars, sessions)
-    key = ["symbol", "session"]
-    panel = grid.join(bars.select(PANEL_COLUMNS), on=key, how="left", maintain_order="left")
-    panel = panel.join(_action_columns(rows), on=key, how="left", maintain_order="left")
+    panel = _place(grid, bars.select(PANEL_COLUMNS), sessions)
+    actions = _action_columns(rows)
+    if actions.height:
+        panel = panel.join(actions, on=["symbol", "session"], how="left", maintain_order="left")
     basis = pl.col("price_basis")
-    return panel.with_columns(
-        pl.col("valid").fill_null(value=False),
-        pl.coalesce(basis, basis.drop_nulls().first().over("symbol")).alias("price_basis"),
-    ).select(*PANEL_COLUMNS, *ACTIONS)
+    return (
+        panel.with_columns(
+            pl.col("valid").fill_null(value=False),
+            pl.coalesce(basis, basis.drop_nulls().first().over("symbol")).alias("price_basis"),
+        )
+        .pipe(with_actions)
+        .select(*PANEL_COLUMNS, *ACTIONS)
+    )
+
+
+def _place(grid: pl.DataFrame, bars: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
+    """Return the grid with each bar at its place, nulls without one: what a join gives, in half its time."""
+    days = sessions.get_column("session")
+    symbols = grid.get_column("symbol").unique(maintain_order=True)
+    inside = bars.filter(pl.col("session").is_in(days.implode()))
+    number = inside.get_column("symbol").cast(pl.Enum(symbols)).to_physical().cast(pl.Int64)
+    places = (number * days.len() + days.search_sorted(inside.get_column("session"))).to_numpy()
+    taken = np.full(grid.height, -1)
+    taken[places] = np.arange(inside.height)
+    if np.count_nonzero(taken >= 0) < inside.height:
+        msg = "the bars hold a symbol's session more than once; give one row a bar, as known at one instant"
+        raise ValueError(msg)
+    rows = pl.Series(taken).replace(-1, None)
+    return grid.with_columns(inside.drop("symbol", "session").select(pl.all().gather(rows)))
 
 
 def _action_columns(rows: pl.DataFrame) -> pl.DataFrame:
@@ -139,8 +160,9 @@ def mask_bars(panel: pl.DataFrame) -> pl.DataFrame:
         for name, value in zip(BARS, values, strict=True)
     )
     # Actions are not masked: one that falls on a session without a bar still scales what lies before it.
-    carried = masked.with_columns(dividend=carry_dividends(pl.col("close").is_not_null()))
-    return carried.with_columns(
+    if masked.get_column("dividend").null_count() < masked.height:  # else there is nothing to carry
+        masked = masked.with_columns(dividend=carry_dividends(pl.col("close").is_not_null()))
+    return masked.with_columns(
         price_adjustment_factor=price_adjustment_factor(),
         share_adjustment_factor=share_adjustment_factor(),
         valid=known,

@@ -21,6 +21,7 @@ from features.kernels.compiled import Floats
 from features.kernels.ladder import ladder
 from features.kernels.moments import Shape
 from features.kernels.pairs import Fit
+from features.kernels.single_bars import Singles
 
 COVERAGE = 0.8
 """Share of a window's sessions that must be known, unless a primitive is told otherwise."""
@@ -55,11 +56,14 @@ def _floats(series: pl.Series) -> Floats:
     return _read_only(series.cast(pl.Float64).fill_null(np.nan).to_numpy())
 
 
-def _sessions(position: pl.Series) -> int:
+def sessions_of(position: pl.Series) -> int:
+    """Return how many sessions each symbol of a dense panel has."""
     return int(position[-1]) + 1 if position.len() else 1
 
 
-def _map(inputs: Sequence[Column], function: Callable[..., Floats], **constants: float) -> pl.Expr:
+def map_kernel(
+    inputs: Sequence[Column], function: Callable[..., Floats | Singles], **constants: float | str
+) -> pl.Expr:
     """Apply a top-level function to the inputs' series and constants.
 
     Polars cannot look into a Python function. So the expression carries the function's path and constants
@@ -101,7 +105,7 @@ def total(
 ) -> pl.Expr:
     """Return the sum of the known values."""
     required = _required(window, min_samples)
-    return _map(_adjusted(column, adjustment), _total, window=window, required=required)
+    return map_kernel(_adjusted(column, adjustment), _total, window=window, required=required)
 
 
 def _total(series: Sequence[pl.Series], *, window: int, required: int) -> Floats:
@@ -112,7 +116,7 @@ def _sums(series: Sequence[pl.Series], window: int, required: int, kept: float) 
     """Return sum and weight of a window in which a value counts `kept` of one that is a session newer."""
     steps = ladder(window)
     decays = _read_only(np.power(kept, steps[:, 0], dtype=np.float64))
-    size = (_sessions(series[1]), window, required)
+    size = (sessions_of(series[1]), window, required)
     return sums.window_sum(_floats(series[0]), _scales(series), size, steps, decays)
 
 
@@ -121,7 +125,7 @@ def mean(
 ) -> pl.Expr:
     """Return the arithmetic mean; with `adjustment`, in units of the last session."""
     required = _required(window, min_samples)
-    return _map(_adjusted(column, adjustment), _mean, window=window, required=required)
+    return map_kernel(_adjusted(column, adjustment), _mean, window=window, required=required)
 
 
 def _mean(series: Sequence[pl.Series], *, window: int, required: int) -> Floats:
@@ -132,11 +136,13 @@ def _mean(series: Sequence[pl.Series], *, window: int, required: int) -> Floats:
 def std(column: Column, window: int, *, adjustment: str | None = None, population: bool = False) -> pl.Expr:
     """Return the standard deviation, with n − 1 in the denominator unless `population`."""
     lost, required = int(not population), required_samples(window)
-    return _map(_adjusted(column, adjustment), _std, window=window, required=required, lost_degrees=lost)
+    return map_kernel(
+        _adjusted(column, adjustment), _std, window=window, required=required, lost_degrees=lost
+    )
 
 
 def _std(series: Sequence[pl.Series], *, window: int, required: int, lost_degrees: int) -> Floats:
-    size = (_sessions(series[1]), window, required)
+    size = (sessions_of(series[1]), window, required)
     return moments.window_spread(_floats(series[0]), _scales(series), size, ladder(window), lost_degrees)
 
 
@@ -162,39 +168,39 @@ def since_maximum(column: Column, window: int, *, adjustment: str | None = None)
 
 def _extreme(column: Column, window: int, adjustment: str | None, *, sign: float, since: bool) -> pl.Expr:
     constants = {"window": window, "required": required_samples(window), "sign": sign, "since": since}
-    return _map(_adjusted(column, adjustment), _window_extreme, **constants)
+    return map_kernel(_adjusted(column, adjustment), _window_extreme, **constants)
 
 
 def _window_extreme(
     series: Sequence[pl.Series], *, window: int, required: int, sign: float, since: bool
 ) -> Floats:
-    size = (_sessions(series[1]), window, required)
+    size = (sessions_of(series[1]), window, required)
     found, ages = extremes.window_extreme(_floats(series[0]), _scales(series), size, ladder(window), sign)
     return ages if since else found
 
 
 def skew(column: Column, window: int) -> pl.Expr:
     """Return the adjusted Fisher–Pearson skewness, as `pandas.Series.skew`."""
-    return _map([column, "position"], _shape, shape=int(Shape.SKEW), window=window)
+    return map_kernel([column, "position"], _shape, shape=int(Shape.SKEW), window=window)
 
 
 def kurtosis(column: Column, window: int) -> pl.Expr:
     """Return the unbiased excess kurtosis, as `pandas.Series.kurt`."""
-    return _map([column, "position"], _shape, shape=int(Shape.KURTOSIS), window=window)
+    return map_kernel([column, "position"], _shape, shape=int(Shape.KURTOSIS), window=window)
 
 
 def _shape(series: Sequence[pl.Series], *, shape: int, window: int) -> Floats:
-    size = (_sessions(series[1]), window, required_samples(window))
+    size = (sessions_of(series[1]), window, required_samples(window))
     return moments.window_shape(_floats(series[0]), size, ladder(window), shape)
 
 
 def mean_absolute_deviation(column: Column, window: int, *, adjustment: str | None = None) -> pl.Expr:
     """Return the mean distance from the window's mean."""
-    return _map(_adjusted(column, adjustment), _deviation, window=window)
+    return map_kernel(_adjusted(column, adjustment), _deviation, window=window)
 
 
 def _deviation(series: Sequence[pl.Series], *, window: int) -> Floats:
-    size = (_sessions(series[1]), window, required_samples(window))
+    size = (sessions_of(series[1]), window, required_samples(window))
     return deviations.window_deviation(_floats(series[0]), _scales(series), size)
 
 
@@ -214,7 +220,7 @@ def exponential_mean(
     `exponential_length(span)` rows. By default `span` values (rounded up) must be known.
     """
     required = math.ceil(span) if min_samples is None else min_samples
-    return _map(_adjusted(column, adjustment), _exponential_mean, span=span, required=required)
+    return map_kernel(_adjusted(column, adjustment), _exponential_mean, span=span, required=required)
 
 
 def _exponential_mean(series: Sequence[pl.Series], *, span: float, required: int) -> Floats:
@@ -235,31 +241,31 @@ def change(
     adjustment: str | None = "price_adjustment_factor",
 ) -> pl.Expr:
     """Return value(t − skip) / value(t − window) − 1; null when either end is unknown."""
-    return _map(_adjusted(column, adjustment), _change, skip=skip, window=window)
+    return map_kernel(_adjusted(column, adjustment), _change, skip=skip, window=window)
 
 
 def _change(series: Sequence[pl.Series], *, skip: int, window: int) -> Floats:
     scales, steps = _scales(series), ladder(window - skip)
-    return sums.gross_change(_floats(series[0]), scales, _sessions(series[1]), (skip, window), steps) - 1.0
+    return sums.gross_change(_floats(series[0]), scales, sessions_of(series[1]), (skip, window), steps) - 1.0
 
 
 def fit(kind: Fit, y: Column, x: Column, window: int) -> pl.Expr:
     """Return a statistic of the least-squares line of y on x over the sessions where both are known."""
     required = required_samples(window)
-    return _map([y, x, "position"], _fit, kind=int(kind), window=window, required=required)
+    return map_kernel([y, x, "position"], _fit, kind=int(kind), window=window, required=required)
 
 
 def _fit(series: Sequence[pl.Series], *, kind: int, window: int, required: int) -> Floats:
-    size = (_sessions(series[2]), window, required)
+    size = (sessions_of(series[2]), window, required)
     return pairs.window_fit(_floats(series[0]), _floats(series[1]), size, ladder(window), kind)
 
 
 def _across(statistic: Across, column: Column) -> pl.Expr:
-    return _map([column, "position"], _session_statistic, statistic=int(statistic))
+    return map_kernel([column, "position"], _session_statistic, statistic=int(statistic))
 
 
 def _session_statistic(series: Sequence[pl.Series], *, statistic: int) -> Floats:
-    return across_symbols.session_statistic(_floats(series[0]), _sessions(series[1]), statistic)
+    return across_symbols.session_statistic(_floats(series[0]), sessions_of(series[1]), statistic)
 
 
 def session_mean(column: Column) -> pl.Expr:
@@ -279,8 +285,8 @@ def session_zscore(column: Column) -> pl.Expr:
 
 def session_rank(column: Column) -> pl.Expr:
     """Return (mean rank − ½) / n − ½ among the session's n known values: median 0, within (−½, ½)."""
-    return _map([column, "position"], _session_rank)
+    return map_kernel([column, "position"], _session_rank)
 
 
 def _session_rank(series: Sequence[pl.Series]) -> Floats:
-    return across_symbols.session_rank(_floats(series[0]), _sessions(series[1]))
+    return across_symbols.session_rank(_floats(series[0]), sessions_of(series[1]))

@@ -40,6 +40,7 @@ def compiled(function: F) -> F:
     if folder is not None:
         numba.config.CACHE_DIR = str(folder)
     try:
-        return cast(F, numba.njit(cache=True, nogil=True)(function))
+        # NumPy's division gives what is not finite; Python's would look at every divisor and raise.
+        return cast(F, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
     finally:
         numba.config.CACHE_DIR = before

@@ -22,8 +22,8 @@ def fill_extremes(values: Floats, sign: float, out: Floats) -> None:
 
 
 @compiled
-def choose_newer(newer: Floats, older: Floats, scale: Floats, shift: int, out: Floats) -> None:
-    """Fill the extremes of windows from those of both parts; of equal values the newer one counts.
+def choose_larger(newer: Floats, older: Floats, scale: Floats, part: tuple[int, bool], out: Floats) -> None:
+    """Fill the extremes of windows from those of both parts.
 
     Parameters
     ----------
@@ -31,15 +31,17 @@ def choose_newer(newer: Floats, older: Floats, scale: Floats, shift: int, out: F
         `COUNT`, `BEST` and `AGE`.
     scale : shape (n_sessions,)
         Units of the newer part's windows, see `features.kernels.sums.fill_scales`.
-    shift : int
-        Sessions of the newer part.
+    part : (int, bool)
+        Sessions of the newer part, and whether of equal values the oldest counts and not the newest.
     """
+    shift, oldest = part
     out[:, :shift] = newer[:, :shift]
     for row in range(shift, scale.size):
         at, unit = row - shift, scale[row]
         rival = older[BEST, at] * unit if unit != 0.0 else -np.inf
         out[COUNT, row] = newer[COUNT, row] + older[COUNT, at] * (1.0 if unit != 0.0 else 0.0)
-        out[AGE, row] = older[AGE, at] + shift if rival > newer[BEST, row] else newer[AGE, row]
+        wins = rival > newer[BEST, row] or (oldest and rival == newer[BEST, row])
+        out[AGE, row] = older[AGE, at] + shift if wins else newer[AGE, row]
         out[BEST, row] = max(newer[BEST, row], rival)
 
 
@@ -69,7 +71,7 @@ def window_extreme(
         fill_extremes(values[span], sign, tables[0])
         for at in range(1, steps.shape[0]):
             new = steps[at, 1]
-            choose_newer(tables[new], tables[steps[at, 2]], scale[new], steps[new, 0], tables[at])
+            choose_larger(tables[new], tables[steps[at, 2]], scale[new], (steps[new, 0], False), tables[at])
         made = tables[steps.shape[0] - 1]
         for row in range(sessions):
             if made[COUNT, row] >= max(required, 1):

@@ -34,7 +34,7 @@ def fill_pairs(y: Floats, x: Floats, out: Floats) -> None:
 
 
 @compiled
-def merge_pairs(newer: Floats, older: Floats, scale: Floats, shift: int, out: Floats) -> None:
+def merge_pairs(newer: Floats, older: Floats, scale: Floats, part: tuple[int, float], out: Floats) -> None:
     """Fill the co-moments of windows from those of both parts.
 
     Parameters
@@ -43,9 +43,11 @@ def merge_pairs(newer: Floats, older: Floats, scale: Floats, shift: int, out: Fl
         See the rows of a table of pairs.
     scale : shape (n_sessions,)
         Units of y in the newer part's windows, see `features.kernels.sums.fill_scales`; x has no units.
-    shift : int
-        Sessions of the newer part.
+    part : (int, float)
+        Sessions of the newer part, and what is added to an older x for their sake: 0, but for a time that is
+        counted from the last session of each window.
     """
+    shift, drift = part
     out[:, :shift] = newer[:, :shift]
     for row in range(shift, scale.size):
         at, unit = row - shift, scale[row]
@@ -54,7 +56,7 @@ def merge_pairs(newer: Floats, older: Floats, scale: Floats, shift: int, out: Fl
         share = there / max(both, 1.0)
         weight = newer[COUNT, row] * share
         y_step = older[Y_MEAN, at] * unit - newer[Y_MEAN, row]
-        x_step = older[X_MEAN, at] - newer[X_MEAN, row]
+        x_step = (older[X_MEAN, at] + drift) - newer[X_MEAN, row]
         kept = 1.0 if unit != 0.0 else 0.0
         out[COUNT, row] = both
         out[Y_MEAN, row] = newer[Y_MEAN, row] + y_step * share
@@ -118,7 +120,7 @@ def window_fit(y: Floats, x: Floats, size: tuple[int, int, int], steps: Integers
         fill_pairs(y[span], x[span], tables[0])
         for at in range(1, steps.shape[0]):
             new = steps[at, 1]
-            merge_pairs(tables[new], tables[steps[at, 2]], same_units, steps[new, 0], tables[at])
+            merge_pairs(tables[new], tables[steps[at, 2]], same_units, (steps[new, 0], 0.0), tables[at])
         made = tables[steps.shape[0] - 1]
         for row in range(sessions):
             if made[COUNT, row] >= required:

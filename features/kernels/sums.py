@@ -62,6 +62,26 @@ def add_parts(newer: Floats, older: Floats, scale: Floats, part: tuple[int, floa
 
 
 @compiled
+def add_totals(values: Floats, scale: Floats, steps: Integers, out: Floats) -> None:
+    """Fill the sums of the windows of one symbol.
+
+    Parameters
+    ----------
+    values : shape (n_sessions,)
+        Without gaps: zeros where nothing is to be added.
+    scale, out : shape (n_tables, n_sessions)
+        Units of each window, see `fill_scales`, and its sum.
+    """
+    out[0] = values
+    for at in range(1, steps.shape[0]):
+        newer, older, total = out[steps[at, 1]], out[steps[at, 2]], out[at]
+        units, shift = scale[steps[at, 1]], steps[steps[at, 1], 0]
+        total[:shift] = newer[:shift]
+        for row in range(shift, total.size):
+            total[row] = newer[row] + older[row - shift] * units[row]
+
+
+@compiled
 def fill_sums(values: Floats, out: Floats) -> None:
     """Fill the table of single sessions."""
     for row in range(values.size):

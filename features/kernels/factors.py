@@ -1,0 +1,224 @@
+"""Qlib's 158 factors of one symbol after the other, every table of windows made once.
+
+Formulas and their order are Qlib's (`Alpha158DL.get_feature_config`); `features.alpha158` says which column
+is which factor. As there, single sessions are computed in float32 and windows in float64, unknown values are
+skipped, and one known value is enough.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from features.kernels import extremes, moments, ordered, pairs, single_bars
+from features.kernels.compiled import Floats, Integers, compiled
+from features.kernels.single_bars import BARS, Singles, put
+
+GROUPS, WINDOWS = 29, 5
+"""Groups of factors of windows, and the windows that each has."""
+ROC, MA, STD, BETA, RSQR, RESI, MAX, MIN, QTLU, QTLD, RANK, RSV, IMAX, IMIN, IMXD = range(15)
+CORR, CORD, CNTP, CNTN, CNTD, SUMP, SUMN, SUMD, VMA, VSTD, WVMA, VSUMP, VSUMN, VSUMD = range(15, GROUPS)
+"""Groups in the order of their columns, each with all of its windows."""
+FLAT = 2e-5
+"""Standard deviation up to which a correlation is unknown, in the units of its input."""
+UPPER_SHARE = 0.8
+EPSILON = 1e-12
+
+
+@compiled
+def column(group: int, at: int) -> int:
+    """Return the column of a group's factor of the window at one place."""
+    return BARS + group * WINDOWS + at
+
+
+@compiled
+def fill_lines(y: Floats, x: Floats, scale: Floats, plan: tuple[Integers, bool], out: Floats) -> None:
+    """Fill the co-moments of y and x over all windows; x may be the time since the window's end."""
+    steps, timed = plan
+    pairs.fill_pairs(y, x, out[0])
+    for at in range(1, steps.shape[0]):
+        new = steps[at, 1]
+        drift = -float(steps[new, 0]) if timed else 0.0
+        pairs.merge_pairs(out[new], out[steps[at, 2]], scale[new], (steps[new, 0], drift), out[at])
+
+
+@compiled
+def fill_spreads(values: Floats, scale: Floats, steps: Integers, out: Floats) -> None:
+    """Fill means and second moments over all windows."""
+    moments.fill_moments(values, out[0])
+    for at in range(1, steps.shape[0]):
+        new = steps[at, 1]
+        moments.merge_parts(out[new], out[steps[at, 2]], scale[new], steps[new, 0], out[at])
+
+
+@compiled
+def fill_best(values: Floats, sign: float, scale: Floats, steps: Integers, out: Floats) -> None:
+    """Fill the extremes over all windows; of equal values the oldest counts."""
+    extremes.fill_extremes(values, sign, out[0])
+    for at in range(1, steps.shape[0]):
+        new = steps[at, 1]
+        extremes.choose_larger(out[new], out[steps[at, 2]], scale[new], (steps[new, 0], True), out[at])
+
+
+@compiled
+def write_ratio(values: Floats, bases: Floats, out: Singles) -> None:
+    """Write one factor: values over bases, NaN where either is."""
+    for row in range(out.size):
+        ratio = values[row] / bases[row]
+        out[row] = ratio if abs(ratio) < np.inf else np.nan
+
+
+@compiled
+def fill_deviations(second: Floats, count: Floats, out: Floats) -> None:
+    """Fill standard deviations (n − 1) from sums of squared distances; NaN for a single value."""
+    for row in range(out.size):
+        out[row] = np.sqrt(second[row] / (count[row] - 1.0))
+    for row in range(out.size):
+        out[row] = out[row] if count[row] > 1.0 else np.nan
+
+
+@compiled
+def write_trends(line: Floats, close: Floats, at: int, out: Singles) -> None:
+    """Write what rests on the co-moments of close and time."""
+    # One array is written a loop: the compiler takes several values at once only where few may overlap.
+    spread, slope, rest = np.empty(close.size), np.empty(close.size), np.empty(close.size)
+    mean, middle, product = line[pairs.Y_MEAN], line[pairs.X_MEAN], line[pairs.PRODUCT]
+    variation, time = line[pairs.Y_SECOND], line[pairs.X_SECOND]
+    fill_deviations(variation, line[pairs.COUNT], spread)
+    for row in range(close.size):
+        slope[row] = product[row] / time[row]
+    for row in range(close.size):
+        rest[row] = close[row] - (mean[row] - slope[row] * middle[row])
+    write_ratio(mean, close, out[column(MA, at)])
+    write_ratio(spread, close, out[column(STD, at)])
+    write_ratio(slope, close, out[column(BETA, at)])
+    write_ratio(rest, close, out[column(RESI, at)])
+    for row in range(close.size):
+        slope[row] = slope[row] * product[row] if spread[row] > FLAT else np.nan
+    write_ratio(slope, variation, out[column(RSQR, at)])
+
+
+@compiled
+def write_change(close: Floats, scale: Floats, window: int, out: Singles) -> None:
+    """Write ROC."""
+    out[:window] = np.nan
+    for row in range(window, close.size):
+        known = not np.isnan(close[row]) and scale[row] != 0.0
+        out[row] = put(close[row - window] * scale[row] / close[row], known)
+
+
+@compiled
+def write_correlations(pair: Floats, close: Floats, out: Singles) -> None:
+    """Write correlations, unknown where either side hardly moves."""
+    for row in range(close.size):
+        least = FLAT * FLAT * (pair[pairs.COUNT, row] - 1.0)
+        y, x = pair[pairs.Y_SECOND, row], pair[pairs.X_SECOND, row]
+        known = not np.isnan(close[row]) and y > least and x > least
+        out[row] = put(pair[pairs.PRODUCT, row] / np.sqrt(y * x), known)
+
+
+@compiled
+def _last_pairs(close: Floats, volume: Floats, units: Floats, window: int) -> tuple[Floats, Floats]:
+    """Return the distances of close and ln(volume + 1) from their means, in the last session's units."""
+    y, x = np.empty(window), np.empty(window)
+    count, price, share = 0, 1.0, 1.0
+    for at in range(close.size - 1, max(close.size - 1 - window, -1), -1):
+        if not (np.isnan(close[at]) or np.isnan(volume[at])):
+            y[count], x[count] = close[at] * price, np.log(volume[at] * share + 1.0)
+            count += 1
+        price *= units[0, at]
+        share *= units[1, at]
+        if price == 0.0:
+            break
+    return y[:count] - y[:count].mean(), x[:count] - x[:count].mean()
+
+
+@compiled
+def correct_correlations(close: Floats, volume: Floats, units: Floats, window: int, out: Singles) -> None:
+    """Write CORR anew where the units of volume change within the window, row by row and in two passes.
+
+    The logarithm of a rescaled volume is no rescaled logarithm, so tables cannot hold it.
+    """
+    changed = -window
+    for row in range(close.size):
+        changed = row if units[1, row] != 1.0 else changed
+        if row - changed < window - 1 and not np.isnan(close[row]):
+            now = slice(0, row + 1)
+            y, x = _last_pairs(close[now], volume[now], units[:, now], window)
+            yy, xx = (y * y).sum(), (x * x).sum()
+            known = min(yy, xx) > FLAT * FLAT * (y.size - 1.0)
+            out[row] = put((y * x).sum() / np.sqrt(yy * xx), known)
+
+
+@compiled
+def write_ranges(
+    high: Floats, low: Floats, rows: tuple[Floats, Floats], size: tuple[int, int], out: Singles
+) -> None:
+    """Write what rests on the highest high and the lowest low.
+
+    Parameters
+    ----------
+    rows : (shape (n_sessions,), shape (n_sessions,))
+        Closes, and sessions from the window's first bar to its last.
+    size : (int, int)
+        Place of the window among all, and its sessions.
+    """
+    close, spans = rows
+    at, window = size
+    for row in range(close.size):
+        known = not np.isnan(close[row])
+        highest, lowest = high[extremes.BEST, row], -low[extremes.BEST, row]
+        top, bottom = spans[row] - high[extremes.AGE, row], spans[row] - low[extremes.AGE, row]
+        reach = highest - lowest
+        out[column(MAX, at), row] = put(highest / close[row], known)
+        out[column(MIN, at), row] = put(lowest / close[row], known)
+        out[column(RSV, at), row] = put((close[row] - lowest) / (reach + EPSILON), known)
+        out[column(IMAX, at), row] = put(top / window, known and abs(highest) < np.inf)
+        out[column(IMIN, at), row] = put(bottom / window, known and abs(lowest) < np.inf)
+        out[column(IMXD, at), row] = put((top - bottom) / window, known and abs(reach) < np.inf)
+
+
+@compiled
+def write_order(order: Floats, close: Floats, at: int, out: Singles) -> None:
+    """Write ranks and quantiles."""
+    for row in range(close.size):
+        known = not np.isnan(close[row])
+        out[column(QTLU, at), row] = put(order[ordered.UPPER, row] / close[row], known)
+        out[column(QTLD, at), row] = put(order[ordered.LOWER, row] / close[row], known)
+        out[column(RANK, at), row] = put(order[ordered.RANK, row], known)
+
+
+@compiled
+def write_volumes(traded: Floats, volume: Floats, moved: Floats, at: int, out: Singles) -> None:
+    """Write what rests on the moments of volume and of volume times the absolute return."""
+    spread, base = np.empty(volume.size), np.empty(volume.size)
+    for row in range(volume.size):  # in float32, where 1e-12 matters to a volume of zero alone
+        base[row] = np.float32(volume[row]) + single_bars.TINY
+    write_ratio(traded[moments.MEAN], base, out[column(VMA, at)])
+    fill_deviations(traded[moments.SECOND], traded[moments.COUNT], spread)
+    write_ratio(spread, base, out[column(VSTD, at)])
+    fill_deviations(moved[moments.SECOND], moved[moments.COUNT], spread)
+    for row in range(volume.size):
+        base[row] = moved[moments.MEAN, row] + EPSILON
+    write_ratio(spread, base, out[column(WVMA, at)])
+
+
+@compiled
+def write_balance(up: Floats, down: Floats, count: Floats, places: tuple[int, int], out: Singles) -> None:
+    """Write a group of sums of rises, its falls and its difference, as shares of both."""
+    group, at = places
+    for row in range(up.size):
+        both, known = up[row] + down[row] + EPSILON, count[row] > 0.0
+        out[column(group, at), row] = put(up[row] / both, known)
+        out[column(group + 1, at), row] = put(down[row] / both, known)
+        out[column(group + 2, at), row] = put((up[row] - down[row]) / both, known)
+
+
+@compiled
+def write_counts(changes: Floats, spans: Floats, at: int, out: Singles) -> None:
+    """Write the shares of sessions that closed higher and lower."""
+    risen, fallen = changes
+    for row in range(spans.size):
+        known = spans[row] > 0.0
+        out[column(CNTP, at), row] = put(risen[row] / spans[row], known)
+        out[column(CNTN, at), row] = put(fallen[row] / spans[row], known)
+        out[column(CNTD, at), row] = put(risen[row] / spans[row] - fallen[row] / spans[row], known)

@@ -1,0 +1,175 @@
+"""All 158 factors of a panel: which tables are made of what, and which factors are written from them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from features.kernels import factors, single_bars
+from features.kernels.compiled import Floats, Integers, compiled
+from features.kernels.factors import CORD, CORR, ROC, SUMP, UPPER_SHARE, VSUMP, column
+from features.kernels.ordered import slide_order
+from features.kernels.single_bars import (
+    CLOSE,
+    DERIVED,
+    HIGH,
+    LOG_CHANGE,
+    LOG_VOLUME,
+    LOW,
+    VOLUME,
+    Singles,
+)
+from features.kernels.sums import add_totals, fill_scales
+
+Plan = tuple[Integers, Integers]
+"""Steps of the ladder, and the numbers of the tables of the five windows."""
+Scales = tuple[Floats, Floats, Floats]
+"""Units of prices and of volumes in each window, and ones; each of shape (n_tables, n_sessions)."""
+
+
+@compiled
+def _fill_spans(close: Floats, cuts: Floats, window: int, out: Floats) -> None:
+    """Fill the sessions from each window's first bar to its last session.
+
+    Parameters
+    ----------
+    cuts : shape (n_sessions,)
+        0 where the units changed in a way that nobody knows.
+    out : shape (2, n_sessions)
+        Of the whole window, for which the session before it is looked at too, and of what lies in the units
+        of its last session; 0 without a bar.
+    """
+    following = np.empty(close.size, dtype=np.int64)
+    first = close.size
+    for row in range(close.size - 1, -1, -1):
+        first = first if np.isnan(close[row]) else row
+        following[row] = first
+    cut = 0
+    for row in range(close.size):
+        cut = row if cuts[row] == 0.0 else cut
+        begin = max(row - window + 1, 0)
+        # A bar just before the window tells a missing first session from one before the listing.
+        listed = begin > 0 and following[begin - 1] == begin - 1
+        out[0, row] = max(row - (begin if listed else following[begin]) + 1, 0)
+        out[1, row] = max(row - following[max(begin, cut)] + 1, 0)
+
+
+@compiled
+def _prices(rows: Floats, scales: Scales, plan: Plan, tables: Floats, out: Singles) -> None:
+    """Write what rests on closes and volumes in pairs."""
+    close, log_volume, ratio, log_change, since = rows
+    steps, places = plan
+    factors.fill_lines(close, since, scales[0], (steps, True), tables)
+    for at in range(places.size):
+        made, window = places[at], steps[places[at], 0]
+        factors.write_change(close, scales[0][made], window, out[column(ROC, at)])
+        factors.write_trends(tables[made], close, at, out)
+    factors.fill_lines(close, log_volume, scales[0], (steps, False), tables)
+    for at in range(places.size):
+        factors.write_correlations(tables[places[at]], close, out[column(CORR, at)])
+    factors.fill_lines(ratio, log_change, scales[2], (steps, False), tables)
+    for at in range(places.size):
+        factors.write_correlations(tables[places[at]], close, out[column(CORD, at)])
+
+
+@compiled
+def _ranges(rows: Floats, scales: Scales, plan: Plan, tables: tuple[Floats, Floats], out: Singles) -> None:
+    """Write what rests on extremes, ranks, quantiles and counts of sessions."""
+    close, high, low, risen, fallen = rows
+    steps, places = plan
+    best, worst = tables
+    order, spans = np.empty((3, close.size)), np.empty((2, close.size))
+    totals = np.empty((2, steps.shape[0], close.size))
+    factors.fill_best(high, 1.0, scales[0], steps, best)
+    factors.fill_best(low, -1.0, scales[0], steps, worst)
+    add_totals(risen, scales[2], steps, totals[0])
+    add_totals(fallen, scales[2], steps, totals[1])
+    for at in range(places.size):
+        made, window = places[at], steps[places[at], 0]
+        _fill_spans(close, scales[0][0], window, spans)
+        factors.write_ranges(best[made], worst[made], (close, spans[1]), (at, window), out)
+        slide_order(close, scales[0][0], window, UPPER_SHARE, order)
+        factors.write_order(order, close, at, out)
+        factors.write_counts(totals[:, made], spans[0], at, out)
+
+
+@compiled
+def _balances(rows: Floats, scale: Floats, plan: Plan, group: int, out: Singles) -> None:
+    """Write the three groups of what rose and what fell; `rows` are up, down and whether it is known."""
+    steps, places = plan
+    totals = np.empty((3, steps.shape[0], rows.shape[1]))
+    for one in range(3):
+        add_totals(rows[one], scale, steps, totals[one])
+    for at in range(places.size):
+        made = places[at]
+        factors.write_balance(totals[0, made], totals[1, made], totals[2, made], (group, at), out)
+
+
+@compiled
+def _volumes(rows: Floats, scale: Floats, plan: Plan, tables: tuple[Floats, Floats], out: Singles) -> None:
+    """Write what rests on volumes alone."""
+    steps, places = plan
+    traded, moved = tables
+    factors.fill_spreads(rows[0], scale, steps, traded)
+    factors.fill_spreads(rows[1], scale, steps, moved)
+    for at in range(places.size):
+        factors.write_volumes(traded[places[at]], rows[0], moved[places[at]], at, out)
+
+
+@compiled
+def _copy_finite(values: Singles, out: Floats) -> None:
+    """Copy one row of inputs; what is not finite is unknown, as to pandas' windows."""
+    for row in range(values.size):
+        out[row] = values[row] if abs(values[row]) < np.inf else np.nan
+
+
+@compiled
+def compute_factors(inputs: Singles, scales: Floats, sessions: int, plan: Plan, out: Singles) -> None:
+    """Fill the 158 factors of every row.
+
+    Parameters
+    ----------
+    inputs : shape (8, n_rows)
+        See `features.kernels.single_bars`: bars of one symbol after the other, NaN where unknown.
+    scales : shape (2, n_rows), or (2, 0) for all ones
+        Units of prices and of volumes, see `features.kernels`.
+    sessions : int
+        Rows of each symbol.
+    plan : (shape (n_tables, 3), shape (5,))
+    out : shape (158, n_rows)
+        NaN where unknown.
+    """
+    steps, places = plan
+    units = np.ones((2, sessions))
+    price, share = np.ones((steps.shape[0], sessions)), np.ones((steps.shape[0], sessions))
+    ones = np.ones((steps.shape[0], sessions))
+    derived = np.empty((DERIVED, sessions))
+    rows = np.empty((5, sessions))
+    lines = np.empty((steps.shape[0], 6, sessions))
+    one, other = np.empty((steps.shape[0], 3, sessions)), np.empty((steps.shape[0], 3, sessions))
+    for first in range(0, inputs.shape[1], sessions):
+        bars, made = inputs[:, first : first + sessions], out[:, first : first + sessions]
+        if scales.shape[1] > 0:
+            units[:] = scales[:, first : first + sessions]
+            fill_scales(units[0], steps, price)
+            fill_scales(units[1], steps, share)
+        single_bars.derive_changes(bars, units[0], units[1], derived)
+        single_bars.write_bars(bars, made)
+        rows[0], rows[1], rows[2], rows[3], rows[4] = (
+            bars[CLOSE], bars[LOG_VOLUME], derived[single_bars.RATIO], 0.0, 0.0
+        )  # fmt: skip
+        _copy_finite(bars[LOG_CHANGE], rows[3])
+        _prices(rows, (price, share, ones), plan, lines, made)
+        rows[1], rows[2] = bars[HIGH], bars[LOW]
+        rows[3], rows[4] = derived[single_bars.RISEN], derived[single_bars.FALLEN]
+        _ranges(rows, (price, share, ones), plan, (one, other), made)
+        _balances(derived[single_bars.GAIN : single_bars.MOVED + 1], price, plan, SUMP, made)
+        _balances(derived[single_bars.MORE : single_bars.CHANGED + 1], share, plan, VSUMP, made)
+        rows[0], rows[1] = bars[VOLUME], derived[single_bars.TRADED]
+        _volumes(rows, share, plan, (one, other), made)
+        rows[1] = bars[CLOSE]
+        for at in range(places.size):
+            window = steps[places[at], 0]
+            factors.correct_correlations(rows[1], rows[0], units, window, made[column(CORR, at)])
+        for row in range(sessions):
+            if np.isnan(bars[CLOSE, row]):
+                made[:, row] = np.nan
