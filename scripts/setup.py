@@ -30,6 +30,7 @@ from pipelines.base.project import PROJECT_ROOT
 from scripts.class_archive import archive_classes
 from scripts.commands import SetupError, run, say
 from scripts.delta_jars import fetch_jars
+from scripts.kernel_cache import compile_kernels
 from scripts.network import uv_environment
 from scripts.stamps import clear_stamps, digest_of, is_current, write_stamp
 
@@ -198,6 +199,7 @@ STEPS: dict[str, Callable[[], None]] = {
     "project": install_project,
     "jars": fetch_jars,
     "classes": archive_classes,
+    "kernels": compile_kernels,
     "airflow": install_airflow,
     "redis": install_redis,
 }
