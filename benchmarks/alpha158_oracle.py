@@ -39,18 +39,16 @@ class Window:
     Attributes
     ----------
     rows : numpy.ndarray
-        float32, oldest first; shorter than `length` at the start of a history.
+        float32, oldest first; fewer than the window's length at the start of a history.
     place : numpy.ndarray
         Positions of the finite values among `rows`, from 0.
     values : numpy.ndarray
         The finite values.
-    length : int
     """
 
     rows: Singles
     place: Longs
     values: Longs
-    length: int
 
 
 class SymbolInputs:
@@ -91,7 +89,7 @@ class SymbolInputs:
         """Return the window of an input that ends with `row`."""
         rows = self.all[name][max(0, row + 1 - length) : row + 1]
         finite = np.flatnonzero(np.isfinite(rows))
-        return Window(rows=rows, place=finite.astype(LONG), values=rows[finite].astype(LONG), length=length)
+        return Window(rows=rows, place=finite.astype(LONG), values=rows[finite].astype(LONG))
 
     def last(self, name: str, row: int) -> np.longdouble:
         """Return an input's value at `row`."""
@@ -117,7 +115,7 @@ def compute_std(window: Window) -> np.longdouble:
     if window.values.size < 2:
         return MISSING
     spread = _centred(window.values)
-    return np.sqrt((spread * spread).sum() / (spread.size - 1))
+    return LONG(np.sqrt((spread * spread).sum() / (spread.size - 1)))
 
 
 def compute_maximum(window: Window) -> np.longdouble:
@@ -138,7 +136,7 @@ def compute_quantile(window: Window, share: float) -> np.longdouble:
     place = LONG(share) * (ordered.size - 1)
     low = int(np.floor(place))
     high = min(low + 1, ordered.size - 1)
-    return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
+    return LONG(ordered[low] + (ordered[high] - ordered[low]) * (place - low))
 
 
 def compute_rank(window: Window) -> np.longdouble:
@@ -156,7 +154,8 @@ def locate_extreme(window: Window, choose: Callable[[Singles], np.intp]) -> np.l
 
 
 def _centred(values: Longs) -> Longs:
-    return values - values.mean()
+    centred: Longs = values - values.mean()
+    return centred
 
 
 def compute_slope(window: Window) -> np.longdouble:
@@ -164,7 +163,7 @@ def compute_slope(window: Window) -> np.longdouble:
     if window.values.size < 2:
         return MISSING
     place = _centred(window.place)
-    return (place * _centred(window.values)).sum() / (place * place).sum()
+    return LONG((place * _centred(window.values)).sum() / (place * place).sum())
 
 
 def compute_residual(window: Window) -> np.longdouble:
@@ -173,7 +172,7 @@ def compute_residual(window: Window) -> np.longdouble:
     if not np.isfinite(last) or window.values.size < 2:
         return MISSING
     ahead = window.rows.size - 1 - window.place.mean()
-    return (last - window.values.mean()) - compute_slope(window) * ahead
+    return LONG((last - window.values.mean()) - compute_slope(window) * ahead)
 
 
 def compute_r_squared(window: Window) -> np.longdouble:

@@ -177,7 +177,7 @@ def count_causes(cells: pl.DataFrame, bars: pl.DataFrame, *, judged: int) -> dic
         return counts
     asked = choose_evenly(cells, judged) if _is_rolling(cells["column"][0]) else cells.clear()
     rest = cells.join(asked, on=KEY, how="anti")
-    lone = (rest["ours"].is_nan() != rest["qlib"].is_nan()).sum()
+    lone = int((rest["ours"].is_nan() != rest["qlib"].is_nan()).sum())
     counts["null, not judged"], counts["not judged"] = lone, rest.height - lone
     for row in evaluate_cells(bars, asked).iter_rows(named=True):
         counts[name_cause(row)] += 1

@@ -43,7 +43,8 @@ STORY = (
     "{symbols} symbols, {rows:,} rows of the calendar within their spans, {columns} factors. From the stored "
     "bars to one float32 frame in memory; caches on disk are off and that of memory is emptied before each "
     "repetition; files come from the operating system's cache. Processor seconds are user and system of the "
-    "process and its workers. The first repetition carries what Python loads lately."
+    "process and its workers. The first repetition carries what Python loads only when it is used. Load is "
+    "the system's average of the minute before the process began."
 )
 
 
@@ -63,6 +64,9 @@ class PeerRun:
         Shape of the frame.
     versions : dict of str
         Every package of the environment.
+    load : float
+        Processes that ran or wanted to, on average of the minute before; what others compute lengthens the
+        wall seconds.
     """
 
     cores: int
@@ -72,6 +76,7 @@ class PeerRun:
     rows: int
     columns: int
     versions: Mapping[str, str]
+    load: float
 
 
 def ensure_environment(folder: Path, extra: Sequence[str] = ()) -> Path:
@@ -190,6 +195,7 @@ def run_peer(
         single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         # The project's folders must not come before the peer's own packages.
         inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        load = os.getloadavg()[0]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=inherited | single)
         told = json.loads(report.read_text(encoding="utf-8"))
     return PeerRun(
@@ -200,6 +206,7 @@ def run_peer(
         rows=told["rows"],
         columns=told["columns"],
         versions=told["versions"],
+        load=load,
     )
 
 
@@ -215,10 +222,10 @@ def render(runs: Sequence[PeerRun], symbols: int) -> str:
     """Return the page of results."""
     story = STORY.format(symbols=symbols, rows=runs[0].rows, columns=runs[0].columns)
     versions = ", ".join(f"{name} {runs[0].versions[name]}" for name in NAMED)
-    lines = ["| cores | repetition | wall, s | processor, s |", "|---|---|---|---|"]
+    lines = ["| cores | load before | repetition | wall, s | processor, s |", "|---|---|---|---|---|"]
     for run in runs:
         for place, (wall, cpu) in enumerate(zip(run.wall, run.cpu, strict=True), start=1):
-            lines.append(f"| {run.cores} | {place} | {wall:.2f} | {cpu:.2f} |")
+            lines.append(f"| {run.cores} | {run.load:.1f} | {place} | {wall:.2f} | {cpu:.2f} |")
     begun = [
         f"| {run.cores} | {part} | {took['wall']:.2f} | {took['cpu']:.2f} |"
         for run in runs

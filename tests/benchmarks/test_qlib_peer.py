@@ -72,9 +72,9 @@ def test_page_names_versions_and_every_repetition():
     start = {"import": {"wall": 1.5, "cpu": 1.25}, "init": {"wall": 0.5, "cpu": 0.25}}
     run = PeerRun(
         cores=2, wall=(20.5, 19.0), cpu=(40.0, 38.5), start=start, rows=1000, columns=158,
-        versions={name: f"1.{place}" for place, name in enumerate(NAMED)},
+        versions={name: f"1.{place}" for place, name in enumerate(NAMED)}, load=0.25,
     )  # fmt: skip
     page = render([run], 10)
-    assert "| 2 | 1 | 20.50 | 40.00 |\n| 2 | 2 | 19.00 | 38.50 |" in page
+    assert "| 2 | 0.2 | 1 | 20.50 | 40.00 |\n| 2 | 0.2 | 2 | 19.00 | 38.50 |" in page
     assert "| 2 | import | 1.50 | 1.25 |" in page
     assert "pyqlib 1.0, numpy 1.1, pandas 1.2" in page
