@@ -5,7 +5,14 @@ from __future__ import annotations
 import click
 
 from pipelines.base.parent_pipe import follow_parent
-from pipelines.cli import data_commands, registry_commands, stack_commands, stage_commands, view_commands
+from pipelines.cli import (
+    data_commands,
+    feature_commands,
+    registry_commands,
+    stack_commands,
+    stage_commands,
+    view_commands,
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -14,6 +21,13 @@ def main() -> None:
     follow_parent()
 
 
-for _module in (stage_commands, view_commands, data_commands, registry_commands, stack_commands):
+for _module in (
+    stage_commands,
+    view_commands,
+    feature_commands,
+    data_commands,
+    registry_commands,
+    stack_commands,
+):
     for _command in _module.COMMANDS:
         main.add_command(_command)
