@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -12,6 +11,7 @@ from features.code_digest import feature_digest
 from features.feature import Feature
 from features.views import VIEWS, FeatureView, find_feature, view_of
 from pipelines.base.errors import SettingsError
+from pipelines.base.known_names import check_known
 from pipelines.tables.contracts import feature_table
 
 Sets = Mapping[str, Sequence[str]]
@@ -55,9 +55,9 @@ def list_features(
         If there is no such view, set or family, with near matches.
     """
     families = dict.fromkeys(feature.family for one in VIEWS.values() for feature in one.features)
-    check_name(view, VIEWS, "--view", "feature view")
-    check_name(in_set, sets, "--in-set", "feature set")
-    check_name(family, families, "--family", "family")
+    for name, known, asked in ((view, VIEWS, "view"), (in_set, sets, "in-set"), (family, families, "family")):
+        if name is not None:
+            check_known(name, known, f"--{asked}")
     rows = [
         _row(one, feature, sets)
         for one in VIEWS.values()
@@ -113,23 +113,6 @@ def render_page(described: Mapping[str, Any]) -> str:
     }
     lines = (f"  {name:<12}{text}" for name, text in parts.items())
     return "\n".join([described["feature"], *lines])
-
-
-def check_name(name: str | None, known: Iterable[str], option: str, what: str) -> None:
-    """Refuse a name that is not among the known ones; None asks for nothing.
-
-    Raises
-    ------
-    SettingsError
-        With near matches and all that there are.
-    """
-    known = list(known)
-    if name is None or name in known:
-        return
-    near = difflib.get_close_matches(name, known, n=3)
-    hint = f"near matches: {', '.join(near)}; " if near else ""
-    msg = f"{option} {name}: no {what} is called so; {hint}there are {', '.join(known)}"
-    raise SettingsError(msg)
 
 
 def _row(view: FeatureView, feature: Feature, sets: Sets) -> tuple[Any, ...]:

@@ -7,7 +7,8 @@ import shlex
 import sys
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from pyspark import SparkContext
@@ -165,3 +166,41 @@ def _jar_options(params: SparkParams) -> dict[str, str]:
     if _is_one_process(params):
         return {"spark.driver.extraClassPath": os.pathsep.join(jars)}
     return {"spark.jars": ",".join(jars)}
+
+
+def private_session(params: SparkParams, *, warehouse: Path) -> SparkSession:
+    """Return a session whose settings and temporary views are nobody else's, for `session_left_as_found`.
+
+    Where none runs in this process it is the one that `build_session` starts.
+
+    Raises
+    ------
+    UnavailableError
+        If a session runs here that cannot read Delta tables.
+    """
+    running = SparkSession._instantiatedSession
+    if running is None:
+        return build_session(params, warehouse=warehouse)
+    if "delta" not in running.conf.get("spark.sql.extensions", "").lower():
+        msg = "a Spark session without Delta runs in this process; stop it first: spark.stop()"
+        raise UnavailableError(msg)
+    beside = running.newSession()
+    for key in ("spark.sql.session.timeZone", "spark.sql.execution.arrow.pyspark.enabled"):
+        beside.conf.set(key, _FIXED[key])
+    return beside
+
+
+@contextmanager
+def session_left_as_found() -> Iterator[None]:
+    """Stop the Spark session that the block has started; one that ran before it is the active one again."""
+    before = SparkSession._instantiatedSession
+    active = SparkSession.getActiveSession() if before is not None else None
+    try:
+        yield
+    finally:
+        started = SparkSession._instantiatedSession
+        if before is None and started is not None:
+            started.stop()
+        elif active is not None:
+            active._jvm.SparkSession.setActiveSession(active._jsparkSession)
+            SparkSession._activeSession = active
