@@ -57,10 +57,11 @@ def load_frame(
 ) -> pl.DataFrame | pd.DataFrame:
     """Return the training frame as the pipeline sees it, point in time, restricted to some sessions.
 
-    It has, bit for bit, those rows of the frame that ``bellwether train --as-of AS_OF`` fits on. Nothing is
-    written to home or lake, but Spark's scratch files below `run/spark`. The lake's lock is held for the moment in which the tables' versions are noted;
-    rows that come later are not read. A span of few rows is read in this process; one of many starts Spark
-    and stops it again, and a Spark session that runs already is neither changed nor stopped.
+    It has, bit for bit, those rows of the frame that ``bellwether train --as-of AS_OF`` fits on. No table and
+    no record of the home is written, only Spark's scratch files below ``run/spark``. The lake's lock is held
+    for the moment in which the tables' versions are noted; rows that come later are not read. A span of few
+    rows is read in this process; one of many starts Spark and stops it again, and a Spark session that runs
+    already is neither changed nor stopped.
 
     Parameters
     ----------
