@@ -113,7 +113,10 @@ def diff_command(
     for note in difference.notes:
         click.echo(note, err=True)
     shown = difference.shown(every=every, narrow=form == "table" and to is None and not as_json)
-    click.echo(shown.write_json() if as_json else render(shown, form, to))
+    if shown.is_empty() and form == "table" and to is None and not as_json:
+        click.echo("no feature differs")
+    else:
+        click.echo(shown.write_json() if as_json else render(shown, form, to))
     if difference.defects:
         raise SystemExit(EXIT_BAD_DATA)
 
