@@ -217,7 +217,10 @@ def test_what_cannot_be_compared_is_named(repository: Path, command: tuple[str, 
     assert (result.exit_code in (2, 78), said in result.output) == (True, True), result.output
 
 
-def test_an_installed_package_has_no_revisions(tmp_path: Path) -> None:
+def test_an_installed_package_has_no_revisions(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_DIR", str(repository / ".git"))  # as in a hook of another repository
     result = bellwether("diff", "HEAD", "--repository", str(tmp_path))
     assert result.exit_code == 78
     assert "is no git checkout of this project (an installed package has no revisions)" in result.output

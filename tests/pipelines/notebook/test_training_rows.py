@@ -101,6 +101,16 @@ def test_the_whole_frame_equals_what_the_training_has_kept(trained: Trained, loc
     assert frame["session"].max() == trained.gold.sessions[-8]
 
 
+def test_a_running_session_in_another_zone_changes_nothing(trained: Trained, spark: SparkSession) -> None:
+    start, end = trained.gold.sessions[48], trained.gold.sessions[50]
+    spark.conf.set("spark.sql.session.timeZone", "Asia/Tokyo")
+    try:
+        frame = trained.load(start, end, "lake.local_rows=0", as_of=trained.as_of)
+    finally:
+        spark.conf.set("spark.sql.session.timeZone", "UTC")
+    assert_frame_equal(frame, trained.between(start, end), check_exact=True)
+
+
 def test_labels_are_those_known_at_the_end_unless_an_as_of_is_named(trained: Trained) -> None:
     start, end = trained.gold.sessions[51], trained.gold.sessions[54]
     then = trained.load(str(start), str(end))
