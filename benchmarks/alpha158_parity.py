@@ -29,16 +29,22 @@ NEAR_FLAT = (1e-5, 4e-5)
 INNER = (0.005, 0.995)
 """The standard deviation is that of cells between these quantiles: one bar without volume, divided by 1e-12,
 would make every other cell of a column small beside it."""
+COUNTED_BY_PLACE = ("IMAX", "IMIN", "IMXD", "CNTP", "CNTN", "CNTD")
+"""Factors that count sessions from the window's first. In Qlib a missing bar is the largest and the smallest
+value of its window (NumPy's argmax of a NaN); ours is left out, and a window begins with its first bar."""
 CAUSES = (
-    "near flat", "null, ours as the oracle", "null, Qlib as the oracle", "null, not judged", "ours nearer",
-    "Qlib nearer", "tie", "not judged",
+    "no bar", "missing in the window", "near flat", "null, ours as the oracle", "null, Qlib as the oracle",
+    "null, not judged", "ours nearer", "Qlib nearer", "tie", "not judged",
 )  # fmt: skip
 STORY = (
     "{both:,} rows are at both; {ours:,} at ours alone and {qlib:,} at Qlib's alone. A cell is beyond where "
     "the two are apart by more than 1e-6 of the larger of Qlib's value and the column's standard deviation "
     "(of the cells between its quantiles 0.005 and 0.995), or where one alone is null. Near flat: an input's "
     "standard deviation in the window is between 1e-5 and 4e-5, about the 2e-5 up to which Qlib leaves out R "
-    "squared and correlations. Of a column's cells beyond at most {judged:,} go to the oracle, evenly spaced."
+    "squared and correlations. No bar: Qlib has a row for a session that misses its bar, we have none. "
+    "Missing in the window: a bar, or its high or low, of factors that count sessions; to Qlib it is the "
+    "largest and the smallest value, ours leave it out. Of a column's cells beyond at most {judged:,} go to "
+    "the oracle, evenly spaced."
 )
 Doubles = npt.NDArray[np.float64]
 
@@ -175,6 +181,17 @@ def count_causes(cells: pl.DataFrame, bars: pl.DataFrame, *, judged: int) -> dic
     counts = dict.fromkeys(CAUSES, 0)
     if not cells.height:
         return counts
+    there = bars.filter(pl.col("close").is_not_null())
+    counts["no bar"] = cells.join(there, on=KEY, how="anti").height
+    cells = cells.join(there.select(KEY), on=KEY, how="semi")
+    if cells["column"].first() is not None and _is_rolling(cells["column"][0]):
+        factor, window = split_column(cells["column"][0])
+        if factor in COUNTED_BY_PLACE:
+            gaps = cells.join(find_gaps(there, window), on=KEY, how="semi")
+            counts["missing in the window"] = gaps.height
+            cells = cells.join(gaps, on=KEY, how="anti")
+    if not cells.height:
+        return counts
     asked = choose_evenly(cells, judged) if _is_rolling(cells["column"][0]) else cells.clear()
     rest = cells.join(asked, on=KEY, how="anti")
     lone = int((rest["ours"].is_nan() != rest["qlib"].is_nan()).sum())
@@ -182,6 +199,29 @@ def count_causes(cells: pl.DataFrame, bars: pl.DataFrame, *, judged: int) -> dic
     for row in evaluate_cells(bars, asked).iter_rows(named=True):
         counts[name_cause(row)] += 1
     return counts
+
+
+def find_gaps(bars: pl.DataFrame, window: int) -> pl.DataFrame:
+    """Return the symbols and sessions whose window, since the first bar, misses one or part of one."""
+    days = bars.select(pl.col("session").unique().sort()).with_row_index("position")
+    whole = pl.col("high").is_not_null() & pl.col("low").is_not_null()
+    placed = bars.join(days, on="session").sort("symbol", "position")
+    placed = placed.select(
+        *KEY,
+        pl.col("position").cast(pl.Int64),
+        whole.cast(pl.Int64).cum_sum().over("symbol").alias("counted"),
+    )
+    before = pl.col("position") - window
+    began = pl.max_horizontal(before, pl.col("position").min().over("symbol") - 1).alias("before")
+    earlier = placed.select("symbol", before="position", earlier="counted").sort("before")
+    joined = (
+        placed.with_columns(began)
+        .sort("before")
+        .join_asof(earlier, on="before", by="symbol", strategy="backward", check_sortedness=False)
+    )
+    # As many whole bars as sessions since the window began: nothing is missing.
+    there = pl.col("counted") - pl.col("earlier").fill_null(0)
+    return joined.filter(there < pl.col("position") - pl.col("before")).select(KEY)
 
 
 def _is_rolling(column: str) -> bool:

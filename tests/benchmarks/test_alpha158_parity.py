@@ -6,7 +6,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from benchmarks.alpha158_parity import CAUSES, choose_evenly, compare_frames, name_cause, render
+from benchmarks.alpha158_parity import (
+    CAUSES,
+    choose_evenly,
+    compare_frames,
+    find_gaps,
+    name_cause,
+    render,
+)
 
 DAYS = [date(2024, 1, day) for day in (2, 3, 4, 5)]
 CLOSES = [10.0, 20.0, 10.0, 40.0]
@@ -105,3 +112,19 @@ def test_unusable_frames_are_refused(bars):
         compare_frames(frame.drop("MA2"), frame, bars)
     with pytest.raises(ValueError, match="qlib has two rows of one symbol and session"):
         compare_frames(frame, pl.concat([frame, frame]), bars)
+
+
+def test_a_gap_is_a_bar_or_a_part_that_is_missing_since_the_first_one():
+    days = [date(2024, 1, day) for day in (2, 3, 4, 5, 8, 9)]
+    # B is listed on the third day; A misses the fourth bar, and the high of the last.
+    bars = pl.DataFrame(
+        {
+            "symbol": ["A"] * 5 + ["B"] * 4,
+            "session": [*days[:3], *days[4:], *days[2:]],
+            "high": [1.0, 1.0, 1.0, 1.0, None] + [1.0] * 4,
+            "low": [1.0] * 9,
+            "close": [1.0] * 9,
+        }
+    )
+    assert sorted(find_gaps(bars, 2).rows()) == [("A", days[4]), ("A", days[5])]
+    assert sorted(find_gaps(bars, 1).rows()) == [("A", days[5])]
