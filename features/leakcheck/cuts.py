@@ -1,0 +1,134 @@
+"""Where to cut: the sessions around which a leak may show that shows nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import polars as pl
+
+from features.leakcheck.value_grid import AT, WHO, Flags, Grid, Integers
+
+EARLY = (1, 4, 21, 62)
+"""Positions in the warm-up of usual windows: a few days, a month, a quarter."""
+EXTREME = 5
+"""Largest and smallest returns of a symbol that count as events."""
+NEVER = 10**9
+"""A cut behind every session: nothing of the symbol is touched."""
+
+
+def mark_events(placed: pl.DataFrame, grid: Grid) -> dict[str, Flags]:
+    """Return where what happens: by kind of event, flags of shape (n_symbols, n_sessions).
+
+    Parameters
+    ----------
+    placed : polars.DataFrame
+        Placed rows; kinds whose columns are absent are left out.
+    """
+    there = grid.present(placed)
+    before, after = _moved(there, 1), _moved(there, -1)
+    events = {
+        "listing": there & ~np.maximum.accumulate(before, axis=1),
+        "delisting": there & ~np.maximum.accumulate(after[:, ::-1], axis=1)[:, ::-1],
+    }
+    events["gap"] = there & (~before | ~after) & ~events["listing"] & ~events["delisting"]
+    if "close" in placed.columns:
+        moves = _moves(placed, grid)
+        events["flat"] = moves == 0.0
+        events["extreme"] = _extremes(moves)
+    conditions = {
+        "split": lambda: pl.col("split") != 1.0,
+        "dividend": lambda: pl.col("dividend") != 0.0,
+        "volume": lambda: pl.col("volume") == 0.0,
+        "valid": lambda: ~pl.col("valid"),
+        "record": lambda: pl.col("record") != "bar",
+    }
+    for name, condition in conditions.items():
+        if name in placed.columns:
+            events[name] = grid.present(placed.filter(condition()))
+    events["calendar"] = there & _period_ends(grid)
+    return {kind: flags for kind, flags in events.items() if flags.any()}
+
+
+def plain_cuts(events: dict[str, Flags], grid: Grid, random: np.random.Generator, count: int) -> list[int]:
+    """Return positions of sessions after which everything is future: early, late, before events, and random.
+
+    Returns
+    -------
+    list of int
+        At most `count`, ascending, none of them the last session.
+    """
+    last = grid.shape[1] - 2
+    wanted = [last, *EARLY[:2], last - 1]
+    around = {kind: _eventful(flags, random) for kind, flags in events.items()}
+    for kind in sorted(around):
+        wanted.extend(around[kind])
+    wanted[8:8] = [*EARLY[2:], *random.integers(0, last + 1, 4).tolist()]
+    wanted.extend(random.integers(0, last + 1, count).tolist())
+    chosen = list(dict.fromkeys(at for at in wanted if 0 <= at <= last))
+    return sorted(chosen[:count])
+
+
+def _eventful(flags: Flags, random: np.random.Generator) -> list[int]:
+    """Return a session with the event and the one before another."""
+    at = random.permutation(np.flatnonzero(flags.any(axis=0)))
+    return [int(at[0]), int(at[-1]) - 1]
+
+
+def symbol_cuts(
+    events: dict[str, Flags], grid: Grid, random: np.random.Generator, count: int
+) -> Iterator[Integers]:
+    """Yield `count` times a cut for each symbol, around its own events, of each kind in its turn."""
+    places = [_own_places(events, symbol, random) for symbol in range(grid.shape[0])]
+    for turn in range(count):
+        yield np.array([own[turn % len(own)] if own else NEVER for own in places], dtype=np.int64)
+
+
+def _own_places(events: dict[str, Flags], symbol: int, random: np.random.Generator) -> list[int]:
+    """Return the cuts of one symbol: kinds by turns, at the event and before it, and sessions of no kind."""
+    last = events["listing"].shape[1] - 2
+    kinds = [_around(flags[symbol], random) for flags in events.values()]
+    kinds.append(random.permutation(last + 1)[:20].tolist())
+    kinds = [kinds[number] for number in random.permutation(len(kinds)) if kinds[number]]
+    longest = max((len(kind) for kind in kinds), default=0)
+    turns = [kind[turn] for turn in range(longest) for kind in kinds if turn < len(kind)]
+    return list(dict.fromkeys(at for at in turns if 0 <= at <= last))
+
+
+def _around(flags: Flags, random: np.random.Generator) -> list[int]:
+    at = random.permutation(np.flatnonzero(flags))
+    steps = random.permutation([0, -1, 0, -2])
+    return [int(one) + int(steps[number % 4]) for number, one in enumerate(at)]
+
+
+def _moved(flags: Flags, by: int) -> Flags:
+    """Return the flags of the session `by` before (after, if negative)."""
+    moved = np.zeros_like(flags)
+    if by > 0:
+        moved[:, by:] = flags[:, :-by]
+    else:
+        moved[:, :by] = flags[:, -by:]
+    return moved
+
+
+def _moves(placed: pl.DataFrame, grid: Grid) -> np.ndarray:
+    """Return the change of log close since the symbol's row before, NaN where there is none."""
+    close = placed.drop_nulls("close").filter(pl.col("close") > 0).sort(WHO, AT)
+    moves = close.select(WHO, AT, move=pl.col("close").log().diff().over(WHO)).drop_nulls()
+    values = np.full(grid.shape, np.nan)
+    values[moves[WHO].to_numpy(), moves[AT].to_numpy()] = moves["move"].to_numpy()
+    return values
+
+
+def _extremes(moves: np.ndarray) -> Flags:
+    ranks = np.argsort(np.argsort(np.nan_to_num(np.abs(moves), nan=-1.0), axis=1), axis=1)
+    flags: Flags = (ranks >= moves.shape[1] - EXTREME) & np.isfinite(moves)
+    return flags
+
+
+def _period_ends(grid: Grid) -> Flags:
+    """Return the sessions that end a week or a month, shape (1, n_sessions)."""
+    days = grid.sessions
+    ends = [days.dt.truncate(period) != days.dt.truncate(period).shift(-1) for period in ("1w", "1mo")]
+    flags: Flags = (ends[0] | ends[1]).fill_null(value=True).to_numpy()[None, :]
+    return flags

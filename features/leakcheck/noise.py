@@ -1,0 +1,137 @@
+"""Rounding noise of features, told from effects: what a disturbance by the last bit does, nothing else may do more.
+
+A function that adds in another order, rescales by a later factor, or carries a running sum through another
+history returns other last bits without having seen anything. How large these are is the function's own affair
+(cancellation may leave three digits), so it is measured: the same rows with every symbol's prices and volumes
+multiplied by 1 ± a few times 2⁻⁵², which keeps ties and the order of open, high, low and close.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from features.leakcheck.value_grid import Flags, Values
+
+MARGIN = 100.0
+"""An effect counts from so many times the noise on: noise of another sample stays far below."""
+SEPARATION = 10.0
+"""Once both sides are disturbed, their ranges must lie so many times their width apart."""
+RESOLUTION = 1e-12
+"""Share of a value, or of the feature's standard deviation, below which doubles tell nothing."""
+POOLED_QUANTILE = 0.8
+UNSTABLE = 1e-6
+"""Share of the standard deviation from which noise makes a cell unstable: a tie, a division by nearly nothing."""
+CHANCE = 0.03
+"""Share of the unstable cells that may lie apart by chance: a coin shows the same side nine times."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noise:
+    """The noise of each feature, from runs that differ in last bits.
+
+    Parameters
+    ----------
+    base : Values
+        The undisturbed run.
+    low, high : Values
+        Range of all runs, NaN where every run has a null.
+    spread : Values
+        Width of that range; infinite where some runs have a null and others a value.
+    pooled : array of shape (n_features, 1, 1)
+        The width that four cells in five stay below.
+    scale : array of shape (n_features, 1, 1)
+        Standard deviation of the base's values, 0 where there are none.
+    """
+
+    base: Values
+    low: Values
+    high: Values
+    spread: Values
+    pooled: Values
+    scale: Values
+
+    @property
+    def threshold(self) -> Values:
+        """The effect from which a cell counts as changed."""
+        size = np.nan_to_num(np.abs(self.base), nan=0.0, posinf=0.0)
+        return MARGIN * np.maximum(self.spread, self.pooled) + RESOLUTION * np.maximum(size, self.scale)
+
+    @property
+    def smallest_visible(self) -> Values:
+        """The smallest effect that most cells would show, shape (n_features,)."""
+        return (MARGIN * self.pooled + RESOLUTION * self.scale)[:, 0, 0]
+
+
+def measure_noise(runs: Sequence[Values]) -> Noise:
+    """Return the noise over runs of the same rows, the undisturbed one first."""
+    low, high, spread = _range(runs)
+    pooled = np.array([_quantile(one) for one in spread])[:, None, None]
+    scale = np.array([_deviation(one) for one in runs[0]])[:, None, None]
+    return Noise(base=runs[0], low=low, high=high, spread=spread, pooled=pooled, scale=scale)
+
+
+def _range(runs: Sequence[Values]) -> tuple[Values, Values, Values]:
+    stacked = np.stack([_finite(one) for one in runs])
+    low, high = np.fmin.reduce(stacked), np.fmax.reduce(stacked)
+    unknown = np.isnan(stacked)
+    spread = np.where(unknown.all(axis=0), 0.0, high - low)
+    spread[unknown.any(axis=0) & ~unknown.all(axis=0)] = np.inf
+    return low, high, spread
+
+
+def _finite(values: Values) -> Values:
+    """Return values with infinities as very large numbers, which can be subtracted."""
+    return np.clip(values, -1e300, 1e300)
+
+
+def _quantile(spread: Values) -> float:
+    finite = spread[np.isfinite(spread)]
+    return float(np.quantile(finite, POOLED_QUANTILE)) if finite.size else 0.0
+
+
+def _deviation(values: Values) -> float:
+    finite = values[np.isfinite(values)]
+    return float(np.std(finite)) if finite.size else 0.0
+
+
+def differences(one: Values, other: Values) -> Values:
+    """Return how far two runs lie apart, cell by cell; infinite where one has a null and the other a value."""
+    apart = np.abs(_finite(one) - _finite(other))
+    unknown = np.isnan(one), np.isnan(other)
+    return np.where(unknown[0] | unknown[1], np.where(unknown[0] & unknown[1], 0.0, np.inf), apart)
+
+
+def changed_cells(noise: Noise, run: Values, kept: Flags) -> Flags:
+    """Return the kept cells whose value in `run` differs from the base beyond the noise."""
+    flagged: Flags = kept & (differences(noise.base, run) > noise.threshold)
+    return flagged
+
+
+def separated_cells(noise: Noise, runs: Sequence[Values], kept: Flags) -> Flags:
+    """Return the kept cells in which every one of `runs` lies clearly outside what the base's runs gave.
+
+    Parameters
+    ----------
+    runs : sequence of Values
+        The disturbed rows, themselves disturbed in last bits.
+
+    Returns
+    -------
+    Flags
+        Of a feature whose cells lie apart no more often than chance makes unstable cells do, none.
+    """
+    low, high, spread = _range(runs)
+    gap = np.maximum(low - noise.high, noise.low - high)
+    unknown = np.stack([np.isnan(noise.high), np.isnan(high)])
+    gap = np.where(unknown.any(axis=0), np.where(unknown.all(axis=0), 0.0, np.inf), gap)
+    width = np.maximum(np.maximum(noise.spread, spread), noise.pooled)
+    width = np.where(np.isfinite(width), width, np.inf)
+    size = np.nan_to_num(np.abs(noise.base), nan=0.0, posinf=0.0)
+    apart: Flags = kept & (gap > SEPARATION * width + RESOLUTION * np.maximum(size, noise.scale))
+    apart &= np.isfinite(width)
+    unstable = (np.maximum(noise.spread, spread) > UNSTABLE * noise.scale) & kept
+    many = apart.sum(axis=(1, 2)) > CHANCE * unstable.sum(axis=(1, 2))
+    return apart & many[:, None, None]

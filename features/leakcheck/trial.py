@@ -1,0 +1,109 @@
+"""Runs of a feature function: each on a copy, by a fresh function, laid on the grid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import polars as pl
+
+from features.leakcheck.value_grid import (
+    AT,
+    KEY,
+    WHO,
+    FeatureOutputError,
+    Grid,
+    Values,
+    check_output,
+    read_values,
+)
+
+Compute = Callable[[pl.DataFrame], pl.DataFrame]
+"""From rows to symbol, session and features."""
+MakeCompute = Callable[[], Compute]
+"""Returns the function as if its module had just been loaded: what it keeps between calls is gone."""
+
+
+class Trial:
+    """Runs one feature function and counts.
+
+    Parameters
+    ----------
+    make : callable
+        Returns a fresh function for each run, so that none sees what an earlier one left behind.
+    grid : Grid
+    """
+
+    def __init__(self, make: MakeCompute, grid: Grid) -> None:
+        self._make = make
+        self._grid = grid
+        self.names: tuple[str, ...] = ()
+        self.runs = 0
+        self.stopped: list[str] = []
+
+    def first(self, placed: pl.DataFrame) -> Values:
+        """Run on the undisturbed rows, which also says what the features are called.
+
+        Raises
+        ------
+        FeatureOutputError
+            If the function raises, changes its argument or returns what cannot be examined.
+        """
+        output = self.output(placed)
+        strange = self._grid.place(output).filter(pl.col(WHO).is_null() | pl.col(AT).is_null())
+        if strange.height:
+            symbol, session = strange.row(0)[:2]
+            msg = (
+                f"features(bars) returned {strange.height} rows of symbols or sessions that the bars do not "
+                f"hold, such as {symbol} {session}; return rows of the bars' own alone"
+            )
+            raise FeatureOutputError(msg)
+        self.names = tuple(name for name in output.columns if name not in KEY)
+        return self.values(output)
+
+    def values(self, output: pl.DataFrame) -> Values:
+        """Lay an output on the grid."""
+        return read_values(output, self._grid, self.names)
+
+    def run(self, placed: pl.DataFrame) -> Values:
+        """Run on disturbed rows.
+
+        Raises
+        ------
+        FeatureOutputError
+            As `first` does.
+        """
+        return self.values(self.output(placed))
+
+    def attempt(self, placed: pl.DataFrame) -> Values | None:
+        """Run on disturbed rows; where the function stops, note why and return None."""
+        try:
+            return self.run(placed)
+        except FeatureOutputError as error:
+            self.stopped.append(str(error))
+            return None
+
+    def fresh(self) -> Compute:
+        """Return a function that nobody has called yet."""
+        return self._make()
+
+    def output(self, placed: pl.DataFrame, compute: Compute | None = None) -> pl.DataFrame:
+        """Return what one run gives, checked; by a fresh function unless told by which.
+
+        Raises
+        ------
+        FeatureOutputError
+            As `first` does.
+        """
+        self.runs += 1
+        compute = compute or self._make()
+        rows = placed.drop(WHO, AT)
+        given = rows.clone()
+        try:
+            output = compute(given)
+        except Exception as error:
+            msg = f"features(bars) stopped with {type(error).__name__}: {error}"
+            raise FeatureOutputError(msg) from error
+        if given.schema != rows.schema or not given.equals(rows):
+            msg = "features(bars) changes the bars that it is given; work on a copy (bars.clone())"
+            raise FeatureOutputError(msg)
+        return check_output(output)
