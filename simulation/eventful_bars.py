@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import polars as pl
@@ -53,7 +53,9 @@ def eventful_bars(symbols: int, sessions: int, seed: int) -> pl.DataFrame:
     )
     bars = compute_true_bars(params, START, last).sort("symbol", "session")
     cuts = calendar.frame(START, last).select("session", "cutoff_at")
-    bars = bars.rename({"received_at": "known_at"}).join(cuts, on="session", how="left", maintain_order="left")
+    bars = bars.rename({"received_at": "known_at"}).join(
+        cuts, on="session", how="left", maintain_order="left"
+    )
     return _with_events(bars, np.random.default_rng(seed))
 
 
@@ -100,5 +102,31 @@ def _stand_still(bars: pl.DataFrame, random: np.random.Generator) -> pl.DataFram
     )
     anchor = pl.when("starts").then("close").forward_fill().over("symbol", "era")
     same = pl.when(pl.col("young") & pl.col("anchor").is_not_null()).then("anchor")
-    still = marked.with_columns(anchor=anchor).with_columns(same.otherwise(name).alias(name) for name in PRICES)
+    still = marked.with_columns(anchor=anchor).with_columns(
+        same.otherwise(name).alias(name) for name in PRICES
+    )
     return still.select(bars.columns)
+
+
+def eventful_texts(bars: pl.DataFrame, seed: int) -> pl.DataFrame:
+    """Return scored texts about the symbols of some bars: none on most of their sessions, several on a few.
+
+    Returns
+    -------
+    polars.DataFrame
+        text_id, symbol, session, negative, neutral, positive (probabilities), known_at and cutoff_at (UTC).
+    """
+    random = np.random.default_rng(seed)
+    count = pl.Series("count", random.poisson(0.7, bars.height))
+    keys = bars.select("symbol", "session", "cutoff_at").with_columns(count)
+    said = keys.filter(pl.col("count") > 0).select(pl.exclude("count").repeat_by("count").explode())
+    classes = random.dirichlet((1.0, 2.0, 1.0), said.height)
+    names = ("negative", "neutral", "positive")
+    return said.select(
+        pl.format("t{}", pl.int_range(pl.len())).alias("text_id"),
+        "symbol",
+        "session",
+        *(pl.Series(name, classes[:, number]) for number, name in enumerate(names)),
+        known_at=pl.col("cutoff_at") - timedelta(hours=2),
+        cutoff_at="cutoff_at",
+    )

@@ -36,6 +36,7 @@ def mark_events(placed: pl.DataFrame, grid: Grid) -> dict[str, Flags]:
         moves = _moves(placed, grid)
         events["flat"] = moves == 0.0
         events["extreme"] = _extremes(moves)
+        events["market"] = there & _extremes(_common_moves(moves))
     conditions = {
         "split": lambda: pl.col("split") != 1.0,
         "dividend": lambda: pl.col("dividend") != 0.0,
@@ -46,7 +47,8 @@ def mark_events(placed: pl.DataFrame, grid: Grid) -> dict[str, Flags]:
     for name, condition in conditions.items():
         if name in placed.columns:
             events[name] = grid.present(placed.filter(condition()))
-    events["calendar"] = there & _period_ends(grid)
+    for period in ("1w", "1mo"):
+        events[period] = there & _period_ends(grid, period)
     return {kind: flags for kind, flags in events.items() if flags.any()}
 
 
@@ -126,9 +128,15 @@ def _extremes(moves: np.ndarray) -> Flags:
     return flags
 
 
-def _period_ends(grid: Grid) -> Flags:
+def _common_moves(moves: np.ndarray) -> np.ndarray:
+    """Return the mean move of each session, shape (1, n_sessions)."""
+    known = np.isfinite(moves)
+    total = np.where(known, moves, 0.0).sum(axis=0, keepdims=True)
+    return total / np.maximum(known.sum(axis=0, keepdims=True), 1)
+
+
+def _period_ends(grid: Grid, period: str) -> Flags:
     """Return the sessions that end a week or a month, shape (1, n_sessions)."""
-    days = grid.sessions
-    ends = [days.dt.truncate(period) != days.dt.truncate(period).shift(-1) for period in ("1w", "1mo")]
-    flags: Flags = (ends[0] | ends[1]).fill_null(value=True).to_numpy()[None, :]
+    periods = grid.sessions.dt.truncate(period)
+    flags: Flags = (periods != periods.shift(-1)).fill_null(value=True).to_numpy()[None, :]
     return flags

@@ -9,7 +9,13 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from features.leakcheck.disturbances import drop_rows, jitter, scramble_after_open, scramble_rows, scramble_values
+from features.leakcheck.disturbances import (
+    drop_rows,
+    jitter,
+    scramble_after_open,
+    scramble_rows,
+    scramble_values,
+)
 from features.leakcheck.evidence import Evidence
 from features.leakcheck.noise import Noise, changed_cells, differences, measure_noise
 from features.leakcheck.probes import Limits, Probe, ProbeMaker
@@ -26,9 +32,7 @@ REPEATED = 1e-9
 """Share of a feature's largest value up to which two runs of equal rows are the same."""
 MOST_STOPPED = 0.5
 """Share of disturbed runs that may stop before nothing can be said."""
-NO_VERSIONS = (
-    "late version did not apply: features(bars) takes every row as a bar; it is given one row a bar, as known at each cut"
-)
+NO_VERSIONS = "late version did not apply: features(bars) takes every row as a bar; it is given one row a bar, as known at each cut"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +123,7 @@ def examine(
         evidence.look(probe)
     _check_stopped(trial)
     notes = _look_at_versions(evidence, trial, maker) if versions else []
-    reach, endless = find_lookbacks(evidence, trial, maker, reads_others, limits.starts)
+    lookbacks = find_lookbacks(evidence, trial, maker, reads_others, limits.starts)
     find_first_sessions(evidence, limits.searches)
     return judge(
         evidence,
@@ -128,9 +132,9 @@ def examine(
         trial,
         declared={name: declared.lookback_of(name) for name in trial.names},
         unrepeatable=unrepeatable,
-        reach=reach,
-        endless=endless,
+        lookbacks=lookbacks,
         cuts=len(maker.cuts),
+        own_cuts=maker.own_cuts,
         rows=placed.height,
         notes=notes,
     )

@@ -44,6 +44,10 @@ class Noise:
         The width that four cells in five stay below.
     scale : array of shape (n_features, 1, 1)
         Standard deviation of the base's values, 0 where there are none.
+    resolution : Values
+        What doubles tell of a cell, whatever the noise.
+    threshold : Values
+        The effect from which a cell counts as changed.
     """
 
     base: Values
@@ -52,12 +56,8 @@ class Noise:
     spread: Values
     pooled: Values
     scale: Values
-
-    @property
-    def threshold(self) -> Values:
-        """The effect from which a cell counts as changed."""
-        size = np.nan_to_num(np.abs(self.base), nan=0.0, posinf=0.0)
-        return MARGIN * np.maximum(self.spread, self.pooled) + RESOLUTION * np.maximum(size, self.scale)
+    resolution: Values
+    threshold: Values
 
     @property
     def smallest_visible(self) -> Values:
@@ -70,7 +70,18 @@ def measure_noise(runs: Sequence[Values]) -> Noise:
     low, high, spread = _range(runs)
     pooled = np.array([_quantile(one) for one in spread])[:, None, None]
     scale = np.array([_deviation(one) for one in runs[0]])[:, None, None]
-    return Noise(base=runs[0], low=low, high=high, spread=spread, pooled=pooled, scale=scale)
+    size = np.nan_to_num(np.abs(runs[0]), nan=0.0, posinf=0.0)
+    resolution = RESOLUTION * np.maximum(size, scale)
+    return Noise(
+        base=runs[0],
+        low=low,
+        high=high,
+        spread=spread,
+        pooled=pooled,
+        scale=scale,
+        resolution=resolution,
+        threshold=MARGIN * np.maximum(spread, pooled) + resolution,
+    )
 
 
 def _range(runs: Sequence[Values]) -> tuple[Values, Values, Values]:
@@ -84,7 +95,7 @@ def _range(runs: Sequence[Values]) -> tuple[Values, Values, Values]:
 
 def _finite(values: Values) -> Values:
     """Return values with infinities as very large numbers, which can be subtracted."""
-    return np.clip(values, -1e300, 1e300)
+    return np.clip(values, -1e300, 1e300) if np.isinf(values).any() else values
 
 
 def _quantile(spread: Values) -> float:
@@ -100,8 +111,9 @@ def _deviation(values: Values) -> float:
 def differences(one: Values, other: Values) -> Values:
     """Return how far two runs lie apart, cell by cell; infinite where one has a null and the other a value."""
     apart = np.abs(_finite(one) - _finite(other))
-    unknown = np.isnan(one), np.isnan(other)
-    return np.where(unknown[0] | unknown[1], np.where(unknown[0] & unknown[1], 0.0, np.inf), apart)
+    either = np.isnan(apart)
+    apart[either] = np.where(np.isnan(one[either]) & np.isnan(other[either]), 0.0, np.inf)
+    return apart
 
 
 def changed_cells(noise: Noise, run: Values, kept: Flags) -> Flags:
@@ -129,8 +141,7 @@ def separated_cells(noise: Noise, runs: Sequence[Values], kept: Flags) -> Flags:
     gap = np.where(unknown.any(axis=0), np.where(unknown.all(axis=0), 0.0, np.inf), gap)
     width = np.maximum(np.maximum(noise.spread, spread), noise.pooled)
     width = np.where(np.isfinite(width), width, np.inf)
-    size = np.nan_to_num(np.abs(noise.base), nan=0.0, posinf=0.0)
-    apart: Flags = kept & (gap > SEPARATION * width + RESOLUTION * np.maximum(size, noise.scale))
+    apart: Flags = kept & (gap > SEPARATION * width + noise.resolution)
     apart &= np.isfinite(width)
     unstable = (np.maximum(noise.spread, spread) > UNSTABLE * noise.scale) & kept
     many = apart.sum(axis=(1, 2)) > CHANCE * unstable.sum(axis=(1, 2))

@@ -77,7 +77,7 @@ class Limits:
 
     plain: int = 18
     own: int = 18
-    starts: int = 4
+    starts: int = 5
     searches: int = 16
 
 
@@ -93,6 +93,7 @@ class ProbeMaker:
         self._made = 0
         self._events = mark_events(placed, grid)
         self.cuts: set[int] = set()
+        self.own_cuts = 0
 
     def generator(self) -> np.random.Generator:
         """Return the next generator."""
@@ -112,6 +113,7 @@ class ProbeMaker:
         """Yield the probes in which each symbol's future begins at an event of its own."""
         kinds = (SCRAMBLING, TRUNCATION, MIRRORING)
         for number, cuts in enumerate(symbol_cuts(self._events, self.grid, self.generator(), limits.own)):
+            self.own_cuts += int((cuts != NEVER).sum())
             yield self._of_future(kinds[number % len(kinds)], cuts, "a cut for each symbol")
 
     def listings(self, count: int = 3) -> Iterator[Probe]:
@@ -124,10 +126,13 @@ class ProbeMaker:
 
     def _listing(self, change: Disturb, cut: int) -> Probe:
         cuts = self._common(cut)
+        rows = change(self.placed, self._after(cuts), self.generator())
+        # Of a symbol that is gone the future is cut off: another probe's affair.
+        counts = [np.bincount(one[WHO].drop_nulls(), minlength=len(cuts)) for one in (rows, self.placed)]
         return Probe(
             name=LISTING,
-            rows=change(self.placed, self._after(cuts), self.generator()),
-            kept=self._until(cuts),
+            rows=rows,
+            kept=self._until(cuts) & (counts[0] == counts[1])[:, None],
             cut=self._words(cut),
             again=lambda at: self._listing(change, at),
         )
@@ -189,9 +194,7 @@ class ProbeMaker:
             again=lambda at: self.future(name, at),
         )
 
-    def _alone(
-        self, cuts: Integers, make: Callable[[Integers, str], Probe]
-    ) -> Callable[[int], Probe] | None:
+    def _alone(self, cuts: Integers, make: Callable[[Integers, str], Probe]) -> Callable[[int], Probe] | None:
         if len(set(cuts.tolist())) == 1 or (cuts == NEVER).sum() >= len(cuts) - 1:
             return None
 

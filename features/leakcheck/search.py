@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,8 +13,15 @@ from features.leakcheck.probes import ProbeMaker
 from features.leakcheck.trial import Trial
 from features.leakcheck.value_grid import Flags, Integers
 
-STARTS = (0.3, 0.15, 0.45, 0.6)
-"""Where other pasts end, as shares of the sessions: late enough to have a past, early enough to look far."""
+STARTS = (
+    (0.15, scramble_values),
+    (0.15, drop_rows),
+    (0.3, scramble_values),
+    (0.45, drop_rows),
+    (0.6, scramble_values),
+)
+"""Where another past ends, as a share of the sessions, and which it is. The earliest looks furthest: it alone
+says whether a look-back has an end."""
 TAIL = 0.03
 """A value that another past still changes in this last share of the sessions has no end of its look-back."""
 
@@ -36,40 +44,64 @@ def fewest_since(present: Flags, start: int) -> Integers:
     return fewest[None, :].astype(np.int64)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lookbacks:
+    """How far back each feature was seen to read, arrays of shape (n_features,).
+
+    Parameters
+    ----------
+    seen : Integers
+        In the symbol's own rows, the row's own counted; for features that read other symbols in sessions.
+    certain : Integers
+        The same, but counted in the rows of whichever symbol has the fewest: a window of rows of a symbol with
+        gaps spans more sessions than it has rows, and is no overreach.
+    endless : Flags
+        Whether another past still mattered at the end of the history.
+    """
+
+    seen: Integers
+    certain: Integers
+    endless: Flags
+
+
 def find_lookbacks(
     evidence: Evidence, trial: Trial, maker: ProbeMaker, reads_others: Flags, starts: int
-) -> tuple[Integers, Flags]:
-    """Return how many of a symbol's rows each feature was seen to read, and which see no end of it.
+) -> Lookbacks:
+    """Replace the past before a session, and see for how long values remember.
 
     Parameters
     ----------
     reads_others : Flags
-        Features for which the rows of the symbol with the most gaps count.
+        Features whose values change with other symbols' rows.
     starts : int
         How many pasts are replaced.
-
-    Returns
-    -------
-    (Integers, Flags)
-        Of shape (n_features,). The row's own counts; 0 where nothing of the past was seen to matter.
     """
     present = maker.grid.present(maker.placed)
-    total = maker.grid.shape[1]
-    reach = np.zeros(len(trial.names), dtype=np.int64)
-    endless = np.zeros(len(trial.names), dtype=bool)
-    for number, share in enumerate(STARTS[:starts]):
+    total, count = maker.grid.shape[1], len(trial.names)
+    seen, certain = np.ones(count, dtype=np.int64), np.ones(count, dtype=np.int64)
+    endless = np.zeros(count, dtype=bool)
+    for share, disturb in STARTS[:starts]:
         start = max(int(total * share), 1)
         kept = np.broadcast_to(np.arange(total) >= start, maker.grid.shape)
-        probe = maker.past(drop_rows if number == 1 else scramble_values, start, kept)
+        probe = maker.past(disturb, start, kept)
         run = trial.attempt(probe.rows)
         if run is None:
             continue
         cells = evidence.confirmed(probe, run, runs=2)
-        own, common = count_since(present, start), fewest_since(present, start)
-        since = np.where(reads_others[:, None, None], common[None], own[None])
-        reach = np.maximum(reach, np.where(cells, since + 1, 0).max(axis=(1, 2)))
-        endless |= cells[:, :, int(total * (1 - TAIL)) :].any(axis=(1, 2))
-    return reach, endless
+        own = count_since(present, start)
+        sessions = np.arange(total)[None, :] - start + 1
+        seen = np.maximum(seen, _furthest(cells, own, sessions, reads_others))
+        certain = np.maximum(certain, _furthest(cells, own, fewest_since(present, start), reads_others))
+        if share == STARTS[0][0]:
+            endless |= cells[:, :, int(total * (1 - TAIL)) :].any(axis=(1, 2))
+    return Lookbacks(seen=seen, certain=certain, endless=endless)
+
+
+def _furthest(cells: Flags, own: Integers, common: Integers, reads_others: Flags) -> Integers:
+    """Return the largest count since the start among the changed cells, and one more: the row before it."""
+    since = np.where(reads_others[:, None, None], common[None], own[None])
+    furthest: Integers = np.where(cells, since + 1, 0).max(axis=(1, 2))
+    return furthest
 
 
 def find_first_sessions(evidence: Evidence, searches: int) -> None:
@@ -99,6 +131,6 @@ def find_first_sessions(evidence: Evidence, searches: int) -> None:
 def _alike(evidence: Evidence, waiting: Sequence[int], number: int) -> list[int]:
     """Return the features that the same kind of probe accuses."""
     kinds = {name for one, name in evidence.findings if one == number}
-    return [one for one in waiting if one == number or any((one, kind) in evidence.findings for kind in kinds)]
-
-
+    return [
+        one for one in waiting if one == number or any((one, kind) in evidence.findings for kind in kinds)
+    ]

@@ -97,13 +97,14 @@ class Trial:
         self.runs += 1
         compute = compute or self._make()
         rows = placed.drop(WHO, AT)
-        given = rows.clone()
+        given, before = rows.clone(), rows.hash_rows().sum()
         try:
             output = compute(given)
         except Exception as error:
             msg = f"features(bars) stopped with {type(error).__name__}: {error}"
             raise FeatureOutputError(msg) from error
-        if given.schema != rows.schema or not given.equals(rows):
+        # Both frames share their memory: what writes into it shows in the digest, what changes columns in the schema.
+        if given.schema != rows.schema or not given.equals(rows) or rows.hash_rows().sum() != before:
             msg = "features(bars) changes the bars that it is given; work on a copy (bars.clone())"
             raise FeatureOutputError(msg)
         return check_output(output)

@@ -11,12 +11,11 @@ import numpy as np
 
 from features.leakcheck.evidence import Evidence, Finding
 from features.leakcheck.noise import Noise
+from features.leakcheck.search import Lookbacks
 from features.leakcheck.trial import Trial
-from features.leakcheck.value_grid import Flags, Grid, Integers
+from features.leakcheck.value_grid import Flags, Grid
 
-Verdict = Literal[
-    "clean", "unbounded look-back", "sees ahead", "unrepeatable", "overreach", "nothing to see"
-]
+Verdict = Literal["clean", "unbounded look-back", "sees ahead", "unrepeatable", "overreach", "nothing to see"]
 REFUSED: tuple[Verdict, ...] = ("sees ahead", "unrepeatable")
 """Verdicts with which a feature must not be used."""
 
@@ -70,6 +69,7 @@ class Examination:
     sessions: int
     rows: int
     cuts: int
+    own_cuts: int
     runs: int
     notes: tuple[str, ...]
 
@@ -87,9 +87,9 @@ def judge(
     *,
     declared: Mapping[str, int | None],
     unrepeatable: Flags,
-    reach: Integers,
-    endless: Flags,
+    lookbacks: Lookbacks,
     cuts: int,
+    own_cuts: int,
     rows: int,
     notes: Sequence[str],
 ) -> Examination:
@@ -101,15 +101,15 @@ def judge(
             found,
             unrepeatable=bool(unrepeatable[number]),
             declared=declared[name],
-            reach=int(reach[number]),
-            endless=bool(endless[number]),
+            reach=int(lookbacks.certain[number]),
+            endless=bool(lookbacks.endless[number]),
             varies=bool(noise.scale[number, 0, 0] > 0),
         )
         features.append(
             FeatureVerdict(
                 name=name,
                 verdict=verdict,
-                lookback_sessions=None if endless[number] else max(int(reach[number]), 1),
+                lookback_sessions=None if lookbacks.endless[number] else int(lookbacks.seen[number]),
                 declared_sessions=declared[name],
                 **_seen(noise, number),
                 **_effects(found, evidence, noise, grid, number),
@@ -121,6 +121,7 @@ def judge(
         sessions=grid.shape[1],
         rows=rows,
         cuts=cuts,
+        own_cuts=own_cuts,
         runs=trial.runs,
         notes=(*notes, *_stopped(trial)),
     )
@@ -146,10 +147,10 @@ def choose_verdict(
     varies : bool
         Whether any of its values differs from another.
     """
-    if unrepeatable:
-        return "unrepeatable"
     if found:
         return "sees ahead"
+    if unrepeatable:
+        return "unrepeatable"
     if declared is not None and reach > declared:
         return "overreach"
     if not varies:

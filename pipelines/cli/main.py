@@ -8,6 +8,7 @@ from pipelines.base.parent_pipe import follow_parent
 from pipelines.cli import (
     data_commands,
     feature_commands,
+    leakcheck_command,
     registry_commands,
     stack_commands,
     stage_commands,
@@ -25,6 +26,7 @@ for _module in (
     stage_commands,
     view_commands,
     feature_commands,
+    leakcheck_command,
     data_commands,
     registry_commands,
     stack_commands,

@@ -30,7 +30,9 @@ def expanding_score(bars: pl.DataFrame) -> pl.DataFrame:
 
 
 def session_rank(bars: pl.DataFrame) -> pl.DataFrame:
-    return answer(bars.with_columns(move=RETURN), pl.col("move").rank().over("session") / pl.len().over("session"))
+    return answer(
+        bars.with_columns(move=RETURN), pl.col("move").rank().over("session") / pl.len().over("session")
+    )
 
 
 def filtered_regime(bars: pl.DataFrame) -> pl.DataFrame:
@@ -64,7 +66,9 @@ def forward_adjusted_return(bars: pl.DataFrame) -> pl.DataFrame:
 
 def adjusted_return(bars: pl.DataFrame) -> pl.DataFrame:
     # As of now: every later split and dividend is in the price, and cancels in the return.
-    factor = pl.col("split") / (1.0 - pl.col("dividend") / pl.col("close").shift(1).over("symbol")).fill_null(1.0)
+    factor = pl.col("split") / (1.0 - pl.col("dividend") / pl.col("close").shift(1).over("symbol")).fill_null(
+        1.0
+    )
     later = factor.cum_prod(reverse=True).over("symbol") / factor
     adjusted = bars.with_columns(price=pl.col("close") / later)
     return answer(adjusted, pl.col("price") / pl.col("price").shift(5).over("symbol") - 1.0)
@@ -84,7 +88,9 @@ def rolling_noise(bars: pl.DataFrame) -> pl.DataFrame:
     frame = bars.to_pandas()
     moves = frame.groupby("symbol")["close"].transform(lambda one: np.log(one).diff())
     for power in (1, 3):
-        frame[f"sum{power}"] = (moves**power).groupby(frame["symbol"]).transform(lambda one: one.rolling(10).sum())
+        frame[f"sum{power}"] = (
+            (moves**power).groupby(frame["symbol"]).transform(lambda one: one.rolling(10).sum())
+        )
     frame["feature"] = frame["sum3"] / frame["sum1"].abs()
     return from_pandas(frame)
 
@@ -155,7 +161,9 @@ def unchanged_sign(bars: pl.DataFrame) -> pl.DataFrame:
 def flat_score(bars: pl.DataFrame) -> pl.DataFrame:
     frame = bars.to_pandas()
     closes = frame.groupby("symbol")["close"]
-    mean, deviation = (closes.transform(lambda one, how=how: one.rolling(6).agg(how)) for how in ("mean", "std"))
+    mean, deviation = (
+        closes.transform(lambda one, how=how: one.rolling(6).agg(how)) for how in ("mean", "std")
+    )
     frame["feature"] = (frame["close"] - mean) / deviation
     return from_pandas(frame.replace([np.inf, -np.inf], np.nan))
 
@@ -167,4 +175,8 @@ HONEST = (
     days_to_month_end, overnight, past_clip, drawdown, unchanged_sign, flat_score,
 )  # fmt: skip
 KNOWN = {"overnight": {"feature": "open"}, "day_of_week": {"feature": "before"}}
-LOOKBACK = {"previous_return": {"feature": 3, "previous": 2}, "trailing_mean": 11, "overnight": {"feature": 2}}
+LOOKBACK = {
+    "previous_return": {"feature": 3, "previous": 2},
+    "trailing_mean": 11,
+    "overnight": {"feature": 2},
+}
