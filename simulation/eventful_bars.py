@@ -15,6 +15,8 @@ START = date(2016, 1, 4)
 PRICES = ("open", "high", "low", "close")
 QUIET = 8
 """Sessions for which a symbol stands still."""
+HALT = 6
+"""Sessions for which trading in a symbol may be halted."""
 TURNOVER = 0.3
 """Share of the symbols that leave within a year."""
 
@@ -72,6 +74,9 @@ def _with_events(bars: pl.DataFrame, random: np.random.Generator) -> pl.DataFram
     gone = starts.copy()
     for length in (1, 2, 3):
         gone[length:] |= starts[:-length] & (random.random(bars.height - length) < 0.4)
+    halted = random.random(bars.height) < 0.0006
+    for length in range(1, HALT):
+        gone[length:] |= halted[:-length]
     columns = ["symbol", "session", *PRICES, "volume", "dividend", "split", "price_basis", "valid"]
     return bars.filter(~pl.Series(gone)).select(*columns, "known_at", "cutoff_at")
 

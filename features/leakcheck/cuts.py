@@ -31,7 +31,9 @@ def mark_events(placed: pl.DataFrame, grid: Grid) -> dict[str, Flags]:
         "listing": there & ~np.maximum.accumulate(before, axis=1),
         "delisting": there & ~np.maximum.accumulate(after[:, ::-1], axis=1)[:, ::-1],
     }
-    events["gap"] = there & (~before | ~after) & ~events["listing"] & ~events["delisting"]
+    events["before gap"] = there & ~after & ~events["delisting"]
+    events["after gap"] = there & ~before & ~events["listing"]
+    events["before halt"] = events["before gap"] & ~_moved(there, -2) & ~_moved(there, -3)
     if "close" in placed.columns:
         moves = _moves(placed, grid)
         events["flat"] = moves == 0.0
@@ -99,8 +101,8 @@ def _own_places(events: dict[str, Flags], symbol: int, random: np.random.Generat
 
 def _around(flags: Flags, random: np.random.Generator) -> list[int]:
     at = random.permutation(np.flatnonzero(flags))
-    steps = random.permutation([0, -1, 0, -2])
-    return [int(one) + int(steps[number % 4]) for number, one in enumerate(at)]
+    steps = random.permutation([0, -1, 1, 0, -2])
+    return [int(one) + int(steps[number % len(steps)]) for number, one in enumerate(at)]
 
 
 def _moved(flags: Flags, by: int) -> Flags:

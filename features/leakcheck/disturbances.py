@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from features.leakcheck.value_grid import AT, WHO, Flags
+from features.leakcheck.value_grid import AT, WHO, Flags, Integers
 
 Disturb = Callable[[pl.DataFrame, Flags, np.random.Generator], pl.DataFrame]
 Floats = NDArray[np.float64]
@@ -22,9 +22,11 @@ PRICES = ("open", "high", "low", "close", "vwap")
 RANGE = ("open", "high", "low", "close")
 NEUTRAL = {"dividend": 0.0, "split": 1.0}
 """Actions on the bar's row, and the value that says that nothing happened."""
-LARGE = 1000.0
-"""The factor by which a moved future is larger: a mean over everything moves with it."""
-LAST_BIT = 2.0**-52
+LARGE = 16.0
+"""The factor by which a moved future is larger: a mean over everything moves with it. Larger ones leave rounding
+errors in running sums of third powers that look like effects; a power of two makes none by itself."""
+LAST_BIT, LAST_BIT_SINGLE = 2.0**-52, 2.0**-23
+"""What the last bit of a double is worth, and of a number in single precision."""
 
 
 def drop_rows(rows: pl.DataFrame, mask: Flags, random: np.random.Generator) -> pl.DataFrame:
@@ -98,17 +100,25 @@ def scramble_after_open(rows: pl.DataFrame, mask: Flags, random: np.random.Gener
     return _ordered(scrambled, mask)
 
 
-def jitter(rows: pl.DataFrame, random: np.random.Generator) -> pl.DataFrame:
+def jitter(rows: pl.DataFrame, random: np.random.Generator, last_bit: float = LAST_BIT) -> pl.DataFrame:
     """Return the rows with every symbol's values moved by a few last bits; what is 0, or a split, stays."""
     count = 1 + int(rows.get_column(WHO).max() or 0)  # type: ignore[arg-type]
     who = rows.get_column(WHO).fill_null(0).to_numpy()
     steps = {name: random.integers(1, 9, count) * random.choice([-1, 1], count) for name in ("price", "rest")}
-    factor = {name: (1.0 + LAST_BIT * step)[who] for name, step in steps.items()}
+    factor = {name: (1.0 + last_bit * step)[who] for name, step in steps.items()}
 
     def other(name: str, values: Floats) -> Floats:
         return values if name == "split" else values * factor["price" if name in PRICES else "rest"]
 
     return _with_values(rows, np.ones(rows.height, dtype=bool), other)
+
+
+def exchange_symbols(rows: pl.DataFrame, symbols: pl.Series, order: Integers) -> pl.DataFrame:
+    """Return the rows, sorted, with each symbol of the grid under the name that `order` gives it."""
+    names = pl.DataFrame({"symbol": symbols, "_name": symbols.gather(order)})
+    renamed = rows.join(names, on="symbol", how="left", maintain_order="left")
+    renamed = renamed.with_columns(symbol=pl.coalesce("_name", "symbol")).select(rows.columns)
+    return renamed.sort("symbol", "session", maintain_order=True)
 
 
 def add_late_versions(
@@ -131,6 +141,15 @@ def add_late_versions(
         ).with_columns(valid=pl.col("valid") & ~pl.Series(taken_back))
     versions = pl.concat([rows, later.filter(pl.Series(mask))])
     return versions.sort("symbol", "session", "known_at", maintain_order=True)
+
+
+def average_versions(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return one row of each symbol and session: the mean of all versions' values, nulls left out."""
+    rest = [name for name in rows.columns if name not in ("symbol", "session")]
+    values = (
+        pl.col(name).mean() if rows.schema[name] == pl.Float64 else pl.col(name).first() for name in rest
+    )
+    return rows.group_by("symbol", "session", maintain_order=True).agg(values).select(rows.columns)
 
 
 def list_more(rows: pl.DataFrame, mask: Flags, random: np.random.Generator) -> pl.DataFrame:

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from features.leakcheck.disturbances import jitter
 from features.leakcheck.noise import Noise, changed_cells, differences, separated_cells
 from features.leakcheck.probes import Probe
 from features.leakcheck.trial import Trial
 from features.leakcheck.value_grid import Flags, Values
 
-CONFIRMING_RUNS = 3
+CONFIRMING_RUNS = 4
 ALONE_AT_MOST = 4
 """Probes of one symbol alone that one probe with a cut for each symbol may lead to."""
 
@@ -59,8 +58,8 @@ class Evidence:
 
     def __init__(self, trial: Trial, noise: Noise, reads_others: Flags, random: np.random.Generator) -> None:
         self._trial = trial
-        self._noise = noise
-        self._reads_others = reads_others
+        self.noise = noise
+        self.reads_others = reads_others
         self._random = random
         self.findings: dict[tuple[int, str], Finding] = {}
         self.earliest: dict[int, int] = {}
@@ -71,7 +70,7 @@ class Evidence:
         run = self._trial.attempt(probe.rows)
         if run is None:
             return
-        flagged = changed_cells(self._noise, run, probe.kept)
+        flagged = changed_cells(self.noise, run, probe.kept)
         new = [one for one in self._hit(flagged) if (one, probe.name) not in self.findings]
         if probe.alone is not None:
             self._look_alone(probe, flagged, new)
@@ -87,9 +86,10 @@ class Evidence:
         run = self._trial.attempt(probe.rows)
         if run is None:
             return None
-        flagged = changed_cells(self._noise, run, probe.kept)
+        flagged = changed_cells(self.noise, run, probe.kept)
         for number in self._hit(flagged):
-            if number in self.earliest:
+            # Where symbols have cuts of their own, a value that reads others may change without seeing ahead.
+            if number in self.earliest and (probe.alone is None or not self.reads_others[number]):
                 self._note_session(number, flagged[number])
         return flagged
 
@@ -101,7 +101,7 @@ class Evidence:
         asked = 0
         for number in new:
             done = (number, probe.name) in self.findings
-            if done or self._reads_others[number] or asked >= ALONE_AT_MOST or probe.alone is None:
+            if done or self.reads_others[number] or asked >= ALONE_AT_MOST or probe.alone is None:
                 continue
             self.look(probe.alone(int(flagged[number].sum(axis=1).argmax())))
             asked += 1
@@ -117,12 +117,18 @@ class Evidence:
 
     def confirmed(self, probe: Probe, run: Values, runs: int = CONFIRMING_RUNS) -> Flags:
         """Return the kept cells that stay apart when the probe's rows are disturbed in last bits as well."""
-        more = (self._trial.attempt(jitter(probe.rows, self._random)) for _ in range(runs))
-        cells = separated_cells(self._noise, [run, *(one for one in more if one is not None)], probe.kept)
-        return cells & changed_cells(self._noise, run, probe.kept)
+        more = [run]
+        for number in range(runs):
+            exchanged = number % 2 == 0
+            attempt = self._trial.attempt_exchanged if exchanged else self._trial.attempt_jittered
+            another = attempt(probe.rows, self._random)
+            if another is not None:
+                more.append(np.where(self.noise.ordered, run, another) if exchanged else another)
+        cells = separated_cells(self.noise, more, probe.kept)
+        return cells & changed_cells(self.noise, run, probe.kept)
 
     def _finding(self, probe: Probe, run: Values, number: int, cells: Flags) -> Finding:
-        apart = np.where(cells, differences(self._noise.base[number], run[number]), 0.0)
+        apart = np.where(cells, differences(self.noise.base[number], run[number]), 0.0)
         finite = np.where(np.isfinite(apart), apart, 0.0)
         return Finding(
             probe=probe.name,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 
 from features.leakcheck.disturbances import (
+    average_versions,
     drop_rows,
-    jitter,
     scramble_after_open,
     scramble_rows,
     scramble_values,
@@ -116,7 +116,9 @@ def examine(
     maker = ProbeMaker(placed, grid, seed)
     base, unrepeatable = _repeat(trial, maker)
     declared.check_names(trial.names)
-    noise = measure_noise([base, *_jittered(trial, maker)])
+    jittered = [trial.attempt_jittered(placed, maker.generator()) for _ in range(NOISE_RUNS)]
+    exchanged = [trial.attempt_exchanged(placed, maker.generator()) for _ in range(NOISE_RUNS)]
+    noise = measure_noise([base, *_there(jittered)], _there(exchanged))
     reads_others = _find_cross_section(trial, maker, noise)
     evidence = Evidence(trial, noise, reads_others, maker.generator())
     for probe in _structural(maker, declared, trial.names, limits):
@@ -124,7 +126,7 @@ def examine(
     _check_stopped(trial)
     notes = _look_at_versions(evidence, trial, maker) if versions else []
     lookbacks = find_lookbacks(evidence, trial, maker, reads_others, limits.starts)
-    find_first_sessions(evidence, limits.searches)
+    find_first_sessions(evidence, maker, limits.searches)
     return judge(
         evidence,
         noise,
@@ -170,11 +172,8 @@ def _differs(one: Values, other: Values) -> Flags:
     return found
 
 
-def _jittered(trial: Trial, maker: ProbeMaker) -> Iterator[Values]:
-    for _ in range(NOISE_RUNS):
-        run = trial.attempt(jitter(maker.placed, maker.generator()))
-        if run is not None:
-            yield run
+def _there(runs: Iterable[Values | None]) -> list[Values]:
+    return [run for run in runs if run is not None]
 
 
 def _find_cross_section(trial: Trial, maker: ProbeMaker, noise: Noise) -> Flags:
@@ -219,12 +218,24 @@ def _check_stopped(trial: Trial) -> None:
         raise FeatureOutputError(msg)
 
 
+def _alike(noise: Noise, one: Values, other: Values) -> bool:
+    return bool((differences(one, other) <= noise.threshold).all())
+
+
 def _look_at_versions(evidence: Evidence, trial: Trial, maker: ProbeMaker) -> list[str]:
-    """Look whether later versions change what was known; return what is to be said of it."""
+    """Look whether later versions change what was known; return what is to be said of it.
+
+    A function that returns doubled rows, stops, or like pandas' pivot_table takes the mean over equal keys, has
+    not thought of versions.
+    """
+    noise = evidence.noise
     for probe in maker.late_versions():
         try:
-            trial.run(probe.rows)
+            run = trial.run(probe.rows)
         except FeatureOutputError:
+            return [NO_VERSIONS]
+        averaged = trial.attempt(average_versions(probe.rows))
+        if averaged is not None and _alike(noise, run, averaged) and not _alike(noise, run, noise.base):
             return [NO_VERSIONS]
         evidence.look(probe)
     return []

@@ -3,7 +3,9 @@
 A function that adds in another order, rescales by a later factor, or carries a running sum through another
 history returns other last bits without having seen anything. How large these are is the function's own affair
 (cancellation may leave three digits), so it is measured: the same rows with every symbol's prices and volumes
-multiplied by 1 ± a few times 2⁻⁵², which keeps ties and the order of open, high, low and close.
+multiplied by 1 ± a few times 2⁻⁵², which keeps ties and the order of open, high, low and close. Sliding sums
+that run on from one symbol to the next keep rounding errors of what they have passed: they show when the symbols
+exchange their names, and with them their places.
 """
 
 from __future__ import annotations
@@ -48,6 +50,9 @@ class Noise:
         What doubles tell of a cell, whatever the noise.
     threshold : Values
         The effect from which a cell counts as changed.
+    ordered : Flags
+        Cells that mean something by the order or the names of symbols: steady under other last bits, and another
+        value when symbols exchange names. There an exchange tells no noise.
     """
 
     base: Values
@@ -58,6 +63,7 @@ class Noise:
     scale: Values
     resolution: Values
     threshold: Values
+    ordered: Flags
 
     @property
     def smallest_visible(self) -> Values:
@@ -65,11 +71,25 @@ class Noise:
         return (MARGIN * self.pooled + RESOLUTION * self.scale)[:, 0, 0]
 
 
-def measure_noise(runs: Sequence[Values]) -> Noise:
-    """Return the noise over runs of the same rows, the undisturbed one first."""
-    low, high, spread = _range(runs)
+def measure_noise(runs: Sequence[Values], exchanged: Sequence[Values] = ()) -> Noise:
+    """Return the noise over runs of the same rows, the undisturbed one first.
+
+    Parameters
+    ----------
+    runs : sequence of Values
+        With other last bits.
+    exchanged : sequence of Values
+        With other last bits and exchanged symbols.
+    """
+    base, scale = runs[0], np.array([_deviation(one) for one in runs[0]])[:, None, None]
+    plain = _range(runs)[2]
+    steady = plain <= MARGIN * np.array([_quantile(one) for one in plain])[:, None, None] + RESOLUTION * scale
+    moved = np.zeros(base.shape, dtype=bool)
+    for one in exchanged:
+        moved |= differences(base, one) > UNSTABLE * scale
+    ordered = moved & steady
+    low, high, spread = _range([*runs, *(np.where(ordered, base, one) for one in exchanged)])
     pooled = np.array([_quantile(one) for one in spread])[:, None, None]
-    scale = np.array([_deviation(one) for one in runs[0]])[:, None, None]
     size = np.nan_to_num(np.abs(runs[0]), nan=0.0, posinf=0.0)
     resolution = RESOLUTION * np.maximum(size, scale)
     return Noise(
@@ -81,6 +101,7 @@ def measure_noise(runs: Sequence[Values]) -> Noise:
         scale=scale,
         resolution=resolution,
         threshold=MARGIN * np.maximum(spread, pooled) + resolution,
+        ordered=ordered,
     )
 
 
@@ -138,9 +159,10 @@ def separated_cells(noise: Noise, runs: Sequence[Values], kept: Flags) -> Flags:
     low, high, spread = _range(runs)
     gap = np.maximum(low - noise.high, noise.low - high)
     unknown = np.stack([np.isnan(noise.high), np.isnan(high)])
-    gap = np.where(unknown.any(axis=0), np.where(unknown.all(axis=0), 0.0, np.inf), gap)
     width = np.maximum(np.maximum(noise.spread, spread), noise.pooled)
-    width = np.where(np.isfinite(width), width, np.inf)
+    # A null for a value says something where values stand firm; 0 / 0 in the one run may be 0 / 1e-17 in the other.
+    firm = width <= np.maximum(UNSTABLE * noise.scale, MARGIN * noise.pooled)
+    gap = np.where(unknown.any(axis=0), np.where(unknown.all(axis=0) | ~firm, 0.0, np.inf), gap)
     apart: Flags = kept & (gap > SEPARATION * width + noise.resolution)
     apart &= np.isfinite(width)
     unstable = (np.maximum(noise.spread, spread) > UNSTABLE * noise.scale) & kept

@@ -75,8 +75,8 @@ class Limits:
         Runs spent on the first session that sees ahead.
     """
 
-    plain: int = 18
-    own: int = 18
+    plain: int = 26
+    own: int = 24
     starts: int = 5
     searches: int = 16
 
@@ -115,6 +115,17 @@ class ProbeMaker:
         for number, cuts in enumerate(symbol_cuts(self._events, self.grid, self.generator(), limits.own)):
             self.own_cuts += int((cuts != NEVER).sum())
             yield self._of_future(kinds[number % len(kinds)], cuts, "a cut for each symbol")
+
+    def earliest_events(self) -> Iterator[Probe]:
+        """Yield the probes in which each symbol's future begins at its first event of a kind."""
+        for flags in self._events.values():
+            first = np.where(flags.any(axis=1), flags.argmax(axis=1), NEVER)
+            cuts = np.broadcast_to(first, (self.grid.shape[0],)).astype(np.int64)
+            yield self._of_future(TRUNCATION, cuts, "a cut for each symbol")
+        # What is filled over a gap is seen inside it.
+        gap = self._events.get("before gap")
+        if gap is not None:
+            yield self._of_future(TRUNCATION, np.where(gap.any(axis=1), gap.argmax(axis=1) + 1, NEVER), "in gaps")
 
     def listings(self, count: int = 3) -> Iterator[Probe]:
         """Yield the probes in which other symbols are listed, or gone, after a cut."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from features.leakcheck.disturbances import drop_rows, scramble_values
 from features.leakcheck.evidence import Evidence
+from features.leakcheck.noise import differences
 from features.leakcheck.probes import ProbeMaker
 from features.leakcheck.trial import Trial
 from features.leakcheck.value_grid import Flags, Integers
@@ -22,6 +23,8 @@ STARTS = (
 )
 """Where another past ends, as a share of the sessions, and which it is. The earliest looks furthest: it alone
 says whether a look-back has an end."""
+REMEMBERED = 1e-6
+"""Share of the standard deviation from which what another past leaves counts as read."""
 TAIL = 0.03
 """A value that another past still changes in this last share of the sessions has no end of its look-back."""
 
@@ -87,7 +90,9 @@ def find_lookbacks(
         run = trial.attempt(probe.rows)
         if run is None:
             continue
+        # Rounding errors that a running sum keeps of another past are no memory.
         cells = evidence.confirmed(probe, run, runs=2)
+        cells &= differences(evidence.noise.base, run) > REMEMBERED * evidence.noise.scale
         own = count_since(present, start)
         sessions = np.arange(total)[None, :] - start + 1
         seen = np.maximum(seen, _furthest(cells, own, sessions, reads_others))
@@ -104,8 +109,10 @@ def _furthest(cells: Flags, own: Integers, common: Integers, reads_others: Flags
     return furthest
 
 
-def find_first_sessions(evidence: Evidence, searches: int) -> None:
+def find_first_sessions(evidence: Evidence, maker: ProbeMaker, searches: int) -> None:
     """Cut earlier and earlier until the accused features no longer show it: `evidence.earliest` learns of it.
+
+    What shows at rare events alone is not found by halving: the first event of each kind is tried before.
 
     Parameters
     ----------
@@ -113,6 +120,9 @@ def find_first_sessions(evidence: Evidence, searches: int) -> None:
         Runs at most. A search that they do not finish leaves the earliest session seen so far.
     """
     waiting = [number for number in evidence.accused() if number in evidence.again]
+    if any(evidence.earliest[number] > 0 and not evidence.reads_others[number] for number in waiting):
+        for probe in maker.earliest_events():
+            evidence.flagged(probe)
     below = dict.fromkeys(waiting, -1)
     for _ in range(searches):
         open_ = [number for number in waiting if evidence.earliest[number] - below[number] > 1]
