@@ -27,12 +27,15 @@ from features.leakcheck.verdicts import Examination, judge
 Known = Literal["close", "open", "before"]
 NOISE_RUNS = 3
 EARLY_SHARE = 0.3
-"""Where the history ends that is run first and once more: what a run leaves behind for the next shows there."""
+"""Where the history ends that is run first and once more: what a run leaves behind for the next shows."""
 REPEATED = 1e-9
 """Share of a feature's largest value up to which two runs of equal rows are the same."""
 MOST_STOPPED = 0.5
 """Share of disturbed runs that may stop before nothing can be said."""
-NO_VERSIONS = "late version did not apply: features(bars) takes every row as a bar; it is given one row a bar, as known at each cut"
+NO_VERSIONS = (
+    "late version did not apply: features(bars) takes every row as a bar; it is given one row a bar, as "
+    "known at each cut"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +69,10 @@ class Declared:
         lookbacks = set(self.lookback) if isinstance(self.lookback, Mapping) else set()
         strange = sorted((lookbacks | set(self.known)).difference(names))
         if strange:
-            msg = f"LOOKBACK or KNOWN name {strange}, which features(bars) does not return; it returns {list(names)}"
+            msg = (
+                f"LOOKBACK or KNOWN name {strange}, which features(bars) does not return; it returns "
+                f"{list(names)}"
+            )
             raise FeatureOutputError(msg)
 
 
@@ -166,7 +172,7 @@ def _repeat(trial: Trial, maker: ProbeMaker) -> tuple[Values, Flags]:
 
 
 def _differs(one: Values, other: Values) -> Flags:
-    """Return which features are not the same in two runs of equal rows; a sum in another order is the same."""
+    """Return which features differ in two runs of equal rows; a sum in another order is the same."""
     size = np.nanmax(np.abs(np.nan_to_num(one, posinf=0.0, neginf=0.0)), axis=(1, 2), keepdims=True)
     found: Flags = (differences(one, other) > REPEATED * size).any(axis=(1, 2))
     return found
@@ -225,8 +231,8 @@ def _alike(noise: Noise, one: Values, other: Values) -> bool:
 def _look_at_versions(evidence: Evidence, trial: Trial, maker: ProbeMaker) -> list[str]:
     """Look whether later versions change what was known; return what is to be said of it.
 
-    A function that returns doubled rows, stops, or like pandas' pivot_table takes the mean over equal keys, has
-    not thought of versions.
+    A function that returns doubled rows, stops, or like pandas' pivot_table takes the mean over equal keys
+    has not thought of versions.
     """
     noise = evidence.noise
     for probe in maker.late_versions():

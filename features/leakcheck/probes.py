@@ -125,7 +125,9 @@ class ProbeMaker:
         # What is filled over a gap is seen inside it.
         gap = self._events.get("before gap")
         if gap is not None:
-            yield self._of_future(TRUNCATION, np.where(gap.any(axis=1), gap.argmax(axis=1) + 1, NEVER), "in gaps")
+            yield self._of_future(
+                TRUNCATION, np.where(gap.any(axis=1), gap.argmax(axis=1) + 1, NEVER), "in gaps"
+            )
 
     def listings(self, count: int = 3) -> Iterator[Probe]:
         """Yield the probes in which other symbols are listed, or gone, after a cut."""

@@ -14,8 +14,6 @@ from pipelines.cli.options import Request, common, open_home, open_request
 if TYPE_CHECKING:
     import polars as pl
 
-    from features.leakcheck.examination import Declared
-    from features.leakcheck.trial import Compute
     from features.leakcheck.verdicts import Examination
     from features.views import FeatureView
 

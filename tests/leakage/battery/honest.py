@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import polars as pl
 
 from tests.leakage.battery.leaks import KEY, RETURN, answer, from_pandas

@@ -12,7 +12,7 @@ def forward_backward(moves: np.ndarray, *, smooth: bool) -> np.ndarray:
     """Return the probability of the turbulent state, filtered or smoothed; parameters are given."""
     chain = np.array([[STAY, 1 - STAY], [1 - STAY, STAY]])
     scale = np.array([CALM, TURBULENT])
-    likelihood = np.exp(-0.5 * (moves[:, None] / scale) ** 2) / scale
+    likelihood = np.exp(-0.5 * (moves.clip(-0.1, 0.1)[:, None] / scale) ** 2) / scale
     filtered = np.empty((len(moves), 2))
     state = np.array([0.5, 0.5])
     for at, seen in enumerate(likelihood):

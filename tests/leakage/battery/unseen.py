@@ -111,13 +111,11 @@ def residual(bars: pl.DataFrame) -> pl.DataFrame:
     frame = bars.to_pandas()
     frame["move"] = frame.groupby("symbol")["close"].pct_change(fill_method=None)
     frame["size"] = np.log(frame["close"] * frame["volume"].clip(lower=1.0))
-    parts = []
-    for _, day in frame.dropna(subset=["move", "size"]).groupby("session"):
-        if len(day) > 3:
-            design = np.column_stack([np.ones(len(day)), day["size"]])
-            weights, *_ = np.linalg.lstsq(design, day["move"].to_numpy(), rcond=None)
-            parts.append(day.assign(feature=day["move"] - design @ weights))
-    return from_pandas(pd.concat(parts))
+    known = frame.dropna(subset=["move", "size"])
+    centred = known[["move", "size"]] - known.groupby("session")[["move", "size"]].transform("mean")
+    products = pd.DataFrame({"xy": centred["move"] * centred["size"], "xx": centred["size"] ** 2})
+    sums = products.groupby(known["session"]).transform("sum")
+    return from_pandas(known.assign(feature=centred["move"] - centred["size"] * sums["xy"] / sums["xx"]))
 
 
 def trailing_component(bars: pl.DataFrame) -> pl.DataFrame:
@@ -126,7 +124,7 @@ def trailing_component(bars: pl.DataFrame) -> pl.DataFrame:
     strength = np.full(len(moves), np.nan)
     for at in range(20, len(moves)):
         values = np.linalg.svd(moves[at - 20 : at + 1], compute_uv=False)
-        strength[at] = values[0] ** 2 / (values**2).sum()
+        strength[at] = values[0] ** 2 / max((values**2).sum(), 1e-12)
     days = wide.select("session", feature=pl.Series(strength).fill_nan(None))
     return bars.select(KEY).join(days, on="session", how="left")
 
