@@ -40,15 +40,15 @@ def mark_events(placed: pl.DataFrame, grid: Grid) -> dict[str, Flags]:
         events["extreme"] = _extremes(moves)
         events["market"] = there & _extremes(_common_moves(moves))
     conditions = {
-        "split": lambda: pl.col("split") != 1.0,
-        "dividend": lambda: pl.col("dividend") != 0.0,
-        "volume": lambda: pl.col("volume") == 0.0,
-        "valid": lambda: ~pl.col("valid"),
-        "record": lambda: pl.col("record") != "bar",
+        "split": pl.col("split") != 1.0,
+        "dividend": pl.col("dividend") != 0.0,
+        "volume": pl.col("volume") == 0.0,
+        "valid": ~pl.col("valid"),
+        "record": pl.col("record") != "bar",
     }
     for name, condition in conditions.items():
         if name in placed.columns:
-            events[name] = grid.present(placed.filter(condition()))
+            events[name] = grid.present(placed.filter(condition))
     for period in ("1w", "1mo"):
         events[period] = there & _period_ends(grid, period)
     return {kind: flags for kind, flags in events.items() if flags.any()}
@@ -134,7 +134,8 @@ def _common_moves(moves: np.ndarray) -> np.ndarray:
     """Return the mean move of each session, shape (1, n_sessions)."""
     known = np.isfinite(moves)
     total = np.where(known, moves, 0.0).sum(axis=0, keepdims=True)
-    return total / np.maximum(known.sum(axis=0, keepdims=True), 1)
+    common: np.ndarray = total / np.maximum(known.sum(axis=0, keepdims=True), 1)
+    return common
 
 
 def _period_ends(grid: Grid, period: str) -> Flags:

@@ -24,7 +24,7 @@ NEUTRAL = {"dividend": 0.0, "split": 1.0}
 """Actions on the bar's row, and the value that says that nothing happened."""
 LARGE = 16.0
 """The factor by which a moved future is larger: a mean over everything moves with it. Larger ones leave
-rounding errors in running sums of third powers that look like effects; a power of two makes none by itself."""
+rounding errors in running sums of third powers, which look like effects; a power of two makes none itself."""
 LAST_BIT, LAST_BIT_SINGLE = 2.0**-52, 2.0**-23
 """What the last bit of a double is worth, and of a number in single precision."""
 

@@ -16,7 +16,7 @@ from features.leakcheck.disturbances import (
     scramble_rows,
     scramble_values,
 )
-from features.leakcheck.evidence import Evidence
+from features.leakcheck.findings import Evidence
 from features.leakcheck.noise import Noise, changed_cells, differences, measure_noise
 from features.leakcheck.probes import Limits, Probe, ProbeMaker
 from features.leakcheck.search import find_first_sessions, find_lookbacks

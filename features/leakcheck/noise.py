@@ -1,11 +1,11 @@
-"""Rounding noise of features, told from effects: what a disturbance by the last bit does, nothing else may do more.
+"""Rounding noise of features, told from effects: how far do values move when only last bits differ?
 
 A function that adds in another order, rescales by a later factor, or carries a running sum through another
 history returns other last bits without having seen anything. How large these are is the function's own affair
 (cancellation may leave three digits), so it is measured: the same rows with every symbol's prices and volumes
 multiplied by 1 ± a few times 2⁻⁵², which keeps ties and the order of open, high, low and close. Sliding sums
-that run on from one symbol to the next keep rounding errors of what they have passed: they show when the symbols
-exchange their names, and with them their places.
+that run on from one symbol to the next keep rounding errors of what they have passed: they show when the
+symbols exchange their names, and with them their places.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ RESOLUTION = 1e-12
 """Share of a value, or of the feature's standard deviation, below which doubles tell nothing."""
 POOLED_QUANTILE = 0.8
 UNSTABLE = 1e-6
-"""Share of the standard deviation from which noise makes a cell unstable: a tie, a division by nearly nothing."""
+"""Share of the standard deviation from which noise makes a cell unstable: a tie, a division by nearly 0."""
 CHANCE = 0.03
 """Share of the unstable cells that may lie apart by chance: a coin shows the same side nine times."""
 
@@ -51,8 +51,8 @@ class Noise:
     threshold : Values
         The effect from which a cell counts as changed.
     ordered : Flags
-        Cells that mean something by the order or the names of symbols: steady under other last bits, and another
-        value when symbols exchange names. There an exchange tells no noise.
+        Cells that mean something by the order or the names of symbols: steady under other last bits, and
+        another value when symbols exchange names. There an exchange tells no noise.
     """
 
     base: Values
@@ -130,7 +130,7 @@ def _deviation(values: Values) -> float:
 
 
 def differences(one: Values, other: Values) -> Values:
-    """Return how far two runs lie apart, cell by cell; infinite where one has a null and the other a value."""
+    """Return how far two runs lie apart, cell by cell; infinite where one has a null, the other a value."""
     apart = np.abs(_finite(one) - _finite(other))
     either = np.isnan(apart)
     apart[either] = np.where(np.isnan(one[either]) & np.isnan(other[either]), 0.0, np.inf)
@@ -160,11 +160,12 @@ def separated_cells(noise: Noise, runs: Sequence[Values], kept: Flags) -> Flags:
     gap = np.maximum(low - noise.high, noise.low - high)
     unknown = np.stack([np.isnan(noise.high), np.isnan(high)])
     width = np.maximum(np.maximum(noise.spread, spread), noise.pooled)
-    # A null for a value says something where values stand firm; 0 / 0 in the one run may be 0 / 1e-17 in the other.
+    # A null for a value says something where values stand firm: 0 / 0 in one run may be 0 / 1e-17 in another.
     firm = width <= np.maximum(UNSTABLE * noise.scale, MARGIN * noise.pooled)
     gap = np.where(unknown.any(axis=0), np.where(unknown.all(axis=0) | ~firm, 0.0, np.inf), gap)
     apart: Flags = kept & (gap > SEPARATION * width + noise.resolution)
     apart &= np.isfinite(width)
     unstable = (np.maximum(noise.spread, spread) > UNSTABLE * noise.scale) & kept
     many = apart.sum(axis=(1, 2)) > CHANCE * unstable.sum(axis=(1, 2))
-    return apart & many[:, None, None]
+    apart &= many[:, None, None]
+    return apart

@@ -15,13 +15,15 @@ from features.views import FeatureView
 def compute_view(view: FeatureView, names: Sequence[str], calendar: SessionCalendar) -> Compute:
     """Return the function from a view's source rows to some of its features.
 
-    Its sessions are those of the calendar from the first row's to the last row's.
+    Its sessions are those of the calendar from the first row's to the last row's; values of one on which
+    there is no row at all, such as a day without any text, are left out.
     """
 
     def compute(rows: pl.DataFrame) -> pl.DataFrame:
         first, last = rows.select(first=pl.col("session").min(), last=pl.col("session").max()).row(0)
         sessions = calendar.frame(first, last).select("session")
-        return view.evaluate(rows, sessions, calendar).select("symbol", "session", *names)
+        values = view.evaluate(rows, sessions, calendar).select("symbol", "session", *names)
+        return values.join(rows.select("session").unique(), on="session", how="semi")
 
     return compute
 

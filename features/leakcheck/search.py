@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.leakcheck.disturbances import drop_rows, scramble_values
-from features.leakcheck.evidence import Evidence
+from features.leakcheck.findings import Evidence
 from features.leakcheck.noise import differences
 from features.leakcheck.probes import ProbeMaker
 from features.leakcheck.trial import Trial
@@ -37,14 +37,14 @@ def count_since(present: Flags, start: int) -> Integers:
 
 
 def fewest_since(present: Flags, start: int) -> Integers:
-    """Return the fewest rows that any symbol with a row at a session has since `start`, shape (1, n_sessions).
+    """Return the fewest rows of a symbol from session `start` to each session, shape (1, n_sessions).
 
-    Symbols that were not there before `start` have no past that could be read.
+    Of the symbols that have a row there, and one before `start`: others have no past that could be read.
     """
     counted = count_since(present, start)
-    old = present[:, :start].any(axis=1)[:, None]
-    fewest = np.where(present & old, counted, present.shape[1]).min(axis=0)
-    return fewest[None, :].astype(np.int64)
+    old = present[:, :start].any(axis=1, keepdims=True)
+    fewest: Integers = np.where(present & old, counted, present.shape[1]).min(axis=0, keepdims=True)
+    return fewest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +56,8 @@ class Lookbacks:
     seen : Integers
         In the symbol's own rows, the row's own counted; for features that read other symbols in sessions.
     certain : Integers
-        The same, but counted in the rows of whichever symbol has the fewest: a window of rows of a symbol with
-        gaps spans more sessions than it has rows, and is no overreach.
+        The same, but counted in the rows of whichever symbol has the fewest: a window of rows of a symbol
+        with gaps spans more sessions than it has rows, and is no overreach.
     endless : Flags
         Whether another past still mattered at the end of the history.
     """

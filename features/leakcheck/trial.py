@@ -90,7 +90,7 @@ class Trial:
         return self.attempt(jitter(placed, random, self._last_bit))
 
     def attempt_exchanged(self, placed: pl.DataFrame, random: np.random.Generator) -> Values | None:
-        """Run as `attempt` does, on rows with other last bits and exchanged symbols; return them in their places."""
+        """Run as `attempt_jittered` does, symbols exchanged; the values return to their own places."""
         order = random.permutation(self._grid.shape[0])
         rows = exchange_symbols(jitter(placed, random, self._last_bit), self._grid.symbols, order)
         run = self.attempt(rows)
@@ -117,11 +117,11 @@ class Trial:
         except Exception as error:
             msg = f"features(bars) stopped with {type(error).__name__}: {error}"
             raise FeatureOutputError(msg) from error
-        # Both frames share their memory: what writes into it shows in the digest, what changes columns in the schema.
+        # Both frames share their memory: who writes into it changes the digest, and no comparison.
         if given.schema != rows.schema or not given.equals(rows) or rows.hash_rows().sum() != before:
             msg = "features(bars) changes the bars that it is given; work on a copy (bars.clone())"
             raise FeatureOutputError(msg)
         if isinstance(output, pl.DataFrame) and pl.Float32 in output.dtypes:
-            # Who computes in single precision rounds there: later factors of a price show in the last bit of those.
+            # Single precision rounds there: a later factor of a price shows in the last bit of these.
             self._last_bit = LAST_BIT_SINGLE
         return check_output(output)

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from features.leakcheck.evidence import Evidence, Finding
+from features.leakcheck.findings import Evidence, Finding
 from features.leakcheck.noise import Noise
 from features.leakcheck.search import Lookbacks
 from features.leakcheck.trial import Trial
@@ -94,27 +94,19 @@ def judge(
     notes: Sequence[str],
 ) -> Examination:
     """Return the verdicts; parameters as `features.leakcheck.examination.examine` finds them."""
-    features = []
-    for number, name in enumerate(trial.names):
-        found = [one for (feature, _), one in evidence.findings.items() if feature == number]
-        verdict = choose_verdict(
-            found,
-            unrepeatable=bool(unrepeatable[number]),
+    features = [
+        _judge_feature(
+            number,
+            evidence,
+            noise,
+            grid,
+            name=name,
             declared=declared[name],
-            reach=int(lookbacks.certain[number]),
-            endless=bool(lookbacks.endless[number]),
-            varies=bool(noise.scale[number, 0, 0] > 0),
+            unrepeatable=bool(unrepeatable[number]),
+            lookbacks=lookbacks,
         )
-        features.append(
-            FeatureVerdict(
-                name=name,
-                verdict=verdict,
-                lookback_sessions=None if lookbacks.endless[number] else int(lookbacks.seen[number]),
-                declared_sessions=declared[name],
-                **_seen(noise, number),
-                **_effects(found, evidence, noise, grid, number),
-            )
-        )
+        for number, name in enumerate(trial.names)
+    ]
     return Examination(
         features=tuple(features),
         symbols=grid.shape[0],
@@ -124,6 +116,46 @@ def judge(
         own_cuts=own_cuts,
         runs=trial.runs,
         notes=(*notes, *_stopped(trial)),
+    )
+
+
+def _judge_feature(
+    number: int,
+    evidence: Evidence,
+    noise: Noise,
+    grid: Grid,
+    *,
+    name: str,
+    declared: int | None,
+    unrepeatable: bool,
+    lookbacks: Lookbacks,
+) -> FeatureVerdict:
+    found = [one for (feature, _), one in evidence.findings.items() if feature == number]
+    scale, endless = float(noise.scale[number, 0, 0]), bool(lookbacks.endless[number])
+    verdict = choose_verdict(
+        found,
+        unrepeatable=unrepeatable,
+        declared=declared,
+        reach=int(lookbacks.certain[number]),
+        endless=endless,
+        varies=scale > 0,
+    )
+    largest = max(found, key=lambda one: one.effect, default=None)
+    return FeatureVerdict(
+        name=name,
+        verdict=verdict,
+        probes=tuple(
+            dict.fromkeys([*(one.probe for one in found), *(["repetition"] if unrepeatable else [])])
+        ),
+        first_session=grid.sessions[evidence.earliest[number]] if found else None,
+        symbol=grid.symbols[largest.symbol] if largest else None,
+        effect=largest.effect if largest else 0.0,
+        effect_deviations=largest.effect / scale if largest and scale > 0 else 0.0,
+        appears=any(one.appears for one in found),
+        lookback_sessions=None if endless else int(lookbacks.seen[number]),
+        declared_sessions=declared,
+        smallest_visible=float(noise.smallest_visible[number]) / scale if scale > 0 else None,
+        values=int(np.isfinite(noise.base[number]).sum()),
     )
 
 
@@ -156,29 +188,6 @@ def choose_verdict(
     if not varies:
         return "nothing to see"
     return "unbounded look-back" if endless and declared is None else "clean"
-
-
-def _seen(noise: Noise, number: int) -> dict[str, object]:
-    scale = float(noise.scale[number, 0, 0])
-    smallest = float(noise.smallest_visible[number]) / scale if scale > 0 else None
-    return {"smallest_visible": smallest, "values": int(np.isfinite(noise.base[number]).sum())}
-
-
-def _effects(
-    found: Sequence[Finding], evidence: Evidence, noise: Noise, grid: Grid, number: int
-) -> dict[str, object]:
-    if not found:
-        return {}
-    largest = max(found, key=lambda one: one.effect)
-    scale = float(noise.scale[number, 0, 0])
-    return {
-        "probes": tuple(dict.fromkeys(one.probe for one in found)),
-        "first_session": grid.sessions[evidence.earliest[number]],
-        "symbol": grid.symbols[largest.symbol],
-        "effect": largest.effect,
-        "effect_deviations": largest.effect / scale if scale > 0 else 0.0,
-        "appears": any(one.appears for one in found),
-    }
 
 
 def _stopped(trial: Trial) -> list[str]:

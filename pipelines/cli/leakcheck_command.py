@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,8 @@ from pipelines.cli.options import Request, common, open_home, open_request
 if TYPE_CHECKING:
     import polars as pl
 
+    from features.leakcheck.examination import Declared
+    from features.leakcheck.trial import Compute
     from features.leakcheck.verdicts import Examination
     from features.views import FeatureView
 
@@ -109,7 +111,7 @@ def check_file(path: Path, rows: Rows) -> Examination:
     from pipelines.cli.feature_file import read_feature_file
 
     file = read_feature_file(path)
-    return _examine(file.fresh, rows.of_bars(), file.declared, str(path), rows.seed)
+    return _examine(file.fresh, rows.of_bars(), file.declared, what=str(path), seed=rows.seed)
 
 
 def check_view(view: FeatureView, names: tuple[str, ...], rows: Rows) -> Examination:
@@ -125,10 +127,19 @@ def check_view(view: FeatureView, names: tuple[str, ...], rows: Rows) -> Examina
 
     compute = compute_view(view, names, SessionCalendar())
     source = rows.of_source(view)
-    return _examine(lambda: compute, source, declared_by(view, names), view.name, rows.seed, versions=False)
+    declared = declared_by(view, names)
+    return _examine(lambda: compute, source, declared, what=view.name, seed=rows.seed, versions=False)
 
 
-def _examine(make, rows, declared, what, seed, *, versions=True):  # type: ignore[no-untyped-def]
+def _examine(
+    make: Callable[[], Compute],
+    rows: pl.DataFrame,
+    declared: Declared,
+    *,
+    what: str,
+    seed: int,
+    versions: bool = True,
+) -> Examination:
     from features.leakcheck.examination import examine
     from features.leakcheck.value_grid import FeatureOutputError
 

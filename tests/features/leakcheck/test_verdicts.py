@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from features.leakcheck.evidence import Finding
+from features.leakcheck.findings import Finding
 from features.leakcheck.verdicts import choose_verdict
 
 FOUND = Finding(probe="truncation", cut="after", symbol=0, effect=1.0, appears=False, cells=1)
