@@ -35,9 +35,10 @@ def eventful_bars(symbols: int, sessions: int, seed: int) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        One row a bar, sorted by symbol and session: symbol, session, open, high, low, close (currency), volume,
-        dividend (currency a share, 0 where none), split (new shares for one), price_basis, valid, known_at and
-        cutoff_at (UTC). Every row is known by the cut of its session. Rows with valid = false hold nulls.
+        One row a bar, sorted by symbol and session: symbol, session, open, high, low, close (currency),
+        volume, dividend (currency a share, 0 where none), split (new shares for one), price_basis, valid,
+        known_at and cutoff_at (UTC). Every row is known by the cut of its session. Rows with valid = false
+        hold nulls.
     """
     calendar = SessionCalendar()
     last = calendar.shift(START, sessions - 1)
@@ -64,8 +65,10 @@ def eventful_bars(symbols: int, sessions: int, seed: int) -> pl.DataFrame:
 def _with_events(bars: pl.DataFrame, random: np.random.Generator) -> pl.DataFrame:
     bars = _split_more(bars, random)
     bars = _stand_still(bars, random)
-    silent = pl.Series(random.random(bars.height) < 0.004)
-    void = pl.Series(random.random(bars.height) < 0.002)
+    # First bars are silent or void more often: what is filled backwards shows there alone.
+    first = (bars.get_column("symbol") != bars.get_column("symbol").shift(1)).fill_null(value=True).to_numpy()
+    silent = pl.Series(random.random(bars.height) < np.where(first, 0.2, 0.004))
+    void = pl.Series(random.random(bars.height) < np.where(first, 0.1, 0.002))
     bars = bars.with_columns(
         volume=pl.when(silent).then(0.0).otherwise("volume"), valid=~void, price_basis=pl.lit("raw")
     ).with_columns(pl.when(~void).then(pl.col(name)).alias(name) for name in (*PRICES, "volume"))
@@ -74,7 +77,7 @@ def _with_events(bars: pl.DataFrame, random: np.random.Generator) -> pl.DataFram
     gone = starts.copy()
     for length in (1, 2, 3):
         gone[length:] |= starts[:-length] & (random.random(bars.height - length) < 0.4)
-    halted = random.random(bars.height) < 0.0006
+    halted = random.random(bars.height) < 0.0015
     for length in range(1, HALT):
         gone[length:] |= halted[:-length]
     columns = ["symbol", "session", *PRICES, "volume", "dividend", "split", "price_basis", "valid"]

@@ -75,8 +75,8 @@ class Limits:
         Runs spent on the first session that sees ahead.
     """
 
-    plain: int = 26
-    own: int = 24
+    plain: int = 36
+    own: int = 32
     starts: int = 5
     searches: int = 16
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 
 from features.leakcheck.disturbances import drop_rows, scramble_values
 from features.leakcheck.findings import Evidence
@@ -56,8 +57,8 @@ class Lookbacks:
     seen : Integers
         In the symbol's own rows, the row's own counted; for features that read other symbols in sessions.
     certain : Integers
-        The same, but counted in the rows of whichever symbol has the fewest: a window of rows of a symbol
-        with gaps spans more sessions than it has rows, and is no overreach.
+        The same, but counted in valid rows, and in those of whichever symbol has the fewest: a window of rows
+        of a symbol with gaps spans more sessions than it has rows, and is no overreach.
     endless : Flags
         Whether another past still mattered at the end of the history.
     """
@@ -79,7 +80,7 @@ def find_lookbacks(
     starts : int
         How many pasts are replaced.
     """
-    present = maker.grid.present(maker.placed)
+    present, good = maker.grid.present(maker.placed), maker.grid.present(_good_rows(maker.placed))
     total, count = maker.grid.shape[1], len(trial.names)
     seen, certain = np.ones(count, dtype=np.int64), np.ones(count, dtype=np.int64)
     endless = np.zeros(count, dtype=bool)
@@ -93,13 +94,24 @@ def find_lookbacks(
         # Rounding errors that a running sum keeps of another past are no memory.
         cells = evidence.confirmed(probe, run, runs=2)
         cells &= differences(evidence.noise.base, run) > REMEMBERED * evidence.noise.scale
-        own = count_since(present, start)
         sessions = np.arange(total)[None, :] - start + 1
-        seen = np.maximum(seen, _furthest(cells, own, sessions, reads_others))
-        certain = np.maximum(certain, _furthest(cells, own, fewest_since(present, start), reads_others))
+        seen = np.maximum(seen, _furthest(cells, count_since(present, start), sessions, reads_others))
+        own, common = count_since(good, start), fewest_since(good, start)
+        certain = np.maximum(certain, _furthest(cells, own, common, reads_others))
         if share == STARTS[0][0]:
             endless |= cells[:, :, int(total * (1 - TAIL)) :].any(axis=(1, 2))
     return Lookbacks(seen=seen, certain=certain, endless=endless)
+
+
+def _good_rows(placed: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows that a window of rows counts once those without values are left out."""
+    needed = [pl.col("valid")] if "valid" in placed.columns else []
+    needed += (
+        [pl.col("close").is_not_null()]
+        if "close" in placed.columns and "record" not in placed.columns
+        else []
+    )
+    return placed.filter(needed) if needed else placed
 
 
 def _furthest(cells: Flags, own: Integers, common: Integers, reads_others: Flags) -> Integers:

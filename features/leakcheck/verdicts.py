@@ -41,7 +41,7 @@ class FeatureVerdict:
         What the feature was seen to read, in a symbol's own rows, t included; None where it has no end.
     declared_sessions : int, optional
     smallest_visible : float, optional
-        The smallest effect that would have been seen, in standard deviations; None without values that differ.
+        The smallest effect that would have been seen, in standard deviations; None if all values are equal.
     values : int
         Values that are no null.
     """

@@ -70,7 +70,10 @@ def read_feature_file(path: Path) -> FeatureFile:
     with contextlib.redirect_stdout(sys.stderr):
         module = _load(path, code)
     if not callable(getattr(module, FUNCTION, None)):
-        msg = f"{path} defines no function {FUNCTION}; define {FUNCTION}(bars: polars.DataFrame) -> polars.DataFrame"
+        msg = (
+            f"{path} defines no function {FUNCTION}; define {FUNCTION}(bars: polars.DataFrame) -> "
+            "polars.DataFrame"
+        )
         raise SettingsError(msg)
     declared = Declared(
         lookback=_lookback(path, getattr(module, "LOOKBACK", None)),
@@ -107,8 +110,8 @@ def _lookback(path: Path, value: Any) -> int | Mapping[str, int] | None:
     values = list(value.values()) if isinstance(value, Mapping) else [value]
     if value is not None and not all(type(one) is int and one >= 1 for one in values):
         msg = (
-            f"{path}: LOOKBACK={value!r} must be a number of sessions, t included, or a dict from features to "
-            "such numbers; the least is 1"
+            f"{path}: LOOKBACK={value!r} must be a number of sessions, t included, or a dict from features "
+            "to such numbers; the least is 1"
         )
         raise SettingsError(msg)
     return value  # type: ignore[no-any-return]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -25,23 +25,23 @@ SIMULATED, LAKE = "simulated", "lake"
 @click.command()
 @click.argument("path", required=False, type=click.Path(path_type=Path))
 @click.option("--view", help="Check the features of a view instead; --set NAME those of a feature set.")
-@click.option("--bars", default=SIMULATED, show_default=True, metavar="simulated|lake|FILE",
-              help="Rows to check on: simulated ones, the home's own, or a Parquet file of bars.")  # fmt: skip
-@click.option("--symbols", type=click.IntRange(min=4), default=50, show_default=True)
-@click.option("--sessions", type=click.IntRange(min=30), default=500, show_default=True)
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--bars",
+    default=SIMULATED,
+    show_default=True,
+    metavar="simulated|lake|FILE",
+    help="Rows to check on: simulated ones, the home's own, or a Parquet file of bars.",
+)
+@click.option("--symbols", type=click.IntRange(min=4), default=50, show_default=True, help="How many.")
+@click.option(
+    "--sessions", type=click.IntRange(min=30), default=500, show_default=True, help="Of the lake the newest."
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all that is drawn."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @common
-def leakcheck(
-    request: Request,
-    path: Path | None,
-    view: str | None,
-    bars: str,
-    symbols: int,
-    sessions: int,
-    seed: int,
-    as_json: bool,
-) -> None:
+def leakcheck(request: Request, path: Path | None, *, view: str | None, as_json: bool, **asked: Any) -> None:
     """Look whether the features of the Python file PATH see ahead: 65 if any does.
 
     PATH defines features(bars): a Polars frame of bars in, symbol, session and features out. Nothing is
@@ -52,7 +52,7 @@ def leakcheck(
     sets = [one for one in request.overrides if "=" not in one]
     if sum((path is not None, view is not None, len(sets))) != 1:
         raise click.UsageError("name one thing to check: a file, --view NAME or --set NAME")
-    rows = Rows(request, bars, symbols=symbols, sessions=sessions, seed=seed)
+    rows = Rows(request, **asked)
     if path is not None:
         examined = [check_file(path, rows)]
     else:
@@ -67,7 +67,7 @@ def leakcheck(
 class Rows:
     """The rows that were asked for, of any source."""
 
-    def __init__(self, request: Request, bars: str, *, symbols: int, sessions: int, seed: int) -> None:
+    def __init__(self, request: Request, *, bars: str, symbols: int, sessions: int, seed: int) -> None:
         settings = tuple(one for one in request.overrides if "=" in one)
         self._request = Request(home=request.home, env=request.env, overrides=settings, clock=request.clock)
         self._bars = bars

@@ -106,6 +106,9 @@ def read_lake_rows(
     names = rows["symbol"].unique().sort().to_numpy()
     drawn = np.random.default_rng(seed).permutation(names)[:symbols].tolist()
     chosen = rows.filter(pl.col("symbol").is_in(drawn), pl.col("session").is_in(span.implode()))
+    if chosen.is_empty():
+        msg = f"the lake of {context.home.root} holds no {view.source} of its last {sessions} sessions"
+        raise SettingsError(msg)
     return known_by_cut(_with_cuts(chosen, context.calendar, "the lake"), view.version_key)
 
 

@@ -168,10 +168,11 @@ def flat_score(bars: pl.DataFrame) -> pl.DataFrame:
 
 
 HONEST = (
-    previous_return, trailing_mean, expanding_score, session_rank, filtered_regime, forward_fill, listed_so_far,
-    present_mean, forward_adjusted_return, adjusted_return, adjusted_volatility, rolling_noise, exponential_mean,
-    first_version, known_version, since_listing, month_to_date, random_projection, day_of_week,
-    days_to_month_end, overnight, past_clip, drawdown, unchanged_sign, flat_score,
+    previous_return, trailing_mean, expanding_score, session_rank, filtered_regime, forward_fill,
+    listed_so_far, present_mean, forward_adjusted_return, adjusted_return, adjusted_volatility,
+    rolling_noise, exponential_mean, first_version, known_version, since_listing, month_to_date,
+    random_projection, day_of_week, days_to_month_end, overnight, past_clip, drawdown,
+    unchanged_sign, flat_score,
 )  # fmt: skip
 KNOWN = {"overnight": {"feature": "open"}, "day_of_week": {"feature": "before"}}
 LOOKBACK = {

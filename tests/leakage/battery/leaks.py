@@ -159,9 +159,9 @@ def on_split_days(bars: pl.DataFrame) -> pl.DataFrame:
 
 
 LEAKS = (
-    next_return, centred_mean, global_scaler, sample_rank, smoothed_regime, back_fill, future_listing, survivors,
-    adjusted_level, label_inside, restated_value, wrong_day, early_close, sample_factor, sample_clip,
-    interpolation, month_mean, volume_share, coming_drawdown, time_to_end, symbol_encoding, backward_average,
-    own_history_rank, one_millionth, on_split_days,
+    next_return, centred_mean, global_scaler, sample_rank, smoothed_regime, back_fill,
+    future_listing, survivors, adjusted_level, label_inside, restated_value, wrong_day, early_close,
+    sample_factor, sample_clip, interpolation, month_mean, volume_share, coming_drawdown,
+    time_to_end, symbol_encoding, backward_average, own_history_rank, one_millionth, on_split_days,
 )  # fmt: skip
 KNOWN = {"early_close": {"feature": "open"}}
