@@ -32,9 +32,19 @@ SIMULATED, LAKE = "simulated", "lake"
     metavar="simulated|lake|FILE",
     help="Rows to check on: simulated ones, the home's own, or a Parquet file of bars.",
 )
-@click.option("--symbols", type=click.IntRange(min=4), default=50, show_default=True, help="How many.")
 @click.option(
-    "--sessions", type=click.IntRange(min=30), default=500, show_default=True, help="Of the lake the newest."
+    "--symbols",
+    type=click.IntRange(min=4),
+    default=50,
+    show_default=True,
+    help="At most so many, drawn at random.",
+)
+@click.option(
+    "--sessions",
+    type=click.IntRange(min=30),
+    default=500,
+    show_default=True,
+    help="The newest ones, of bars that are not simulated.",
 )
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all that is drawn."
@@ -77,13 +87,20 @@ class Rows:
     def of_bars(self) -> pl.DataFrame:
         """Return bars, one row each."""
         from features.views import primary_view
-        from pipelines.cli.leakcheck_rows import bars_of, read_bars_file, read_lake_rows, simulated_rows
+        from pipelines.cli.leakcheck_rows import (
+            bars_of,
+            bounded,
+            read_bars_file,
+            read_lake_rows,
+            simulated_rows,
+        )
 
         if self._bars == SIMULATED:
             return simulated_rows(None, **self._size)
         if self._bars == LAKE:
             return bars_of(read_lake_rows(open_home(self._request), primary_view(), **self._size))
-        return read_bars_file(Path(self._bars), open_request(self._request).calendar)
+        bars = read_bars_file(Path(self._bars), open_request(self._request).calendar)
+        return bounded(bars, **self._size)
 
     def of_source(self, view: FeatureView) -> pl.DataFrame:
         """Return the rows that a view is built from."""

@@ -103,9 +103,7 @@ def read_lake_rows(
     last = context.calendar.last_on_or_before(last)
     span = context.calendar.frame(context.calendar.look_back(last, sessions - 1), last)["session"]
     rows = lake.collect_query(queries.restricted(query, queries.session_span(span)), *tables)
-    names = rows["symbol"].unique().sort().to_numpy()
-    drawn = np.random.default_rng(seed).permutation(names)[:symbols].tolist()
-    chosen = rows.filter(pl.col("symbol").is_in(drawn), pl.col("session").is_in(span.implode()))
+    chosen = bounded(rows.filter(pl.col("session").is_in(span.implode())), symbols, sessions, seed)
     if chosen.is_empty():
         msg = f"the lake of {context.home.root} holds no {view.source} of its last {sessions} sessions"
         raise SettingsError(msg)
@@ -118,6 +116,15 @@ def known_by_cut(rows: pl.DataFrame, key: tuple[str, ...]) -> pl.DataFrame:
     return known.unique(list(key), keep="last", maintain_order=True).sort(
         "symbol", "session", maintain_order=True
     )
+
+
+def bounded(rows: pl.DataFrame, symbols: int, sessions: int, seed: int) -> pl.DataFrame:
+    """Return the rows of the newest sessions, and of so many symbols, drawn at random."""
+    newest = rows.get_column("session").unique().sort().tail(sessions)
+    recent = rows.filter(pl.col("session").is_in(newest.implode()))
+    names = recent.get_column("symbol").unique().sort().to_list()
+    drawn = np.random.default_rng(seed).permutation(len(names))[:symbols]
+    return recent.filter(pl.col("symbol").is_in([names[number] for number in drawn]))
 
 
 def bars_of(rows: pl.DataFrame) -> pl.DataFrame:
