@@ -15,7 +15,8 @@ from pipelines.base.table import TableContract
 
 log = logging.getLogger(__name__)
 
-_GONE = ("FILE_NOT_EXIST", "FileNotFoundException")
+_GONE = ("FILE_NOT_EXIST", "FileNotFoundException", "BEYOND_DELETED_FILE_RETENTION_DURATION")
+"""How Delta says that files are cleaned up, or may be by now: it judges by age before it looks."""
 
 
 def read_change_feed(
@@ -30,8 +31,8 @@ def read_change_feed(
     if not files.exists(entry):
         return None
     feed = spark.read.format("delta").option("readChangeFeed", "true")
-    rows = feed.option("startingVersion", since + 1).load(path)
     try:
+        rows = feed.option("startingVersion", since + 1).load(path)
         return {tuple(row) for row in rows.select(*columns).distinct().collect()}
     except (Py4JJavaError, PySparkException) as error:
         if not any(sign in str(error) for sign in _GONE):

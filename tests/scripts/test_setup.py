@@ -80,7 +80,7 @@ def test_without_the_right_to_install_one_line_says_what_to_do(monkeypatch: pyte
 
 def test_an_unknown_step_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert setup.main(["wrok"]) == 2
-    choices = "tools, jdk, work, project, jars, classes, airflow, redis, lock"
+    choices = "tools, jdk, work, project, jars, classes, kernels, airflow, redis, lock"
     assert f"no such step: wrok; choose from {choices}" in capsys.readouterr().err
 
 

@@ -192,6 +192,21 @@ def test_a_change_feed_whose_files_are_gone_asks_for_a_full_comparison(either: L
     assert len(standing(either)) == 3
 
 
+def test_a_change_feed_that_spark_holds_for_too_old_asks_for_a_full_comparison(
+    tmp_path: Path, spark: SparkSession
+) -> None:
+    # Delta refuses by the age of the commits, before it looks whether their files are there.
+    place = tmp_path / "lake"
+    slow = Lake(f"file:{place}", lambda: spark)
+    for symbol in ("A", "B", "C"):
+        slow.append(TABLE, rows((symbol, 1, 1.0)))
+    newest = slow.version(TABLE)
+    assert newest is not None
+    kept = "'delta.deletedFileRetentionDuration' = 'interval 0 hours'"
+    spark.sql(f"ALTER TABLE delta.`{place}/gold/samples` SET TBLPROPERTIES ({kept})")
+    assert slow.changed(TABLE, "symbol", since=newest - 1) is None
+
+
 def test_spark_and_this_process_write_one_table_in_turn(tmp_path: Path, spark: SparkSession) -> None:
     place = str(tmp_path / "lake")
     quick, slow = Lake(place, lambda: spark, local_rows=1000), Lake(f"file:{place}", lambda: spark)
