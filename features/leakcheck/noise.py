@@ -26,6 +26,8 @@ RESOLUTION = 1e-12
 POOLED_QUANTILE = 0.8
 UNSTABLE = 1e-6
 """Share of the standard deviation from which noise makes a cell unstable: a tie, a division by nearly 0."""
+LARGEST = 1e300
+"""What stands for infinity."""
 CHANCE = 0.03
 """Share of the unstable cells that may lie apart by chance: a coin shows the same side nine times."""
 
@@ -116,7 +118,7 @@ def _range(runs: Sequence[Values]) -> tuple[Values, Values, Values]:
 
 def _finite(values: Values) -> Values:
     """Return values with infinities as very large numbers, which can be subtracted."""
-    return np.clip(values, -1e300, 1e300) if np.isinf(values).any() else values
+    return np.clip(values, -LARGEST, LARGEST) if np.isinf(values).any() else values
 
 
 def _quantile(spread: Values) -> float:
@@ -132,6 +134,7 @@ def _deviation(values: Values) -> float:
 def differences(one: Values, other: Values) -> Values:
     """Return how far two runs lie apart, cell by cell; infinite where one has a null, the other a value."""
     apart = np.abs(_finite(one) - _finite(other))
+    apart[apart >= LARGEST] = np.inf
     either = np.isnan(apart)
     apart[either] = np.where(np.isnan(one[either]) & np.isnan(other[either]), 0.0, np.inf)
     return apart

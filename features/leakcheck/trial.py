@@ -114,7 +114,7 @@ class Trial:
         given, before = rows.clone(), rows.hash_rows().sum()
         try:
             output = compute(given)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             msg = f"features(bars) stopped with {type(error).__name__}: {error}"
             raise FeatureOutputError(msg) from error
         # Both frames share their memory: who writes into it changes the digest, and no comparison.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -32,23 +32,37 @@ class FeatureFile:
         What the file says, compiled.
     declared : Declared
         Its ``LOOKBACK`` and ``KNOWN``.
+    standing : frozenset of str
+        Modules that were there before it.
     """
 
     path: Path
     code: CodeType
     declared: Declared
+    standing: frozenset[str]
 
     def fresh(self) -> Compute:
         """Return its function as it is right after the file was loaded."""
         # What the file prints was shown when it was read; a hundred times more would bury the report.
+        self._forget_neighbours()
         with contextlib.redirect_stdout(io.StringIO()):
-            function: Callable[[pl.DataFrame], pl.DataFrame] = getattr(_load(self.path, self.code), FUNCTION)
+            module = _load(self.path, self.code)
+        function: Compute = getattr(module, FUNCTION)
 
         def compute(bars: pl.DataFrame) -> pl.DataFrame:
-            with contextlib.redirect_stdout(io.StringIO()):
+            with _importable(self.path, module), contextlib.redirect_stdout(io.StringIO()):
                 return function(bars)
 
         return compute
+
+    def _forget_neighbours(self) -> None:
+        """Unload the modules beside the file that it has imported: they may keep something between runs."""
+        folder = self.path.resolve().parent
+        for name in set(sys.modules) - self.standing:
+            place = getattr(sys.modules[name], "__file__", None)
+            ours = name.partition(".")[0] in self.standing
+            if place and not ours and Path(place).resolve().is_relative_to(folder):
+                del sys.modules[name]
 
 
 def read_feature_file(path: Path) -> FeatureFile:
@@ -67,6 +81,7 @@ def read_feature_file(path: Path) -> FeatureFile:
     except (SyntaxError, ValueError) as error:
         msg = f"{path} is no Python that can be read: {error}; correct it"
         raise SettingsError(msg) from error
+    standing = frozenset(sys.modules)
     with contextlib.redirect_stdout(sys.stderr):
         module = _load(path, code)
     if not callable(getattr(module, FUNCTION, None)):
@@ -79,7 +94,7 @@ def read_feature_file(path: Path) -> FeatureFile:
         lookback=_lookback(path, getattr(module, "LOOKBACK", None)),
         known=_known(path, getattr(module, "KNOWN", {})),
     )
-    return FeatureFile(path=path, code=code, declared=declared)
+    return FeatureFile(path=path, code=code, declared=declared, standing=standing)
 
 
 def _load(path: Path, code: CodeType) -> ModuleType:
@@ -88,7 +103,7 @@ def _load(path: Path, code: CodeType) -> ModuleType:
     with _importable(path, module):
         try:
             exec(code, module.__dict__)  # noqa: S102 (the user asked for this file to be run)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             msg = f"{path} stops while it is loaded, with {type(error).__name__}: {error}; correct it"
             raise SettingsError(msg) from error
     return module

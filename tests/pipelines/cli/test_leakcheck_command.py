@@ -73,6 +73,13 @@ def test_what_a_file_keeps_between_calls_hides_nothing(file):
     assert {"truncation", "repetition"} <= set(told["features"][0]["probes"])
 
 
+def test_what_a_module_beside_the_file_keeps_hides_nothing(file):
+    (file.parent / "kept_mean.py").write_text("SEEN = {}\n", encoding="utf-8")
+    code = CACHE.replace("SEEN = {}\n", "").replace("    mean", "    from kept_mean import SEEN\n    mean")
+    told = json.loads(leakcheck(file, code, "--json").stdout)
+    assert told["features"][0]["verdict"] == "sees ahead"
+
+
 @pytest.mark.parametrize(
     ("code", "said"),
     [
@@ -81,6 +88,7 @@ def test_what_a_file_keeps_between_calls_hides_nothing(file):
         ("x = 1\n", "defines no function features; define features(bars: polars.DataFrame)"),
         ("def features(bars):\n    return bars.to_pandas()\n", "return a polars.DataFrame (pl.from_pandas"),
         ("def features(bars):\n    return bars['nothing']\n", "stopped with ColumnNotFoundError"),
+        ("def features(bars):\n    raise SystemExit(3)\n", "stopped with SystemExit: 3"),
         (
             "def features(bars):\n    bars.drop_in_place('vwap' if 'vwap' in bars else 'high')\n"
             "    return bars.select('symbol', 'session', x='low')\n",
