@@ -22,6 +22,9 @@ LISTING = "listing"
 LATE_VERSION = "late version"
 OWN_ROW = "own row"
 
+FIRST_EVENTS = 2
+"""Events of a kind that are tried for the first session that sees ahead."""
+
 FUTURES: dict[str, Disturb] = {
     TRUNCATION: disturbances.drop_rows,
     SCRAMBLING: disturbances.scramble_rows,
@@ -116,8 +119,17 @@ class ProbeMaker:
             self.own_cuts += int((cuts != NEVER).sum())
             yield self._of_future(kinds[number % len(kinds)], cuts, "a cut for each symbol")
 
-    def earliest_events(self) -> Iterator[Probe]:
-        """Yield the probes in which each symbol's future begins at its first event of a kind."""
+    def first_events(self) -> Iterator[Probe]:
+        """Yield the probes in which the future of all symbols begins at one of the first events of a kind."""
+        last = self.grid.shape[1] - 2
+        firsts = [
+            np.flatnonzero(flags.any(axis=0))[:FIRST_EVENTS].tolist() for flags in self._events.values()
+        ]
+        for cut in sorted({at for first in firsts for at in first if at <= last}):
+            yield self.future(TRUNCATION, cut)
+
+    def own_first_events(self) -> Iterator[Probe]:
+        """Yield the probes in which each symbol's future begins at its own first event of a kind."""
         for flags in self._events.values():
             first = np.where(flags.any(axis=1), flags.argmax(axis=1), NEVER)
             cuts = np.broadcast_to(first, (self.grid.shape[0],)).astype(np.int64)

@@ -132,8 +132,12 @@ def find_first_sessions(evidence: Evidence, maker: ProbeMaker, searches: int) ->
         Runs at most. A search that they do not finish leaves the earliest session seen so far.
     """
     waiting = [number for number in evidence.accused() if number in evidence.again]
-    if any(evidence.earliest[number] > 0 and not evidence.reads_others[number] for number in waiting):
-        for probe in maker.earliest_events():
+    late = [number for number in waiting if evidence.earliest[number] > 0]
+    if late:
+        for probe in maker.first_events():
+            evidence.flagged(probe)
+    if any(not evidence.reads_others[number] for number in late):
+        for probe in maker.own_first_events():
             evidence.flagged(probe)
     below = dict.fromkeys(waiting, -1)
     for _ in range(searches):
