@@ -33,7 +33,7 @@ OURS = ("numpy", "numba", "polars")
 STORY = (
     "From stored bars (Parquet here, Qlib's binary store there) to one float32 frame of {columns} factors of "
     "{symbols} symbols in memory: {rows:,} rows with a bar. Processor seconds are user and system of the "
-    "process and its workers. The engines take turns, {rounds} rounds; of each round the least of three "
+    "process and its workers. The engines take turns ({rounds} × each); of each turn the least of three "
     "repetitions counts for Qlib and the middle one for us. Not counted: importing either, and compiling our "
     "kernels, which set-up does once ({compile:.0f} s). Our kernels run in one thread."
 )
@@ -85,7 +85,7 @@ def render(turns: Sequence[Turn], told: dict[str, float], versions: str) -> str:
         own = [turn for turn in turns if turn.cores == cores]
         ratio = statistics.median(turn.qlib[1] / turn.ours[1] for turn in own)
         met = "met" if ratio >= WANTED else "NOT met"
-        verdicts.append(f"- {cores} cores: {ratio:.0f}× in processor time; wanted at least {WANTED}×: {met}.")
+        verdicts.append(f"- On {cores}: {ratio:.0f}× in processor time; wanted at least {WANTED}×: {met}.")
     return "\n".join(
         [
             "# Alpha158, engine against engine\n",
