@@ -11,4 +11,7 @@ one symbol, and results are NaN where fewer than `required` values are known. `s
 each row what one unit of the session before counts in units of that row (one over the factor of
 `features.adjust`); older values are multiplied by it, so a window of prices is expressed in units of its last
 session. Where a scale is 0 the units changed in a way that nobody knows: what is older is unknown.
+
+Loops over rows count from 0 in arrays that begin at the same session: an index like ``row - shift`` could be
+negative to the compiler, which then takes one value at a time.
 """

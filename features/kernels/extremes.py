@@ -36,13 +36,18 @@ def choose_larger(newer: Floats, older: Floats, scale: Floats, part: tuple[int, 
     """
     shift, oldest = part
     out[:, :shift] = newer[:, :shift]
-    for row in range(shift, scale.size):
-        at, unit = row - shift, scale[row]
-        rival = older[BEST, at] * unit if unit != 0.0 else -np.inf
-        out[COUNT, row] = newer[COUNT, row] + older[COUNT, at] * (1.0 if unit != 0.0 else 0.0)
-        wins = rival > newer[BEST, row] or (oldest and rival == newer[BEST, row])
-        out[AGE, row] = older[AGE, at] + shift if wins else newer[AGE, row]
-        out[BEST, row] = max(newer[BEST, row], rival)
+    count, best, age = out[COUNT][shift:], out[BEST][shift:], out[AGE][shift:]
+    new_count, new_best, new_age = newer[COUNT][shift:], newer[BEST][shift:], newer[AGE][shift:]
+    old_count, old_best, old_age = older[COUNT], older[BEST], older[AGE]
+    units = scale[shift:]
+    for row in range(units.size):
+        unit, first = units[row], new_best[row]
+        kept = 1.0 if unit != 0.0 else 0.0
+        rival = old_best[row] * unit if unit != 0.0 else -np.inf
+        wins = rival > first or (oldest and rival == first)
+        count[row] = new_count[row] + old_count[row] * kept
+        age[row] = old_age[row] + shift if wins else new_age[row]
+        best[row] = max(first, rival)
 
 
 @compiled

@@ -49,18 +49,19 @@ def merge_parts(newer: Floats, older: Floats, scale: Floats, shift: int, out: Fl
         Sessions of the newer part.
     """
     out[:3, :shift] = newer[:3, :shift]
-    count, mean, second = out[COUNT], out[MEAN], out[SECOND]
-    for row in range(shift, scale.size):
-        unit = scale[row]
-        there = older[COUNT, row - shift] * (1.0 if unit != 0.0 else 0.0)
-        both = newer[COUNT, row] + there
-        share = there / max(both, 1.0)
-        distance = older[MEAN, row - shift] * unit - newer[MEAN, row]
+    count, mean, second = out[COUNT][shift:], out[MEAN][shift:], out[SECOND][shift:]
+    n, new_mean, new_second = newer[COUNT][shift:], newer[MEAN][shift:], newer[SECOND][shift:]
+    m, old_mean, old_second = older[COUNT], older[MEAN], older[SECOND]
+    units = scale[shift:]
+    for row in range(units.size):
+        unit = units[row]
+        there = m[row] * (1.0 if unit != 0.0 else 0.0)
+        both = n[row] + there
+        share = there / (max(1.0, both))
+        step = old_mean[row] * unit - new_mean[row]
         count[row] = both
-        mean[row] = newer[MEAN, row] + distance * share
-        second[row] = (newer[SECOND, row] + older[SECOND, row - shift] * (unit * unit)) + distance * (
-            distance * (newer[COUNT, row] * share)
-        )
+        mean[row] = new_mean[row] + step * share
+        second[row] = (new_second[row] + old_second[row] * (unit * unit)) + step * (step * (n[row] * share))
 
 
 @compiled
@@ -101,23 +102,27 @@ def window_spread(
 def merge_shapes(newer: Floats, older: Floats, shift: int, out: Floats) -> None:
     """Fill all moments of windows, up to the fourth, from those of both parts; units stay the same."""
     out[:, :shift] = newer[:, :shift]
-    for row in range(shift, out.shape[1]):
-        at = row - shift
-        n, m = newer[COUNT, row], older[COUNT, at]
-        both = max(n + m, 1.0)
-        step = (older[MEAN, at] - newer[MEAN, row]) / both
+    count, mean, second = out[COUNT][shift:], out[MEAN][shift:], out[SECOND][shift:]
+    third, fourth = out[THIRD][shift:], out[FOURTH][shift:]
+    new_count, new_mean, new_second = newer[COUNT][shift:], newer[MEAN][shift:], newer[SECOND][shift:]
+    new_third, new_fourth = newer[THIRD][shift:], newer[FOURTH][shift:]
+    old_count, old_mean, old_second = older[COUNT], older[MEAN], older[SECOND]
+    old_third, old_fourth = older[THIRD], older[FOURTH]
+    for row in range(count.size):
+        n, m = new_count[row], old_count[row]
+        step = (old_mean[row] - new_mean[row]) / (max(1.0, n + m))
         square = step * step
-        cross = n * m * both
-        out[COUNT, row] = n + m
-        out[MEAN, row] = newer[MEAN, row] + step * m
-        out[SECOND, row] = newer[SECOND, row] + older[SECOND, at] + square * cross
-        out[THIRD, row] = (newer[THIRD, row] + older[THIRD, at]) + (
-            square * step * cross * (n - m) + 3.0 * step * (n * older[SECOND, at] - m * newer[SECOND, row])
+        cross = n * m * (n + m)
+        count[row] = n + m
+        mean[row] = new_mean[row] + step * m
+        second[row] = new_second[row] + old_second[row] + square * cross
+        third[row] = (new_third[row] + old_third[row]) + (
+            square * step * cross * (n - m) + 3.0 * step * (n * old_second[row] - m * new_second[row])
         )
-        out[FOURTH, row] = (newer[FOURTH, row] + older[FOURTH, at]) + (
+        fourth[row] = (new_fourth[row] + old_fourth[row]) + (
             square * square * cross * (n * n - n * m + m * m)
-            + 6.0 * square * (n * n * older[SECOND, at] + m * m * newer[SECOND, row])
-            + 4.0 * step * (n * older[THIRD, at] - m * newer[THIRD, row])
+            + 6.0 * square * (n * n * old_second[row] + m * m * new_second[row])
+            + 4.0 * step * (n * old_third[row] - m * new_third[row])
         )
 
 

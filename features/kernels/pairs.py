@@ -49,23 +49,28 @@ def merge_pairs(newer: Floats, older: Floats, scale: Floats, part: tuple[int, fl
     """
     shift, drift = part
     out[:, :shift] = newer[:, :shift]
-    for row in range(shift, scale.size):
-        at, unit = row - shift, scale[row]
-        there = older[COUNT, at] * (1.0 if unit != 0.0 else 0.0)
-        both = newer[COUNT, row] + there
-        share = there / max(both, 1.0)
-        weight = newer[COUNT, row] * share
-        y_step = older[Y_MEAN, at] * unit - newer[Y_MEAN, row]
-        x_step = (older[X_MEAN, at] + drift) - newer[X_MEAN, row]
+    count, y_mean, x_mean = out[COUNT][shift:], out[Y_MEAN][shift:], out[X_MEAN][shift:]
+    yy, xx, xy = out[Y_SECOND][shift:], out[X_SECOND][shift:], out[PRODUCT][shift:]
+    n, new_y, new_x = newer[COUNT][shift:], newer[Y_MEAN][shift:], newer[X_MEAN][shift:]
+    new_yy, new_xx, new_xy = newer[Y_SECOND][shift:], newer[X_SECOND][shift:], newer[PRODUCT][shift:]
+    m, old_y, old_x = older[COUNT], older[Y_MEAN], older[X_MEAN]
+    old_yy, old_xx, old_xy = older[Y_SECOND], older[X_SECOND], older[PRODUCT]
+    units = scale[shift:]
+    for row in range(units.size):
+        unit = units[row]
         kept = 1.0 if unit != 0.0 else 0.0
-        out[COUNT, row] = both
-        out[Y_MEAN, row] = newer[Y_MEAN, row] + y_step * share
-        out[X_MEAN, row] = newer[X_MEAN, row] + x_step * share
-        out[Y_SECOND, row] = (newer[Y_SECOND, row] + older[Y_SECOND, at] * (unit * unit)) + y_step * (
-            y_step * weight
-        )
-        out[X_SECOND, row] = (newer[X_SECOND, row] + older[X_SECOND, at] * kept) + x_step * (x_step * weight)
-        out[PRODUCT, row] = (newer[PRODUCT, row] + older[PRODUCT, at] * unit) + y_step * (x_step * weight)
+        there = m[row] * kept
+        both = n[row] + there
+        share = there / (max(1.0, both))
+        weight = n[row] * share
+        y_step = old_y[row] * unit - new_y[row]
+        x_step = (old_x[row] + drift) - new_x[row]
+        count[row] = both
+        y_mean[row] = new_y[row] + y_step * share
+        x_mean[row] = new_x[row] + x_step * share
+        yy[row] = (new_yy[row] + old_yy[row] * (unit * unit)) + y_step * (y_step * weight)
+        xx[row] = (new_xx[row] + old_xx[row] * kept) + x_step * (x_step * weight)
+        xy[row] = (new_xy[row] + old_xy[row] * unit) + y_step * (x_step * weight)
 
 
 @compiled

@@ -33,8 +33,9 @@ def fill_scales(scales: Floats, steps: Integers, out: Floats) -> bool:
             shift = steps[steps[at, 1], 0]
             newer, older, product = out[steps[at, 1]], out[steps[at, 2]], out[at]
             product[:shift] = newer[:shift]
-            for row in range(shift, product.size):
-                product[row] = newer[row] * older[row - shift]
+            newer, product = newer[shift:], product[shift:]
+            for row in range(product.size):
+                product[row] = newer[row] * older[row]
     return changed
 
 
@@ -53,12 +54,15 @@ def add_parts(newer: Floats, older: Floats, scale: Floats, part: tuple[int, floa
     """
     shift, decay = part
     out[:, :shift] = newer[:, :shift]
-    total, weight, count = out[TOTAL], out[WEIGHT], out[COUNT]
-    for row in range(shift, scale.size):
-        total[row] = newer[TOTAL, row] + older[TOTAL, row - shift] * (scale[row] * decay)
-        known = 1.0 if scale[row] != 0.0 else 0.0
-        weight[row] = newer[WEIGHT, row] + older[WEIGHT, row - shift] * (known * decay)
-        count[row] = newer[COUNT, row] + older[COUNT, row - shift] * known
+    total, weight, count = out[TOTAL][shift:], out[WEIGHT][shift:], out[COUNT][shift:]
+    new_total, new_weight, new_count = newer[TOTAL][shift:], newer[WEIGHT][shift:], newer[COUNT][shift:]
+    old_total, old_weight, old_count = older[TOTAL], older[WEIGHT], older[COUNT]
+    units = scale[shift:]
+    for row in range(units.size):
+        known = 1.0 if units[row] != 0.0 else 0.0
+        total[row] = new_total[row] + old_total[row] * (units[row] * decay)
+        weight[row] = new_weight[row] + old_weight[row] * (known * decay)
+        count[row] = new_count[row] + old_count[row] * known
 
 
 @compiled
@@ -75,10 +79,11 @@ def add_totals(values: Floats, scale: Floats, steps: Integers, out: Floats) -> N
     out[0] = values
     for at in range(1, steps.shape[0]):
         newer, older, total = out[steps[at, 1]], out[steps[at, 2]], out[at]
-        units, shift = scale[steps[at, 1]], steps[steps[at, 1], 0]
+        shift = steps[steps[at, 1], 0]
         total[:shift] = newer[:shift]
-        for row in range(shift, total.size):
-            total[row] = newer[row] + older[row - shift] * units[row]
+        newer, total, units = newer[shift:], total[shift:], scale[steps[at, 1]][shift:]
+        for row in range(total.size):
+            total[row] = newer[row] + older[row] * units[row]
 
 
 @compiled
