@@ -122,7 +122,7 @@ def compute_factors(panel: pl.DataFrame) -> NDArray[np.float32]:
 def _scales(panel: pl.DataFrame) -> Floats:
     """Return what a unit of the session before counts, prices and volumes; empty where nothing happened."""
     factors = np.stack([panel.get_column(name).fill_null(np.nan).to_numpy() for name in _SCALES])
-    return np.empty((2, 0)) if (factors == 1.0).all() else np.nan_to_num(1.0 / factors, nan=0.0)
+    return np.empty((2, 0)) if (factors == 1.0).all() else windows.scales_of(factors)
 
 
 def _plan() -> tuple[Integers, Integers]:

@@ -88,7 +88,13 @@ def _scales(series: Sequence[pl.Series]) -> Floats:
     """Return what a unit of the session before counts in units of each row; 0 where nobody knows."""
     if len(series) < 3:
         return _NOT_ADJUSTED
-    return _read_only(np.nan_to_num(1.0 / _floats(series[2]), nan=0.0))
+    return _read_only(scales_of(_floats(series[2])))
+
+
+def scales_of(factors: Floats) -> Floats:
+    """Return one over factors of adjustment; 0, which the kernels take for unknown, where that is no unit."""
+    known = np.isfinite(factors) & (factors > 0.0)
+    return np.divide(1.0, factors, out=np.zeros_like(factors), where=known)
 
 
 def _required(window: int, min_samples: int | None) -> int:

@@ -3,8 +3,8 @@
 import polars as pl
 import pytest
 
-from features.panel import prepare_panel
-from tests.panels import compute_daily, panel_of, random_panel
+from features.panel import dense_panel, prepare_panel
+from tests.panels import compute_daily, panel_of, random_panel, sessions_of, source_rows
 
 PANEL = panel_of({"A": [1.0, 2.0], "B": [3.0, 4.0]})
 
@@ -66,3 +66,25 @@ def test_features_do_not_depend_on_the_price_level(scale):
     apart = (left - right).select(pl.all().abs().max().fill_null(0.0)).row(0, named=True)
     # equal moves tie or differ in the last bit once scaled, which moves a rank or an extreme's age
     assert {name: gap for name, gap in apart.items() if gap > 1e-6} == {}
+
+
+def test_a_dense_panel_has_every_bar_at_its_place_in_any_order():
+    panel = random_panel(3, 20, seed=4, gap_share=0.2)
+    days = pl.DataFrame({"session": sessions_of(20)[3:17]})
+    dense = dense_panel(source_rows(panel).sample(fraction=1.0, shuffle=True, seed=1), days)
+    wanted = panel.filter(pl.col("session").is_in(days["session"].implode()))
+    valid = wanted.select("symbol", "session", pl.when("valid").then(pl.col("close", "volume")))
+    assert dense.select("symbol", "session", "close", "volume").equals(valid)
+    assert dense["split"].fill_null(1.0).to_list() == wanted["split"].to_list()
+
+
+def test_two_bars_of_a_session_are_refused():
+    rows = source_rows(random_panel(2, 5, gap_share=0.0))
+    days = pl.DataFrame({"session": sessions_of(5)})
+    with pytest.raises(ValueError, match="a symbol's session more than once; give one row a bar"):
+        dense_panel(pl.concat([rows, rows.head(1)]), days)
+
+
+def test_no_rows_are_no_panel():
+    days = pl.DataFrame({"session": sessions_of(5)})
+    assert dense_panel(source_rows(random_panel(2, 5)).clear(), days).height == 0

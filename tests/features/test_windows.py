@@ -60,6 +60,13 @@ def test_adjustment_puts_older_values_in_todays_units():
     }
 
 
+def test_what_is_no_factor_leaves_older_values_unknown():
+    factors = [1.0, None, 0.0, -2.0, float("inf"), 2.0]
+    frame = pl.DataFrame({"x": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0], "factor": factors, "position": range(6)})
+    total = windows.total("x", 3, adjustment="factor", min_samples=1)
+    assert frame.select(total).to_series().to_list() == [1.0, 2.0, 3.0, 4.0, 5.0, 8.5]
+
+
 def test_exponential_mean_is_cut():
     assert windows.exponential_length(26) == 130
     assert windows.exponential_length(windows.wilder_span(14)) == 135
