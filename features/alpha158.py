@@ -2,9 +2,10 @@
 
 The formulas are those of `qlib.contrib.data.loader.Alpha158DL` (Yang et al., 2020, Qlib: An AI-oriented
 Quantitative Investment Platform, arXiv 2009.11189). Close, volume and so on are those of one session; a
-window of n ends with it. Elementwise steps are taken in float32 and windows in float64, as there. Two things
-differ: older prices and volumes are brought to the units of the last session, and a window in which bars are
-missing begins with its first bar, where Qlib's positions and counts begin with a missing one.
+window of n ends with it. Elementwise steps are taken in float32 and windows in float64, as there. What
+differs is told in decision 34: older prices and volumes are brought to the units of the last session; a
+window in which bars are missing begins with its first bar, where Qlib's positions begin with a missing one;
+CORR and CORD look at known pairs alone; and vwap is (high + low + close) / 3.
 """
 
 from __future__ import annotations

@@ -32,8 +32,8 @@ Place = tuple[str, str]
 ReadSource = Callable[[str], str | None]
 
 _PACKAGE = __name__.partition(".")[0]
-_BY_VALUE = frozenset({f"{_PACKAGE}.feature"})
-"""Not followed: what an entry says stands in the digest itself."""
+_BY_VALUE = frozenset({f"{_PACKAGE}.feature", f"{_PACKAGE}.kernels.kernel_cache_folder"})
+"""Not followed: what an entry says stands in the digest itself, and where code is kept changes no value."""
 
 _DESCRIBED = re.compile(r"(?P<module>\w+(\.\w+)+)\.(?P<name>\w+)\(.*\)")
 """How `features.windows` names a function that Polars cannot look into."""

@@ -65,6 +65,9 @@ def dense_panel(rows: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
 def _place(grid: pl.DataFrame, bars: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
     """Return the grid with each bar at its place, nulls without one: what a join gives, in half its time."""
     days = sessions.get_column("session")
+    if not days.is_sorted():
+        msg = "the sessions of a panel must be ascending; sort them"
+        raise ValueError(msg)
     symbols = grid.get_column("symbol").unique(maintain_order=True)
     inside = bars.filter(pl.col("session").is_in(days.implode()))
     number = inside.get_column("symbol").cast(pl.Enum(symbols)).to_physical().cast(pl.Int64)

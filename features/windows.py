@@ -57,8 +57,23 @@ def _floats(series: pl.Series) -> Floats:
 
 
 def sessions_of(position: pl.Series) -> int:
-    """Return how many sessions each symbol of a dense panel has."""
-    return int(position[-1]) + 1 if position.len() else 1
+    """Return how many sessions each symbol of a dense panel has.
+
+    Raises
+    ------
+    ValueError
+        If rows of the panel are missing: kernels take it for granted that every symbol has all sessions.
+    """
+    if not position.len():
+        return 1
+    sessions = int(position[-1]) + 1
+    if position[0] != 0 or position.len() % sessions:
+        msg = (
+            f"positions from {position[0]} to {position[-1]} over {position.len()} rows are no dense panel: "
+            "compute on the whole panel (features.panel.prepare_panel) and filter what comes out"
+        )
+        raise ValueError(msg)
+    return sessions
 
 
 def map_kernel(
@@ -246,7 +261,16 @@ def change(
     column: Column = "close",
     adjustment: str | None = "price_adjustment_factor",
 ) -> pl.Expr:
-    """Return value(t − skip) / value(t − window) − 1; null when either end is unknown."""
+    """Return value(t − skip) / value(t − window) − 1; null when either end is unknown.
+
+    Raises
+    ------
+    ValueError
+        Unless 0 ≤ skip < window.
+    """
+    if not 0 <= skip < window:
+        msg = f"skip={skip} must be at least 0 and below window={window}"
+        raise ValueError(msg)
     return map_kernel(_adjusted(column, adjustment), _change, skip=skip, window=window)
 
 

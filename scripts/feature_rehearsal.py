@@ -6,18 +6,20 @@ Usage: python -m scripts.feature_rehearsal
 from __future__ import annotations
 
 import shutil
+import time
 from datetime import date
 
 import polars as pl
 
 from features.alpha158 import compute_factors
 from features.compute import compute_features
-from features.kernels.compiled import cache_folder
+from features.kernels.kernel_cache_folder import OWN, kept_in
 from features.panel import mask_bars
 from features.sessions import SessionCalendar
 from features.views import primary_view
 
 SYMBOLS, SESSIONS = ("A", "B"), 5
+WEEK = 7 * 86_400
 
 
 def few_bars(days: list[date]) -> pl.DataFrame:
@@ -30,12 +32,13 @@ def few_bars(days: list[date]) -> pl.DataFrame:
 
 
 def forget_older_kernels() -> None:
-    """Remove the machine code of other sources than today's."""
-    current = cache_folder()
-    if current is not None and current.parent.is_dir():
-        for folder in current.parent.iterdir():
-            if folder.is_dir() and folder != current:
-                shutil.rmtree(folder)
+    """Remove the machine code beside the sources that is of others than today's and a week old.
+
+    What a stage uses that began before the sources changed is younger.
+    """
+    for folder in OWN.iterdir() if OWN.is_dir() else ():
+        if folder.is_dir() and folder != kept_in() and time.time() - folder.stat().st_mtime > WEEK:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def main() -> None:

@@ -12,7 +12,8 @@ KERNELS = PROJECT_ROOT / "features" / "kernels"
 def compile_kernels() -> None:
     """Compute every feature of a few bars, which compiles and keeps what they rest on."""
     kept = KERNELS / "__pycache__"
-    digest = digest_of([PROJECT_ROOT / "requirements" / "work.txt", *sorted(KERNELS.glob("*.py"))])
+    sources = [PROJECT_ROOT / "requirements" / "work.txt", *sorted(KERNELS.glob("*.py"))]
+    digest = f"{digest_of(sources)} {KERNELS}"  # numba's own names hold the path
     if is_current(kept, digest, name="kernels"):
         return
     say("kernels", "compiling the feature kernels (a minute the first time)")

@@ -15,7 +15,7 @@ COUNT, BEST, AGE = 0, 1, 2
 def fill_extremes(values: Floats, sign: float, out: Floats) -> None:
     """Fill the table of single sessions; `sign` −1 turns the smallest into the largest."""
     for row in range(values.size):
-        known = not np.isnan(values[row])
+        known = abs(values[row]) < np.inf
         out[COUNT, row] = 1.0 if known else 0.0
         out[BEST, row] = sign * values[row] if known else -np.inf
         out[AGE, row] = 0.0

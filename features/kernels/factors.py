@@ -20,7 +20,7 @@ CORR, CORD, CNTP, CNTN, CNTD, SUMP, SUMN, SUMD, VMA, VSTD, WVMA, VSUMP, VSUMN, V
 """Groups in the order of their columns, each with all of its windows."""
 FLAT = 2e-5
 """Standard deviation up to which a correlation is unknown, in the units of its input."""
-UPPER_SHARE = 0.8
+SHARES = (0.8, 0.2)
 EPSILON = 1e-12
 
 
@@ -63,8 +63,9 @@ def fill_best(values: Floats, sign: float, scale: Floats, steps: Integers, out: 
 def write_ratio(values: Floats, bases: Floats, out: Singles) -> None:
     """Write one factor: values over bases, NaN where either is."""
     for row in range(out.size):
-        ratio = values[row] / bases[row]
-        out[row] = ratio if abs(ratio) < np.inf else np.nan
+        out[row] = values[row] / bases[row]
+    for row in range(out.size):
+        out[row] = out[row] if abs(out[row]) < np.inf else np.float32(np.nan)
 
 
 @compiled

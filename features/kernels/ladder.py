@@ -54,7 +54,15 @@ def ladder(*windows: int) -> Integers:
         Of each table, in ascending order of its window: its sessions, and the numbers of the tables of the
         newer and of the older part, whose sessions add up to it. The first is that of a single session, which
         has no parts (zeros). Read-only.
+
+    Raises
+    ------
+    ValueError
+        If a window is shorter than one session.
     """
+    if min(windows) < 1:
+        msg = f"windows={windows} must have at least one session each"
+        raise ValueError(msg)
     lengths, waiting = {1}, list(windows)
     while waiting:
         window = waiting.pop()

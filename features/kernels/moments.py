@@ -30,7 +30,7 @@ def fill_moments(values: Floats, out: Floats) -> None:
     """Fill the table of single sessions."""
     out[:] = 0.0
     for row in range(values.size):
-        known = not np.isnan(values[row])
+        known = abs(values[row]) < np.inf
         out[COUNT, row] = 1.0 if known else 0.0
         out[MEAN, row] = values[row] if known else 0.0
 
@@ -57,7 +57,7 @@ def merge_parts(newer: Floats, older: Floats, scale: Floats, shift: int, out: Fl
         unit = units[row]
         there = m[row] * (1.0 if unit != 0.0 else 0.0)
         both = n[row] + there
-        share = there / (max(1.0, both))
+        share = there / max(1.0, both)
         step = old_mean[row] * unit - new_mean[row]
         count[row] = both
         mean[row] = new_mean[row] + step * share
@@ -110,11 +110,13 @@ def merge_shapes(newer: Floats, older: Floats, shift: int, out: Floats) -> None:
     old_third, old_fourth = older[THIRD], older[FOURTH]
     for row in range(count.size):
         n, m = new_count[row], old_count[row]
-        step = (old_mean[row] - new_mean[row]) / (max(1.0, n + m))
+        distance = old_mean[row] - new_mean[row]
+        step = distance / max(1.0, n + m)
         square = step * step
         cross = n * m * (n + m)
         count[row] = n + m
-        mean[row] = new_mean[row] + step * m
+        # Not step · m: a part without values must leave the other's mean as it is.
+        mean[row] = new_mean[row] + distance * (m / max(1.0, n + m))
         second[row] = new_second[row] + old_second[row] + square * cross
         third[row] = (new_third[row] + old_third[row]) + (
             square * step * cross * (n - m) + 3.0 * step * (n * old_second[row] - m * new_second[row])

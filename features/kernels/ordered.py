@@ -69,7 +69,7 @@ def _quantile(ordered: Floats, count: int, share: float) -> float:
 
 
 @compiled
-def slide_order(values: Floats, scale: Floats, window: int, share: float, out: Floats) -> None:
+def slide_order(values: Floats, scale: Floats, window: int, shares: tuple[float, float], out: Floats) -> None:
     """Fill ranks and quantiles of the known values of each window of one symbol.
 
     Parameters
@@ -78,8 +78,8 @@ def slide_order(values: Floats, scale: Floats, window: int, share: float, out: F
     scale : shape (n_sessions,)
         What a unit of the session before counts; 0 where nobody knows. Older values are brought to the units
         of each session in turn, so theirs do not depend on where the slice starts.
-    share : float
-        Of the upper quantile; the lower one is its complement.
+    shares : (float, float)
+        Of the upper and of the lower quantile.
     out : shape (3, n_sessions)
         `UPPER`, `LOWER` and `RANK`, the rank of equal values averaged; NaN where nothing is known, and the
         rank where the last value is not.
@@ -104,6 +104,6 @@ def slide_order(values: Floats, scale: Floats, window: int, share: float, out: F
         elif not np.isnan(new):
             place = _sink(ordered, count, new)
             count += 1
-        out[UPPER, row] = _quantile(ordered, count, share) if count > 0 else np.nan
-        out[LOWER, row] = _quantile(ordered, count, 1.0 - share) if count > 0 else np.nan
+        out[UPPER, row] = _quantile(ordered, count, shares[0]) if count > 0 else np.nan
+        out[LOWER, row] = _quantile(ordered, count, shares[1]) if count > 0 else np.nan
         out[RANK, row] = _mean_rank(ordered, count, place) / count if place >= 0 else np.nan

@@ -27,7 +27,7 @@ def fill_pairs(y: Floats, x: Floats, out: Floats) -> None:
     """Fill the table of single sessions; a pair is known where both are."""
     out[:] = 0.0
     for row in range(y.size):
-        known = not (np.isnan(y[row]) or np.isnan(x[row]))
+        known = abs(y[row]) < np.inf and abs(x[row]) < np.inf
         out[COUNT, row] = 1.0 if known else 0.0
         out[Y_MEAN, row] = y[row] if known else 0.0
         out[X_MEAN, row] = x[row] if known else 0.0
@@ -61,7 +61,7 @@ def merge_pairs(newer: Floats, older: Floats, scale: Floats, part: tuple[int, fl
         kept = 1.0 if unit != 0.0 else 0.0
         there = m[row] * kept
         both = n[row] + there
-        share = there / (max(1.0, both))
+        share = there / max(1.0, both)
         weight = n[row] * share
         y_step = old_y[row] * unit - new_y[row]
         x_step = (old_x[row] + drift) - new_x[row]

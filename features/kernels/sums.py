@@ -11,13 +11,13 @@ TOTAL, WEIGHT, COUNT = 0, 1, 2
 
 
 @compiled
-def fill_scales(scales: Floats, steps: Integers, out: Floats) -> bool:
-    """Fill `out` with the product of the scales of every window; tell whether any differs from one.
+def fill_scales(scales: Floats, steps: Integers, out: Floats) -> None:
+    """Fill `out` with the product of the scales of every window.
 
     Parameters
     ----------
     scales : shape (n_sessions,)
-        Of one symbol; empty for all ones.
+        Of one symbol.
     steps : shape (n_tables, 3)
         See `features.kernels.ladder`.
     out : shape (n_tables, n_sessions)
@@ -36,7 +36,6 @@ def fill_scales(scales: Floats, steps: Integers, out: Floats) -> bool:
             newer, product = newer[shift:], product[shift:]
             for row in range(product.size):
                 product[row] = newer[row] * older[row]
-    return changed
 
 
 @compiled
@@ -90,7 +89,7 @@ def add_totals(values: Floats, scale: Floats, steps: Integers, out: Floats) -> N
 def fill_sums(values: Floats, out: Floats) -> None:
     """Fill the table of single sessions."""
     for row in range(values.size):
-        known = not np.isnan(values[row])
+        known = abs(values[row]) < np.inf
         out[TOTAL, row] = values[row] if known else 0.0
         out[WEIGHT, row] = 1.0 if known else 0.0
         out[COUNT, row] = out[WEIGHT, row]

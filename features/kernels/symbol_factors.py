@@ -6,7 +6,7 @@ import numpy as np
 
 from features.kernels import factors, single_bars
 from features.kernels.compiled import Floats, Integers, compiled
-from features.kernels.factors import CORD, CORR, ROC, SUMP, UPPER_SHARE, VSUMP, column
+from features.kernels.factors import CORD, CORR, ROC, SHARES, SUMP, VSUMP, column
 from features.kernels.ordered import slide_order
 from features.kernels.single_bars import (
     CLOSE,
@@ -87,7 +87,7 @@ def _ranges(rows: Floats, scales: Scales, plan: Plan, tables: tuple[Floats, Floa
         made, window = places[at], steps[places[at], 0]
         _fill_spans(close, scales[0][0], window, spans)
         factors.write_ranges(best[made], worst[made], (close, spans[1]), (at, window), out)
-        slide_order(close, scales[0][0], window, UPPER_SHARE, order)
+        slide_order(close, scales[0][0], window, SHARES, order)
         factors.write_order(order, close, at, out)
         factors.write_counts(totals[:, made], spans[0], at, out)
 
@@ -113,13 +113,6 @@ def _volumes(rows: Floats, scale: Floats, plan: Plan, tables: tuple[Floats, Floa
     factors.fill_spreads(rows[1], scale, steps, moved)
     for at in range(places.size):
         factors.write_volumes(traded[places[at]], rows[0], moved[places[at]], at, out)
-
-
-@compiled
-def _copy_finite(values: Singles, out: Floats) -> None:
-    """Copy one row of inputs; what is not finite is unknown, as to pandas' windows."""
-    for row in range(values.size):
-        out[row] = values[row] if abs(values[row]) < np.inf else np.nan
 
 
 @compiled
@@ -155,9 +148,8 @@ def compute_factors(inputs: Singles, scales: Floats, sessions: int, plan: Plan, 
         single_bars.derive_changes(bars, units[0], units[1], derived)
         single_bars.write_bars(bars, made)
         rows[0], rows[1], rows[2], rows[3], rows[4] = (
-            bars[CLOSE], bars[LOG_VOLUME], derived[single_bars.RATIO], 0.0, 0.0
+            bars[CLOSE], bars[LOG_VOLUME], derived[single_bars.RATIO], bars[LOG_CHANGE], 0.0
         )  # fmt: skip
-        _copy_finite(bars[LOG_CHANGE], rows[3])
         _prices(rows, (price, share, ones), plan, lines, made)
         rows[1], rows[2] = bars[HIGH], bars[LOW]
         rows[3], rows[4] = derived[single_bars.RISEN], derived[single_bars.FALLEN]

@@ -10,16 +10,33 @@ import polars as pl
 import pytest
 
 from features import windows
+from features.alpha158 import compute_factors
 from features.compute import compute_features
-from features.kernels import across_symbols, deviations, extremes, moments, pairs, sums
+from features.kernels import (
+    across_symbols,
+    deviations,
+    extremes,
+    moments,
+    pairs,
+    single_bars,
+    sums,
+    symbol_factors,
+)
+from features.kernels.ladder import ladder
 from features.kernels.pairs import Fit
+from features.panel import mask_bars
 from features.sessions import SessionCalendar
 from features.views import find_view
 from tests.panels import random_panel
 
 SYMBOLS, SESSIONS = 3, 150
 WINDOWS = (1, 2, 3, 5, 7, 14, 20, 26, 60, 120)
-MODULES = (across_symbols, deviations, extremes, moments, pairs, sums)
+ENTRIES = (
+    sums.window_sum, sums.gross_change, moments.window_spread, moments.window_shape, pairs.window_fit,
+    extremes.window_extreme, deviations.window_deviation, across_symbols.session_statistic,
+    across_symbols.session_rank, single_bars.log_arguments, symbol_factors.compute_factors,
+)  # fmt: skip
+"""What is called from Python; what these call in turn is compiled with them."""
 
 Long = Any  # numpy.longdouble arrays
 Measure = Callable[[Long, Long], float]
@@ -159,9 +176,13 @@ def test_a_small_spread_on_a_large_level_keeps_its_digits(price, error):
     assert found == pytest.approx(float(exact), rel=error)
 
 
-@pytest.mark.parametrize("level", [0.1, 1 / 3, 1e9 / 7])
-def test_flat_windows_have_no_spread_and_no_slope(level):
-    frame = pl.DataFrame({"v": [level] * 60, "t": [*range(60)], "position": range(60)})
+@pytest.mark.parametrize("level", [0.1, 1 / 3, 1e9 / 7, 0.7294965609839984])
+@pytest.mark.parametrize("gap", [slice(0, 0), slice(15, 20)])
+def test_flat_windows_have_no_spread_and_no_slope(level, gap):
+    values = [level] * 60
+    values[gap] = [None] * len(values[gap])
+    frame = pl.DataFrame({"v": values, "t": [*range(60)], "position": range(60)})
+    assert frame.select(windows.skew("v", 60), kurtosis=windows.kurtosis("v", 60)).row(59) == (None, None)
     found = frame.select(
         std=windows.std("v", 60),
         beta=windows.fit(Fit.BETA, "v", pl.col("t").cast(pl.Float64), 60),
@@ -184,13 +205,42 @@ EXPRESSIONS = [
 
 @pytest.mark.parametrize("expression", EXPRESSIONS, ids=range(len(EXPRESSIONS)))
 def test_a_window_alone_gives_the_same_bits(expression):
-    whole = FRAME.select(expression).to_series()
-    for row in range(SESSIONS + 75, 2 * SESSIONS, 7):
-        alone = FRAME[row - 60 : row + 1].with_columns(position=pl.int_range(61))
-        assert alone.select(expression).item(60, 0) == whole[row]
+    frame = FRAME.with_columns(factor=pl.col("factor").fill_null(1.5), x=pl.col("x").fill_null(99.0))
+    frame = frame.with_columns(x=pl.when(pl.int_range(pl.len()) % 23 > 0).then("x"))
+    whole, compared = frame.select(expression).to_series(), 0
+    for row in range(SESSIONS + 61, 2 * SESSIONS):
+        alone = frame[row - 60 : row + 1].with_columns(position=pl.int_range(61))
+        found = alone.select(expression).item(60, 0)
+        compared += found is not None
+        assert (found is None) == (whole[row] is None)
+        assert found is None or np.float64(found).view(np.int64) == np.float64(whole[row]).view(np.int64)
+    assert compared > 60
+
+
+def test_what_is_infinite_is_unknown_and_stays_behind_a_change_of_units():
+    frame = pl.DataFrame({"v": [float("inf"), 2.0, 3.0], "factor": [1.0, None, 1.0], "position": [0, 1, 2]})
+    found = frame.select(windows.total("v", 3, adjustment="factor", min_samples=1)).to_series()
+    assert found.to_list() == [None, 2.0, 5.0]
+
+
+@pytest.mark.parametrize("position", [[7, 8, 9] * 2, [0, 1, 2, 0, 1]])
+def test_rows_of_a_panel_that_is_not_whole_are_refused(position):
+    frame = pl.DataFrame({"v": [1.0] * len(position), "position": position})
+    with pytest.raises(ValueError, match="are no dense panel: compute on the whole panel"):
+        frame.select(windows.total("v", 2))
+
+
+def test_windows_without_a_session_are_refused():
+    with pytest.raises(ValueError, match=r"skip=5 must be at least 0 and below window=5"):
+        windows.change(5, skip=5)
+    with pytest.raises(ValueError, match=r"windows=\(0,\) must have at least one session each"):
+        ladder(0)
 
 
 def test_every_kernel_is_compiled_for_one_mix_of_arrays():
-    compute_features(random_panel(3, 300), SessionCalendar(), find_view("features_daily").features)
-    kernels = [one for module in MODULES for one in vars(module).values() if hasattr(one, "signatures")]
-    assert {one.__name__: len(one.signatures) for one in kernels if len(one.signatures) > 1} == {}
+    panel = random_panel(3, 300)
+    compute_features(panel, SessionCalendar(), find_view("features_daily").features)
+    compute_factors(mask_bars(panel))
+    assert {one.__name__: len(one.signatures) for one in ENTRIES} == dict.fromkeys(
+        (one.__name__ for one in ENTRIES), 1
+    )
