@@ -55,7 +55,11 @@ def mark_events(placed: pl.DataFrame, grid: Grid) -> dict[str, Flags]:
 
 
 def plain_cuts(events: dict[str, Flags], grid: Grid, random: np.random.Generator, count: int) -> list[int]:
-    """Return positions of sessions after which everything is future: early, late, before events, and random.
+    """Return positions of sessions after which everything is future: early, late, around events, and others.
+
+    A value that reads other symbols is tried at these alone. Who looks ahead on the 13th, on Wednesdays or in
+    May is found by a cut on such a day: of all events of a kind, and of all sessions, those are taken whose
+    places in the calendar no cut has yet.
 
     Returns
     -------
@@ -63,20 +67,34 @@ def plain_cuts(events: dict[str, Flags], grid: Grid, random: np.random.Generator
         At most `count`, ascending, none of them the last session.
     """
     last = grid.shape[1] - 2
-    wanted = [last, *EARLY[:2], last - 1]
-    around = {kind: _eventful(flags, random) for kind, flags in events.items()}
-    for kind in sorted(around):
-        wanted.extend(around[kind])
-    wanted[8:8] = [*EARLY[2:], *random.integers(0, last + 1, 4).tolist()]
-    wanted.extend(random.integers(0, last + 1, count).tolist())
-    chosen = list(dict.fromkeys(at for at in wanted if 0 <= at <= last))
-    return sorted(chosen[:count])
+    happens = [np.flatnonzero(events[kind].any(axis=0)) for kind in sorted(events)]
+    anywhere = np.arange(last + 1)
+    pools = [
+        *(np.array([at]) for at in (last, *EARLY[:2], last - 1)),
+        *happens,
+        *(np.array([at]) for at in EARLY[2:]),
+        *[anywhere] * 4,
+        *(at - 1 for at in happens),
+        *[anywhere] * count,
+    ]
+    chosen: list[int] = []
+    seen: set[tuple[str, int]] = set()
+    places = _calendar_places(grid)
+    for pool in pools:
+        open_ = [int(at) for at in random.permutation(pool) if 0 <= at <= last and at not in chosen]
+        if open_ and len(chosen) < count:
+            at = max(open_, key=lambda one: len(places[one] - seen))
+            chosen.append(at)
+            seen |= places[at]
+    return sorted(chosen)
 
 
-def _eventful(flags: Flags, random: np.random.Generator) -> list[int]:
-    """Return a session with the event and the one before another."""
-    at = random.permutation(np.flatnonzero(flags.any(axis=0)))
-    return [int(at[0]), int(at[-1]) - 1]
+def _calendar_places(grid: Grid) -> list[set[tuple[str, int]]]:
+    """Return of each session its day of the month, day of the week and month."""
+    dates = grid.sessions.dt
+    parts = {"day": dates.day(), "weekday": dates.weekday(), "month": dates.month()}
+    columns = [[(name, value) for value in values.to_list()] for name, values in parts.items()]
+    return [set(place) for place in zip(*columns, strict=True)]
 
 
 def symbol_cuts(

@@ -16,8 +16,16 @@ from features.leakcheck.disturbances import (
     scramble_rows,
     scramble_values,
 )
+from features.leakcheck.everywhere import look_everywhere
 from features.leakcheck.findings import Evidence
-from features.leakcheck.noise import Noise, changed_cells, differences, measure_noise
+from features.leakcheck.noise import (
+    STEPS,
+    Noise,
+    changed_cells,
+    differences,
+    measure_noise,
+    rounds_in_single,
+)
 from features.leakcheck.probes import Limits, Probe, ProbeMaker
 from features.leakcheck.search import find_first_sessions, find_lookbacks
 from features.leakcheck.trial import MakeCompute, Trial
@@ -122,9 +130,11 @@ def examine(
     maker = ProbeMaker(placed, grid, seed)
     base, unrepeatable = _repeat(trial, maker)
     declared.check_names(trial.names)
-    jittered = [trial.attempt_jittered(placed, maker.generator()) for _ in range(NOISE_RUNS)]
-    exchanged = [trial.attempt_exchanged(placed, maker.generator()) for _ in range(NOISE_RUNS)]
-    noise = measure_noise([base, *_there(jittered)], _there(exchanged))
+    noise = _measure_noise(trial, maker, base)
+    stepped = _there(trial.attempt_stepped(placed, seed, step) for step in STEPS)
+    single = len(stepped) == len(STEPS) and rounds_in_single(noise, stepped).any()
+    if single and trial.round_in_single():
+        noise = _measure_noise(trial, maker, base)
     reads_others = _find_cross_section(trial, maker, noise)
     evidence = Evidence(trial, noise, reads_others, maker.generator())
     for probe in _structural(maker, declared, trial.names, limits):
@@ -132,6 +142,7 @@ def examine(
     _check_stopped(trial)
     notes = _look_at_versions(evidence, trial, maker) if versions else []
     lookbacks = find_lookbacks(evidence, trial, maker, reads_others, limits.starts)
+    look_everywhere(evidence, maker, lookbacks, limits.everywhere)
     find_first_sessions(evidence, maker, limits.searches)
     return judge(
         evidence,
@@ -171,6 +182,13 @@ def _repeat(trial: Trial, maker: ProbeMaker) -> tuple[Values, Flags]:
     return base, different
 
 
+def _measure_noise(trial: Trial, maker: ProbeMaker, base: Values) -> Noise:
+    """Run the undisturbed rows with other last bits, the symbols in their places and exchanged."""
+    jittered = [trial.attempt_jittered(maker.placed, maker.generator()) for _ in range(NOISE_RUNS)]
+    exchanged = [trial.attempt_exchanged(maker.placed, maker.generator()) for _ in range(NOISE_RUNS)]
+    return measure_noise([base, *_there(jittered)], _there(exchanged))
+
+
 def _differs(one: Values, other: Values) -> Flags:
     """Return which features differ in two runs of equal rows; a sum in another order is the same."""
     size = np.nanmax(np.abs(np.nan_to_num(one, posinf=0.0, neginf=0.0)), axis=(1, 2), keepdims=True)
@@ -205,7 +223,7 @@ def _structural(
     for known, disturb in hidden.items():
         held = np.array([declared.known.get(name, "close") == known for name in names])
         if held.any():
-            yield from maker.own_rows(disturb, held)
+            yield from maker.own_rows(disturb, held, limits.own_rows)
 
 
 def _check_stopped(trial: Trial) -> None:

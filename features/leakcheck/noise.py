@@ -28,6 +28,10 @@ UNSTABLE = 1e-6
 """Share of the standard deviation from which noise makes a cell unstable: a tie, a division by nearly 0."""
 LARGEST = 1e300
 """What stands for infinity."""
+STEPS = (2.0**-24, 2.0**-23, 2.0**-22)
+"""Three steps, each twice the one before, about as wide as the last bit of a number in single precision."""
+COARSE = 0.01
+"""Share of the standard deviation up to which what bends under such steps may be rounding."""
 CHANCE = 0.03
 """Share of the unstable cells that may lie apart by chance: a coin shows the same side nine times."""
 
@@ -105,6 +109,33 @@ def measure_noise(runs: Sequence[Values], exchanged: Sequence[Values] = ()) -> N
         threshold=MARGIN * np.maximum(spread, pooled) + resolution,
         ordered=ordered,
     )
+
+
+def rounds_in_single(noise: Noise, stepped: Sequence[Values]) -> Flags:
+    """Return the features that round to single precision on their way, whatever they return.
+
+    A column cast to Float32 and back rounds a price otherwise once a later factor multiplies it, and last
+    bits of doubles do not show it. Second differences do: those of what is computed in doubles fall to a
+    quarter when steps are halved, those of rounding stay.
+
+    Parameters
+    ----------
+    stepped : sequence of Values
+        The same rows with values moved by `STEPS`, in the same directions.
+    """
+    one, two, four = stepped
+    near = _bend(noise.base, one, two)
+    far = _bend(noise.base, two, four)
+    scale = noise.scale[:, 0, 0]
+    found: Flags = (near > noise.smallest_visible) & (near > far / 2) & (far <= COARSE * scale)
+    return found
+
+
+def _bend(start: Values, middle: Values, end: Values) -> Values:
+    """Return how far most cells lie from a straight line, shape (n_features,)."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        bends = np.abs(start - 2.0 * middle + end)
+    return np.array([_quantile(one) for one in bends])
 
 
 def _range(runs: Sequence[Values]) -> tuple[Values, Values, Values]:

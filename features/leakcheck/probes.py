@@ -72,15 +72,21 @@ class Limits:
     ----------
     plain, own : int
         Cuts common to all symbols (two runs each), and runs in which each symbol has its own.
+    own_rows : int
+        Sessions whose own row changes: common to all symbols, and as many runs with one for each symbol.
     starts : int
         Starts of history for the look-back.
+    everywhere : int
+        Runs in which sessions far apart are disturbed at once.
     searches : int
         Runs spent on the first session that sees ahead.
     """
 
-    plain: int = 36
+    plain: int = 40
     own: int = 32
+    own_rows: int = 24
     starts: int = 5
+    everywhere: int = 24
     searches: int = 16
 
 
@@ -162,7 +168,7 @@ class ProbeMaker:
             again=lambda at: self._listing(change, at),
         )
 
-    def own_rows(self, disturb: Disturb, features: Flags, count: int = 6) -> Iterator[Probe]:
+    def own_rows(self, disturb: Disturb, features: Flags, count: int) -> Iterator[Probe]:
         """Yield the probes in which the session's own row changes, for the features that must not see it.
 
         Parameters
@@ -203,6 +209,19 @@ class ProbeMaker:
         instant = self.placed.filter(~pl.Series(self._after(cuts))).select(ends.max()).item()
         rows = disturbances.add_late_versions(self.placed, mask, random, after=pl.lit(instant))
         return Probe(name=LATE_VERSION, rows=rows, kept=self._until(cuts), cut=self._words(cut))
+
+    def periodic(self, offset: int, period: int, features: Flags) -> Probe:
+        """Return the probe in which every `period`-th session is another, and the cells before them stay.
+
+        Parameters
+        ----------
+        features : Flags
+            Which features are looked at, shape (n_features,).
+        """
+        before = np.arange(self.grid.shape[1]) % period == offset
+        rows = disturbances.scramble_values(self.placed, (self._at - 1) % period == offset, self.generator())
+        kept = features[:, None, None] & np.broadcast_to(before, self.grid.shape)[None]
+        return Probe(name="everywhere", rows=rows, kept=kept, cut=f"every {period} sessions")
 
     def past(self, disturb: Disturb, start: int, kept: Flags) -> Probe:
         """Return the probe in which everything before a session is another past."""

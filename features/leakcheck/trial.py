@@ -96,6 +96,16 @@ class Trial:
         run = self.attempt(rows)
         return None if run is None else run[:, order]
 
+    def attempt_stepped(self, placed: pl.DataFrame, seed: int, step: float) -> Values | None:
+        """Run as `attempt` does, on rows moved by multiples of a step; equal seeds move the same way."""
+        return self.attempt(jitter(placed, np.random.default_rng(seed), step))
+
+    def round_in_single(self) -> bool:
+        """Take the last bit of single precision for rounding from now on; tell whether that is new."""
+        new = self._last_bit != LAST_BIT_SINGLE
+        self._last_bit = LAST_BIT_SINGLE
+        return new
+
     def fresh(self) -> Compute:
         """Return a function that nobody has called yet."""
         return self._make()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import numpy as np
 import polars as pl
 
 from features.leakcheck.cuts import NEVER, mark_events, plain_cuts, symbol_cuts
+from features.leakcheck.value_grid import Grid
 from tests.features.leakcheck.frames import placed_of
 
 CLOSES = {
@@ -43,6 +46,17 @@ def test_cuts_leave_a_future():
     assert cuts == sorted(set(cuts))
     assert len(cuts) == 6
     assert 0 <= cuts[0] <= cuts[-1] <= 8
+
+
+def test_common_cuts_meet_every_weekday_and_most_days_of_a_month():
+    days = pl.date_range(date(2024, 1, 1), date(2024, 12, 31), eager=True)
+    rows = pl.DataFrame({"symbol": "A", "session": days.filter(days.dt.weekday() < 6)})
+    grid = Grid.of(rows)
+    cuts = plain_cuts(mark_events(grid.place(rows), grid), grid, np.random.default_rng(1), 40)
+    met = grid.sessions.gather(cuts)
+    assert met.dt.weekday().n_unique() == 5
+    assert met.dt.month().n_unique() == 12
+    assert met.dt.day().n_unique() >= 28
 
 
 def test_every_symbol_is_cut_around_its_own_events():

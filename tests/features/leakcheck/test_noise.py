@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from features.leakcheck.noise import changed_cells, differences, measure_noise, separated_cells
+from features.leakcheck.noise import (
+    STEPS,
+    changed_cells,
+    differences,
+    measure_noise,
+    rounds_in_single,
+    separated_cells,
+)
 
 NAN = np.nan
 
@@ -57,3 +64,24 @@ def test_what_an_exchange_of_symbols_moves_a_lot_is_meant_by_the_feature():
     noise = measure_noise([base, base], [other])
     assert noise.ordered.ravel().tolist() == [False, True, False]
     assert noise.spread.max() == 0.0
+
+
+PRICES = np.random.default_rng(4).uniform(10.0, 90.0, (1, 4, 50))
+
+
+@pytest.mark.parametrize(
+    ("compute", "single"),
+    [
+        (lambda prices: prices[..., 1:] / prices[..., :-1] - 1.0, False),
+        (lambda prices: np.log(prices) ** 3, False),
+        (lambda prices: np.floor(prices * 100.0) % 10.0, False),
+        (lambda prices: np.float64(np.float32(prices[..., 1:]) / np.float32(prices[..., :-1])), True),
+        (lambda prices: np.log(np.float64(np.float32(prices))), True),
+    ],
+    ids=["return", "bent", "last digit", "return of singles", "logarithm of singles"],
+)
+def test_single_precision_inside_is_told_from_what_bends(compute, single):
+    directions = np.array([-3, 1, 5, 8])[None, :, None]
+    noise = measure_noise([compute(PRICES), compute(PRICES * (1.0 + directions * 2.0**-52))])
+    stepped = [compute(PRICES * (1.0 + directions * step)) for step in STEPS]
+    assert rounds_in_single(noise, stepped).tolist() == [single]

@@ -13,7 +13,7 @@ from features.leakcheck.probes import Limits
 from features.leakcheck.verdicts import Examination
 from simulation.eventful_bars import eventful_bars
 
-FEW = Limits(plain=8, own=8, starts=3, searches=10)
+FEW = Limits(plain=8, own=8, own_rows=6, starts=3, searches=10)
 """Fewer runs than the command spends: the battery's leaks are everywhere, the bars are few."""
 
 
