@@ -51,6 +51,27 @@ def choose_larger(newer: Floats, older: Floats, scale: Floats, part: tuple[int, 
 
 
 @compiled
+def fill_best(
+    values: Floats, scale: Floats, steps: Integers, choice: tuple[float, bool], out: Floats
+) -> None:
+    """Fill the extremes of the windows of one symbol.
+
+    Parameters
+    ----------
+    scale : shape (n_tables, n_sessions)
+        Units of each window.
+    choice : (float, bool)
+        1 for the largest value, −1 for the smallest, and whether of equal ones the oldest counts.
+    out : shape (n_tables, 3, n_sessions)
+    """
+    sign, oldest = choice
+    fill_extremes(values, sign, out[0])
+    for at in range(1, steps.shape[0]):
+        new = steps[at, 1]
+        choose_larger(out[new], out[steps[at, 2]], scale[new], (steps[new, 0], oldest), out[at])
+
+
+@compiled
 def window_extreme(
     values: Floats, scales: Floats, size: tuple[int, int, int], steps: Integers, sign: float
 ) -> tuple[Floats, Floats]:
@@ -73,10 +94,7 @@ def window_extreme(
         span = slice(first, first + sessions)
         if scales.size > 0:
             fill_scales(scales[span], steps, scale)
-        fill_extremes(values[span], sign, tables[0])
-        for at in range(1, steps.shape[0]):
-            new = steps[at, 1]
-            choose_larger(tables[new], tables[steps[at, 2]], scale[new], (steps[new, 0], False), tables[at])
+        fill_best(values[span], scale, steps, (sign, False), tables)
         made = tables[steps.shape[0] - 1]
         for row in range(sessions):
             if made[COUNT, row] >= max(required, 1):

@@ -65,6 +65,22 @@ def merge_parts(newer: Floats, older: Floats, scale: Floats, shift: int, out: Fl
 
 
 @compiled
+def fill_spreads(values: Floats, scale: Floats, steps: Integers, out: Floats) -> None:
+    """Fill means and second moments of the windows of one symbol.
+
+    Parameters
+    ----------
+    scale : shape (n_tables, n_sessions)
+        Units of each window.
+    out : shape (n_tables, 3, n_sessions)
+    """
+    fill_moments(values, out[0])
+    for at in range(1, steps.shape[0]):
+        new = steps[at, 1]
+        merge_parts(out[new], out[steps[at, 2]], scale[new], steps[new, 0], out[at])
+
+
+@compiled
 def window_spread(
     values: Floats, scales: Floats, size: tuple[int, int, int], steps: Integers, lost_degrees: int
 ) -> Floats:
@@ -87,10 +103,7 @@ def window_spread(
         span = slice(first, first + sessions)
         if scales.size > 0:
             fill_scales(scales[span], steps, scale)
-        fill_moments(values[span], tables[0])
-        for at in range(1, steps.shape[0]):
-            new = steps[at, 1]
-            merge_parts(tables[new], tables[steps[at, 2]], scale[new], steps[new, 0], tables[at])
+        fill_spreads(values[span], scale, steps, tables)
         made = tables[steps.shape[0] - 1]
         for row in range(sessions):
             if made[COUNT, row] >= max(required, lost_degrees + 1):

@@ -74,6 +74,26 @@ def merge_pairs(newer: Floats, older: Floats, scale: Floats, part: tuple[int, fl
 
 
 @compiled
+def fill_lines(y: Floats, x: Floats, scale: Floats, plan: tuple[Integers, bool], out: Floats) -> None:
+    """Fill the co-moments of the windows of one symbol.
+
+    Parameters
+    ----------
+    scale : shape (n_tables, n_sessions)
+        Units of y in each window.
+    plan : (shape (n_tables, 3), bool)
+        Steps of the ladder, and whether x is the time since the window's end: zeros then.
+    out : shape (n_tables, 6, n_sessions)
+    """
+    steps, timed = plan
+    fill_pairs(y, x, out[0])
+    for at in range(1, steps.shape[0]):
+        new = steps[at, 1]
+        drift = -float(steps[new, 0]) if timed else 0.0
+        merge_pairs(out[new], out[steps[at, 2]], scale[new], (steps[new, 0], drift), out[at])
+
+
+@compiled
 def residual_std(pairs: Floats, row: int) -> float:
     """Return the standard deviation (n − 2) of y around the least-squares line of one window."""
     explained = pairs[PRODUCT, row] / pairs[X_SECOND, row] * pairs[PRODUCT, row]
@@ -119,13 +139,10 @@ def window_fit(y: Floats, x: Floats, size: tuple[int, int, int], steps: Integers
     sessions, _, required = size
     out = np.full(y.size, np.nan)
     tables = np.empty((steps.shape[0], 6, sessions))
-    same_units = np.ones(sessions)
+    same_units = np.ones((steps.shape[0], sessions))
     for first in range(0, y.size, sessions):
         span = slice(first, first + sessions)
-        fill_pairs(y[span], x[span], tables[0])
-        for at in range(1, steps.shape[0]):
-            new = steps[at, 1]
-            merge_pairs(tables[new], tables[steps[at, 2]], same_units, (steps[new, 0], 0.0), tables[at])
+        fill_lines(y[span], x[span], same_units, (steps, False), tables)
         made = tables[steps.shape[0] - 1]
         for row in range(sessions):
             if made[COUNT, row] >= required:

@@ -6,8 +6,11 @@ import numpy as np
 
 from features.kernels import factors, single_bars
 from features.kernels.compiled import Floats, Integers, compiled
+from features.kernels.extremes import fill_best
 from features.kernels.factors import CORD, CORR, ROC, SHARES, SUMP, VSUMP, column
+from features.kernels.moments import fill_spreads
 from features.kernels.ordered import slide_order
+from features.kernels.pairs import fill_lines
 from features.kernels.single_bars import (
     CLOSE,
     DERIVED,
@@ -27,24 +30,32 @@ Scales = tuple[Floats, Floats, Floats]
 
 
 @compiled
-def _fill_spans(close: Floats, cuts: Floats, window: int, out: Floats) -> None:
+def _find_next_bars(close: Floats) -> Integers:
+    """Return the first session from each on that has a bar, the number of sessions where none has."""
+    following = np.empty(close.size, dtype=np.int64)
+    first = close.size
+    for row in range(close.size - 1, -1, -1):
+        first = first if np.isnan(close[row]) else row
+        following[row] = first
+    return following
+
+
+@compiled
+def _fill_spans(following: Integers, cuts: Floats, window: int, out: Floats) -> None:
     """Fill the sessions from each window's first bar to its last session.
 
     Parameters
     ----------
+    following : shape (n_sessions,)
+        See `_find_next_bars`.
     cuts : shape (n_sessions,)
         0 where the units changed in a way that nobody knows.
     out : shape (2, n_sessions)
         Of the whole window, for which the session before it is looked at too, and of what lies in the units
         of its last session; 0 without a bar.
     """
-    following = np.empty(close.size, dtype=np.int64)
-    first = close.size
-    for row in range(close.size - 1, -1, -1):
-        first = first if np.isnan(close[row]) else row
-        following[row] = first
     cut = 0
-    for row in range(close.size):
+    for row in range(cuts.size):
         cut = row if cuts[row] == 0.0 else cut
         begin = max(row - window + 1, 0)
         # A bar just before the window tells a missing first session from one before the listing.
@@ -58,15 +69,15 @@ def _prices(rows: Floats, scales: Scales, plan: Plan, tables: Floats, out: Singl
     """Write what rests on closes and volumes in pairs."""
     close, log_volume, ratio, log_change, since = rows
     steps, places = plan
-    factors.fill_lines(close, since, scales[0], (steps, True), tables)
+    fill_lines(close, since, scales[0], (steps, True), tables)
     for at in range(places.size):
         made, window = places[at], steps[places[at], 0]
         factors.write_change(close, scales[0][made], window, out[column(ROC, at)])
         factors.write_trends(tables[made], close, at, out)
-    factors.fill_lines(close, log_volume, scales[0], (steps, False), tables)
+    fill_lines(close, log_volume, scales[0], (steps, False), tables)
     for at in range(places.size):
         factors.write_correlations(tables[places[at]], close, out[column(CORR, at)])
-    factors.fill_lines(ratio, log_change, scales[2], (steps, False), tables)
+    fill_lines(ratio, log_change, scales[2], (steps, False), tables)
     for at in range(places.size):
         factors.write_correlations(tables[places[at]], close, out[column(CORD, at)])
 
@@ -78,14 +89,16 @@ def _ranges(rows: Floats, scales: Scales, plan: Plan, tables: tuple[Floats, Floa
     steps, places = plan
     best, worst = tables
     order, spans = np.empty((3, close.size)), np.empty((2, close.size))
+    following = _find_next_bars(close)
     totals = np.empty((2, steps.shape[0], close.size))
-    factors.fill_best(high, 1.0, scales[0], steps, best)
-    factors.fill_best(low, -1.0, scales[0], steps, worst)
+    # Of equal values the oldest counts, as to NumPy's argmax.
+    fill_best(high, scales[0], steps, (1.0, True), best)
+    fill_best(low, scales[0], steps, (-1.0, True), worst)
     add_totals(risen, scales[2], steps, totals[0])
     add_totals(fallen, scales[2], steps, totals[1])
     for at in range(places.size):
         made, window = places[at], steps[places[at], 0]
-        _fill_spans(close, scales[0][0], window, spans)
+        _fill_spans(following, scales[0][0], window, spans)
         factors.write_ranges(best[made], worst[made], (close, spans[1]), (at, window), out)
         slide_order(close, scales[0][0], window, SHARES, order)
         factors.write_order(order, close, at, out)
@@ -109,8 +122,8 @@ def _volumes(rows: Floats, scale: Floats, plan: Plan, tables: tuple[Floats, Floa
     """Write what rests on volumes alone."""
     steps, places = plan
     traded, moved = tables
-    factors.fill_spreads(rows[0], scale, steps, traded)
-    factors.fill_spreads(rows[1], scale, steps, moved)
+    fill_spreads(rows[0], scale, steps, traded)
+    fill_spreads(rows[1], scale, steps, moved)
     for at in range(places.size):
         factors.write_volumes(traded[places[at]], rows[0], moved[places[at]], at, out)
 
