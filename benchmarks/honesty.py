@@ -28,14 +28,14 @@ from features.compute import compute_features
 from features.labels import compute_labels
 from features.panel import dense_panel
 from features.sessions import SessionCalendar
-from features.views import feature_views, primary_view
+from features.views import primary_view
 from models.evaluation import align
 from models.metrics import compute_ic
 from models.params import ModelsParams
 from models.targets import add_target
 from pipelines.app.settings import load_settings
-from pipelines.stages.evaluate.steps import forecast_rivals
-from pipelines.stages.train.steps import feature_columns, fit_model
+from pipelines.registry.baseline_forecasts import forecast_baselines
+from pipelines.registry.fitting import fit_model
 from simulation.feed import compute_oracle, compute_true_bars
 from simulation.params import SimulatedParams
 
@@ -89,16 +89,19 @@ def make_frame(market: SimulatedParams, horizon: int) -> pl.DataFrame:
     valid = panel.filter("valid").select("symbol", "session")
     frame = features.join(valid, on=["symbol", "session"]).join(ends, on="session")
     frame = frame.join(labels, on=["symbol", "end"]).drop("end")
-    others = (name for view in feature_views()[1:] for name in view.feature_names)
-    silent = (pl.lit(None, pl.Float64).alias(name) for name in others)
+    silent = (pl.lit(None, pl.Float64).alias(name) for name in _core() if name not in frame.columns)
     return add_target(frame.with_columns(*silent).sort("session", "symbol"))
+
+
+def _core() -> tuple[str, ...]:
+    return load_settings()[0].features.sets["core"]
 
 
 def try_market(market: SimulatedParams, params: ModelsParams) -> Trial:
     """Walk forward over one market as `train` and `evaluate` do; oracle and rivals on the very same rows."""
     frame = make_frame(market, params.split.horizon_sessions)
-    names = feature_columns(frame)
-    fitted, rivals = fit_model(frame, params, names), forecast_rivals(frame, params, names)
+    names = _core()
+    fitted, rivals = fit_model(frame, params, names), forecast_baselines(frame, params, names)
     columns = ("symbol", "session", "value")
     ridge = pl.concat([rivals.out_of_fold, rivals.holdout]).filter(pl.col("forecaster") == "ridge")
     oracle = compute_oracle(market, FIRST, LAST).rename({"score": "value"})

@@ -14,7 +14,7 @@ from datetime import timedelta
 
 from feast import Entity, FeatureService, FeatureView, Field
 from feast.infra.offline_stores.contrib.spark_offline_store.spark_source import SparkSource
-from feast.types import Bool, Float64, Int64, String
+from feast.types import Bool, Float32, Float64, Int64, String
 from feast.value_type import ValueType
 
 from features import views
@@ -32,6 +32,7 @@ SYMBOL = Entity(
 )
 
 _ENTITIES: dict[views.Entity, Entity] = {"symbol": SYMBOL}
+_NUMBERS = {"double": Float64, "single": Float32}
 
 VERSION_FIELDS = (
     Field(name="session", dtype=String, description="Exchange date that the row is about, ISO 8601."),
@@ -167,7 +168,7 @@ def _feature_view(view: views.FeatureView, ttl: timedelta) -> FeatureView:
     fields = [
         Field(
             name=feature.name,
-            dtype=Float64,
+            dtype=_NUMBERS[view.precision],
             description=feature.definition,
             tags={
                 "unit": feature.unit,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from features import (
+    alpha158,
     cross_section,
     liquidity,
     market,
@@ -34,6 +35,9 @@ _OWN = tuple(feature for family in _FAMILIES for feature in family.FEATURES)
 
 BAR_FEATURES: tuple[Feature, ...] = (*_OWN, *cross_section.derive_features(_OWN))
 """Computed from bars."""
+
+ALPHA158_FEATURES: tuple[Feature, ...] = alpha158.FEATURES
+"""Qlib's factors, computed from bars."""
 
 TEXT_FEATURES: tuple[Feature, ...] = text.FEATURES
 """Computed from scored texts."""

@@ -76,7 +76,16 @@ def _digest(parts: object) -> str:
 
 
 def _rule_of(view: FeatureView) -> list[object]:
-    return [view.source, view.version_key, view.row_rule, view.row_record, view.entity, view.cadence]
+    rule: list[object] = [
+        view.source,
+        view.version_key,
+        view.row_rule,
+        view.row_record,
+        view.entity,
+        view.cadence,
+    ]
+    # Double precision is what views had before it could be named: their digests, and models', stay.
+    return rule if view.precision == "double" else [*rule, view.precision]
 
 
 def _digest_feature(view: FeatureView, name: str) -> str:

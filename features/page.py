@@ -24,7 +24,8 @@ Generated from `features/views.py` by `python -m features.page`; edit the featur
 - Closes, ranges and volumes are compared in units of session t: older ones are divided by the splits and
   dividends in between, as the source's price basis requires. No level of prices is a feature.
 - A window of n sessions skips unknown values and gives null where fewer than {coverage:.0%} of them are
-  known; a return needs both its ends. Features of bars are null where the bar of t is missing or retracted.
+  known, of Qlib's factors only where none is; a return needs both its ends. Features of bars are null where
+  the bar of t is missing or retracted.
 - An exponential mean of span n is cut after 5 n sessions ({example} for a span of 26), its weights scaled to
   one.
 """

@@ -13,7 +13,8 @@ from typing import Literal
 
 import polars as pl
 
-from features.catalog import BAR_FEATURES, TEXT_FEATURES
+from features.alpha158 import compute_alpha158
+from features.catalog import ALPHA158_FEATURES, BAR_FEATURES, TEXT_FEATURES
 from features.compute import compute_from_bars, compute_from_texts
 from features.feature import Feature
 from features.panel import BAR_RECORD, SOURCE_COLUMNS
@@ -27,6 +28,8 @@ Cadence = Literal["session"]
 """How often there is a row; an hour and a week may follow."""
 
 RowRule = Literal["of_source", "where_known"]
+
+Precision = Literal["double", "single"]
 
 Compute = Callable[[pl.DataFrame, pl.DataFrame, SessionCalendar, Sequence[Feature]], pl.DataFrame]
 
@@ -60,6 +63,9 @@ class FeatureView:
         so `columns` must hold ``valid``. ``where_known``: one where any feature is known, always valid.
     row_record : str, optional
         For ``of_source``: only rows of this ``record`` count, where the source holds rows of several.
+    precision : {"double", "single"}
+        Of the values, in its table and wherever they are published. ``compute`` returns columns of that type:
+        what is computed in double precision is rounded there, once.
     entity : {"symbol"}
     cadence : {"session"}
 
@@ -79,6 +85,7 @@ class FeatureView:
     compute: Compute
     row_rule: RowRule = "where_known"
     row_record: str | None = None
+    precision: Precision = "double"
     entity: Entity = "symbol"
     cadence: Cadence = "session"
 
@@ -117,6 +124,11 @@ class FeatureView:
         """The names of the features, in the order of their columns."""
         return tuple(feature.name for feature in self.features)
 
+    @property
+    def value_type(self) -> type[pl.DataType]:
+        """Polars' type of the features' columns."""
+        return pl.Float32 if self.precision == "single" else pl.Float64
+
     def evaluate(self, rows: pl.DataFrame, sessions: pl.DataFrame, calendar: SessionCalendar) -> pl.DataFrame:
         """Compute the features from the source's rows as they were known at one instant.
 
@@ -132,7 +144,7 @@ class FeatureView:
         Returns
         -------
         polars.DataFrame, shape (n_symbols × n_sessions, 2 + n_features)
-            `symbol`, `session` and one Float64 column a feature, for every symbol of `rows` and every
+            `symbol`, `session` and one column of `value_type` a feature, for every symbol of `rows` and every
             session, look-back included; null means unknown, never NaN or infinite.
         """
         return self.compute(rows, sessions, calendar, self.features)
@@ -151,6 +163,18 @@ VIEWS: dict[str, FeatureView] = {
             compute=compute_from_bars,
             row_rule="of_source",
             row_record=BAR_RECORD,
+        ),
+        FeatureView(
+            name="features_alpha158",
+            description="Qlib's Alpha158 factors of bars.",
+            source="bars",
+            columns=SOURCE_COLUMNS,
+            version_key=("symbol", "session", "record"),
+            features=ALPHA158_FEATURES,
+            compute=compute_alpha158,
+            row_rule="of_source",
+            row_record=BAR_RECORD,
+            precision="single",
         ),
         FeatureView(
             name="features_text",

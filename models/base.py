@@ -94,7 +94,7 @@ def build_forecaster(
     Raises
     ------
     ValueError
-        If the family is unknown or a configured feature is not among `feature_names`.
+        If the family is unknown or takes a part of the features and is told one that `feature_names` lacks.
     """
     chosen = params.seed if seed is None else seed
     kind = find_family(family).load_class()

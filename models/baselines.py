@@ -15,7 +15,6 @@ from models.forecast_frames import (
     check_feature_names,
     check_fit_frames,
     check_fitted,
-    check_known,
     feature_matrix,
     forecast_frame,
     rows_to_forecast,
@@ -128,11 +127,9 @@ class FeatureForecaster(_Unfitted):
     def from_params(
         cls, params: ModelsParams, feature_names: tuple[str, ...], *, seed: int, workspace: Path | None = None
     ) -> Self:
-        """Build from the settings' section; `feature_names` must offer the configured feature."""
-        del seed, workspace
-        feature = getattr(params.baselines, cls.setting)
-        check_known([feature], feature_names, setting=f"models.baselines.{cls.setting}")
-        return cls((feature,))
+        """Build from the settings' section: the feature that it names, be it one of the model's or not."""
+        del feature_names, seed, workspace
+        return cls((getattr(params.baselines, cls.setting),))
 
     def predict(self, frame: pl.DataFrame, *, first_session: date | None = None) -> pl.DataFrame:
         """Return the signed, centred rank of the feature within each session."""

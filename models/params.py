@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, make_dataclass
 from functools import cache
 from typing import Any, cast
@@ -96,9 +97,9 @@ class BaselineParams:
     Attributes
     ----------
     reversal_feature : str
-        Feature whose negative is the reversal forecast.
+        Feature whose negative is the reversal forecast, of any view.
     momentum_feature : str
-        Feature that is the 12-1 momentum forecast.
+        Feature that is the 12-1 momentum forecast, of any view.
     ridge_shrinkage : float
         Penalty in units of the fitted rows; see `models.linear.fit_ridge`.
     """
@@ -109,6 +110,10 @@ class BaselineParams:
 
     def __post_init__(self) -> None:
         check_ranges(self, ridge_shrinkage=(1e-9, NO_LIMIT))
+
+    def read_beside(self, features: Sequence[str]) -> tuple[str, ...]:
+        """Return what a training frame holds: a model's features, then those that only baselines read."""
+        return tuple(dict.fromkeys([*features, self.reversal_feature, self.momentum_feature]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -112,15 +112,6 @@ class Settings(BaseModel):
             named = f"models.feature_set={self.models.feature_set!r}"
             msg = f"{named} must be one of features.sets, which names {', '.join(self.features.sets)}"
             raise ValueError(msg)
-        names, baselines = self.features.sets[self.models.feature_set], self.models.baselines
-        for key in ("reversal_feature", "momentum_feature"):
-            if getattr(baselines, key) not in names:
-                named = f"models.baselines.{key}={getattr(baselines, key)!r}"
-                msg = (
-                    f"{named} must be in the model's feature set {self.models.feature_set!r}: baselines are "
-                    "judged on its rows; add it there or name another feature of it"
-                )
-                raise ValueError(msg)
         return self
 
 

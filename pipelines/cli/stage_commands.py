@@ -14,6 +14,7 @@ import click
 
 from features.params import FeaturesParams
 from models.families import trainable_families
+from models.params import ModelsParams
 from pipelines.base.errors import EXIT_DONE, EXIT_NOTHING_TO_DO, BellwetherError, SettingsError
 from pipelines.base.masking import mask_text
 from pipelines.base.report import SessionRange, StageReport
@@ -56,7 +57,7 @@ def runs_stages(command: Callable[..., Any]) -> Callable[..., Any]:
     ) -> None:
         request = with_source(request, source=source, bars=bars, actions=actions, texts=texts)
         context = open_request(request.overriding({"models.family": model}))
-        _check_feature_sets(context)
+        _check_features(context)
         command(context, resolve_sessions(context, as_of, start, end), **more)
 
     decorated: Callable[..., Any] = opened
@@ -72,8 +73,8 @@ def runs_stages(command: Callable[..., Any]) -> Callable[..., Any]:
     return decorated
 
 
-def _check_feature_sets(context: Context) -> None:
-    """Refuse a feature set that is empty, or names a feature twice or one that no view holds.
+def _check_features(context: Context) -> None:
+    """Refuse a set that is empty or names a feature twice, and whatever names one that no view holds.
 
     Not as settings load, because the catalog takes longer to import than a command that only looks may run.
     """
@@ -82,6 +83,15 @@ def _check_feature_sets(context: Context) -> None:
     except ValueError as error:
         msg = f"features.{error}"
         raise SettingsError(msg) from error
+    from features.views import view_of
+
+    baselines = context.params(ModelsParams).baselines
+    for key in ("reversal_feature", "momentum_feature"):
+        try:
+            view_of(getattr(baselines, key))
+        except KeyError as error:
+            msg = f"models.baselines.{key}={getattr(baselines, key)!r}: {error.args[0]}"
+            raise SettingsError(msg) from error
 
 
 def _stage_command(stage: Stage) -> click.Command:

@@ -38,6 +38,7 @@ told: for how long it is kept in the end, `maintain` says."""
 
 _ARROW_TYPES: dict[Any, str] = {
     pl.String: "Utf8",
+    pl.Float32: "Float32",
     pl.Float64: "Float64",
     pl.Int32: "Int32",
     pl.Int64: "Int64",

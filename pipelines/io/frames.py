@@ -21,6 +21,7 @@ AnyFrame = TypeVar("AnyFrame")
 
 _SPARK_TYPES: dict[Any, T.DataType] = {
     pl.String: T.StringType(),
+    pl.Float32: T.FloatType(),
     pl.Float64: T.DoubleType(),
     pl.Int32: T.IntegerType(),
     pl.Int64: T.LongType(),

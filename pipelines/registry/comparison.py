@@ -8,10 +8,12 @@ from datetime import date
 
 import polars as pl
 
+from features.views import all_features
 from models.selection import comparable_sessions
 from models.splits import Part
 from models.training import forecast_part
 from pipelines.base.context import Context
+from pipelines.io.feature_retrieval import read_features
 from pipelines.io.model_folder import read_forecaster
 from pipelines.registry.challenger import Challenger
 from pipelines.registry.champion import load_champion
@@ -60,6 +62,9 @@ def forecast_champion(
 
     Parameters
     ----------
+    context : Context
+        Its lake is read for features of the champion's that the frame lacks, each as it was known at the
+        cut of its row.
     frame : polars.DataFrame
         The challenger's training frame.
     """
@@ -71,15 +76,27 @@ def forecast_champion(
         embargo_sessions=max(challenger.lineage.embargo_sessions, champion.lineage.embargo_sessions),
     )
     forecaster = read_forecaster(champion.folder)
-    missing = sorted(set(forecaster.feature_names) - set(frame.columns))
+    lacking = [one for one in forecaster.feature_names if one not in frame.columns]
+    missing = sorted(set(lacking).difference(feature.name for feature in all_features()))
     if missing:
         why_not = (
             f"{name} cannot be asked: the features {missing[:5]} ({len(missing)} in all) are no longer built"
         )
         log.warning(why_not)
         return ChampionForecasts(name=name, forecasts=None, unseen=tuple(unseen), why_not=why_not)
-    forecasts = forecast_part(forecaster, frame, _holdout(challenger))
+    test = _holdout(challenger)
+    if lacking:
+        near = _of_part(frame, test, forecaster.history_sessions)
+        frame = context.lake.collect(read_features(context, near, lacking, at="cutoff_at"))
+    forecasts = forecast_part(forecaster, frame, test)
     return ChampionForecasts(name=name, forecasts=forecasts, unseen=tuple(unseen))
+
+
+def _of_part(frame: pl.DataFrame, part: Part, history_sessions: int) -> pl.DataFrame:
+    """Return the rows that a forecaster looks at to forecast a part: its own and the history before them."""
+    sessions = frame.filter(pl.col("session") <= part.last)["session"].unique().sort()
+    needed = int((sessions >= part.first).sum()) + history_sessions - 1
+    return frame.filter(pl.col("session").is_in(sessions.tail(needed).implode()))
 
 
 def _holdout(challenger: Challenger) -> Part:

@@ -69,7 +69,7 @@ class Lineage:
     model_settings : mapping
         The ``models`` section of the settings as it was.
     baselines : mapping
-        Parameters of the baselines beside it, which read features of its set. No part of the key.
+        Parameters of the baselines beside it. No part of the key, but for the features that its frame holds.
     assumed_share : float or None
         Part, 0 to 1, of the versions of bars known at the as-of's cut of which nobody saw when they came:
         they count as known a lag after the close, or at a cut. None where bars say nothing of it.

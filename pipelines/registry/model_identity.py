@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any
@@ -23,7 +23,6 @@ from pipelines.io.text_models import scorer_version
 from pipelines.io.text_params import TextParams
 from pipelines.registry.lineage import UNIVERSE_RULE, Lineage
 from pipelines.registry.revision import digest_family_code, read_git_commit
-from pipelines.registry.training_frame import feature_columns
 from pipelines.tables import queries
 from pipelines.tables.contracts import SILVER_BARS
 from pipelines.tables.view_sources import primary_bars
@@ -33,6 +32,7 @@ def build_lineage(
     context: Context,
     as_of: date,
     frame: pl.DataFrame,
+    feature_names: Sequence[str],
     plan: WalkForwardPlan,
     *,
     versions: Mapping[str, int | None],
@@ -42,7 +42,9 @@ def build_lineage(
     Parameters
     ----------
     frame : polars.DataFrame
-        From `pipelines.registry.training_frame.read_frame`.
+        From `pipelines.registry.training_frame.read_frame`, with `feature_names` and what baselines read.
+    feature_names : sequence of str
+        Columns that the model reads, in its order.
     versions : mapping of table to Delta version
         Of the tables that `frame` was read from. They stand beside the key and not in it: writes without
         effect and compaction raise them.
@@ -54,7 +56,7 @@ def build_lineage(
     a feature, a set or a family that the model does not use changes nothing.
     """
     params = context.params(ModelsParams)
-    features, frame_digest, splits = feature_columns(frame), digest_frame(frame), plan.as_record()
+    features, frame_digest, splits = tuple(feature_names), digest_frame(frame), plan.as_record()
     bound: dict[str, Any] = {
         "feature_set": params.feature_set,
         "feature_digests": {name: feature_digest(name) for name in features},

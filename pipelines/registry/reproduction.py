@@ -85,13 +85,15 @@ def reproduce(context: Context, version: str) -> Reproduction:
     challenger = Challenger(version=registered, lineage=lineage, folder=folder, tracking=tracking)
     with context.writing():
         view = open_view(context, select_tables([FEATURE_TABLES, GOLD_LABELS.name]))
-    frame = read_frame(view, lineage.as_of, lineage.horizon_sessions, lineage.feature_names)
+    params, features = restore_params(lineage, context.params(ModelsParams)), lineage.feature_names
+    # Records that say nothing of baselines are of releases whose sets held what these read.
+    columns = params.baselines.read_beside(features) if lineage.baselines else features
+    frame = read_frame(view, lineage.as_of, lineage.horizon_sessions, columns)
     rebuilt = digest_frame(frame)
     if rebuilt != lineage.frame_digest:
         log.warning("the rebuilt frame differs: %s", explain_difference(challenger.read(FRAME_FILE), frame))
-    params = restore_params(lineage, context.params(ModelsParams))
     with tempfile.TemporaryDirectory() as scratch:
-        fitted = fit_model(frame, params, lineage.feature_names, workspace=Path(scratch))
+        fitted = fit_model(frame, params, features, workspace=Path(scratch))
     return compare(challenger, fitted, rebuilt)
 
 

@@ -26,7 +26,6 @@ from pipelines.tables.contracts import GOLD_LABELS
 log = logging.getLogger(__name__)
 
 SPINE = ("symbol", "session", "cutoff_at", "label_end", "label")
-OUTCOMES = ("symbol", "session", "cutoff_at", "label_end", "label", "target")
 
 
 def open_view(context: Context, tables: Iterable[TableContract]) -> Context:
@@ -85,11 +84,6 @@ def read_spine(context: Context, as_of: date, horizon_sessions: int) -> Distribu
 def finish_frame(joined: pl.DataFrame) -> pl.DataFrame:
     """Add the target and sort, so that equal inputs give equal bytes."""
     return add_target(joined.sort("session", "symbol"))
-
-
-def feature_columns(frame: pl.DataFrame) -> tuple[str, ...]:
-    """Return the columns of a training frame that are features."""
-    return tuple(name for name in frame.columns if name not in OUTCOMES)
 
 
 def frame_schema(features: Sequence[str]) -> dict[str, Any]:

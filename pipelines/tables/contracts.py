@@ -191,7 +191,10 @@ def feature_table(view: FeatureView) -> TableContract:
     """Return the contract of a feature view's gold table: one version of one vector a row."""
     return TableContract(
         name=f"gold.{view.name}",
-        schema=_VERSION | {"valid": FLAG} | dict.fromkeys(view.feature_names, NUMBER) | {"month": TEXT},
+        schema=_VERSION
+        | {"valid": FLAG}
+        | dict.fromkeys(view.feature_names, view.value_type)
+        | {"month": TEXT},
         key=("symbol", "session", "known_at"),
         partition_by="month",
     )

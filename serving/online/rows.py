@@ -8,7 +8,7 @@ from typing import Any
 import feast
 import polars as pl
 from feast.protos.feast.types.Value_pb2 import Value
-from feast.types import Bool, Float64, Int64, String
+from feast.types import Bool, Float32, Float64, Int64, String
 
 from features.sessions import INSTANT
 from serving.online.raw_readers import Cells, entity_key
@@ -20,6 +20,7 @@ _VERSION_FIELDS = ("session", "event_at_us", "known_at_us", "valid")
 _READ_AT_ONCE = 1000
 _TYPES: dict[Any, tuple[str, pl.DataType | type[pl.DataType]]] = {
     Float64: ("double_val", pl.Float64),
+    Float32: ("float_val", pl.Float32),
     Int64: ("int64_val", pl.Int64),
     Bool: ("bool_val", pl.Boolean),
     String: ("string_val", pl.String),
@@ -73,14 +74,16 @@ def decode_cells(
     at = next(place for place, field in enumerate(fields) if field.name == "session")
     known = [(symbol, row) for symbol, row in zip(symbols, cells, strict=True) if row[at]]
     rows = [row for _, row in known]
-    numbers = [place for place, field in enumerate(fields) if field.dtype == Float64]
-    floats = decode_numbers(
-        [[row[place] for place in numbers] for row in rows], [fields[place].name for place in numbers]
-    )
+    floats: dict[str, pl.Series] = {}
+    for kind in (Float64, Float32):
+        numbers = [place for place, field in enumerate(fields) if field.dtype == kind]
+        values_of = [[row[place] for place in numbers] for row in rows]
+        found = decode_numbers(values_of, [fields[place].name for place in numbers], _TYPES[kind][1])
+        floats |= found.to_dict()
     columns = [pl.Series("symbol", [symbol for symbol, _ in known], pl.String)]
     for place, field in enumerate(fields):
-        if field.dtype == Float64:
-            columns.append(floats.get_column(field.name))
+        if field.name in floats:
+            columns.append(floats[field.name])
         else:
             attribute, dtype = _TYPES[field.dtype]
             values = decode_values([row[place] for row in rows], attribute)

@@ -9,15 +9,17 @@ import numpy as np
 import polars as pl
 from feast.protos.feast.types.Value_pb2 import Value
 
-_DOUBLE = 0x29
-"""How a message begins that holds nothing but `double_val`: field 5, eight bytes."""
-_SIZE = 9
-_UNSET = bytes(_SIZE)
-_LAYOUT = np.dtype([("tag", "u1"), ("value", "<f8")])
+_MESSAGES: dict[Any, tuple[int, np.dtype[np.void]]] = {
+    pl.Float64: (0x29, np.dtype([("tag", "u1"), ("value", "<f8")])),
+    pl.Float32: (0x35, np.dtype([("tag", "u1"), ("value", "<f4")])),
+}
+"""How a message looks that holds nothing but `double_val` (field 5, eight bytes) or `float_val` (6, four)."""
 
 
-def decode_numbers(cells: Sequence[Sequence[bytes | None]], names: Sequence[str]) -> pl.DataFrame:
-    """Return the values of float columns.
+def decode_numbers(
+    cells: Sequence[Sequence[bytes | None]], names: Sequence[str], dtype: Any = pl.Float64
+) -> pl.DataFrame:
+    """Return the values of float columns of one type.
 
     Parameters
     ----------
@@ -27,11 +29,13 @@ def decode_numbers(cells: Sequence[Sequence[bytes | None]], names: Sequence[str]
     Returns
     -------
     polars.DataFrame, shape (n_rows, n_names)
-        Float64, null where unknown, where it is no number, and where it is of another type.
+        Of `dtype`, null where unknown, where it is no number, and where it is of another type.
     """
-    flat = [cell if cell and len(cell) == _SIZE else _UNSET for row in cells for cell in row]
-    found = np.frombuffer(b"".join(flat), dtype=_LAYOUT).reshape(len(cells), len(names))
-    values = np.where(found["tag"] == _DOUBLE, found["value"], np.nan)
+    tag, layout = _MESSAGES[dtype]
+    unset = bytes(layout.itemsize)
+    flat = [cell if cell and len(cell) == len(unset) else unset for row in cells for cell in row]
+    found = np.frombuffer(b"".join(flat), dtype=layout).reshape(len(cells), len(names))
+    values = np.where(found["tag"] == tag, found["value"], np.array(np.nan, layout["value"]))
     columns = {
         name: pl.Series(name, np.ascontiguousarray(values[:, place])) for place, name in enumerate(names)
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from functools import cache
@@ -200,17 +199,24 @@ def test_that_an_unfitted_forecaster_says_so() -> None:
             build(name).predict(unseen())
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda: replace(MODELS, tft=replace(MODELS.tft, features=("mom_retrun_5d",))),
-        lambda: replace(MODELS, baselines=replace(MODELS.baselines, reversal_feature="mom_retrun_5d")),
-    ],
-)
-def test_that_a_setting_that_names_an_unknown_feature_is_refused(change: Callable[[], object]) -> None:
-    family = "tft" if change().tft.features else "reversal"  # type: ignore[attr-defined]
+def test_that_a_setting_that_names_an_unknown_feature_is_refused() -> None:
+    misspelt = replace(MODELS, tft=replace(MODELS.tft, features=("mom_retrun_5d",)))
     with pytest.raises(ValueError, match=r"unknown features \['mom_retrun_5d'\].*mom_return_5d"):
-        build_forecaster(family, change(), feature_names(market()))  # type: ignore[arg-type]
+        build_forecaster("tft", misspelt, feature_names(market()))
+
+
+@pytest.mark.parametrize(("baseline", "sign"), [("reversal", -1.0), ("momentum", 1.0)])
+def test_that_a_baseline_reads_its_own_feature_whatever_the_model_reads(baseline: str, sign: float) -> None:
+    own = replace(MODELS.baselines, reversal_feature="else_1d", momentum_feature="else_1d")
+    built = build_forecaster(baseline, replace(MODELS, baselines=own), feature_names(market()))
+    assert built.feature_names == ("else_1d",)
+    frame = market().with_columns(else_1d=pl.col("symbol").rank("dense").over("session").cast(pl.Float32))
+    ranked = built.predict(frame).sort("session", "symbol")
+    first = ranked.filter(pl.col("session") == ranked["session"][0])["value"] * sign
+    assert first.is_sorted()
+    assert first.n_unique() == first.len()
+    with pytest.raises(ValueError, match=r"frame lacks 1 of 3 required columns: \['else_1d'\]"):
+        built.predict(market())
 
 
 def test_that_an_unknown_family_is_refused() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from features.params import FeaturesParams
 from features.sets import FeatureSet
-from features.views import all_features
+from features.views import all_features, find_view
 from pipelines.app.settings import load_settings
 
 
@@ -13,6 +13,15 @@ def test_core_keeps_the_catalogs_order_and_need_not_hold_all_of_it():
     assert len(core.features) >= 104
     assert core.features == tuple(one.name for one in all_features() if one.name in core.features)
     assert list(core.by_view()) == ["features_daily", "features_text"]
+
+
+def test_alpha158_holds_the_factors_of_its_view_and_nothing_else():
+    factors = FeatureSet(name="alpha158", features=load_settings()[0].features.sets["alpha158"])
+    assert len(factors.features) == 158
+    assert factors.by_view() == {
+        "features_daily": (),
+        "features_alpha158": find_view("features_alpha158").feature_names,
+    }
 
 
 def test_a_set_keeps_the_order_of_its_names():

@@ -27,13 +27,14 @@ WITHDRAWN = ["symbol", "session", "record", "value", "valid"]
 def test_every_feature_belongs_to_one_view():
     names = Counter(feature.name for feature in all_features())
     assert max(names.values()) == 1
-    assert [view.name for view in feature_views()] == ["features_daily", "features_text"]
+    assert [view.name for view in feature_views()] == ["features_daily", "features_alpha158", "features_text"]
     assert view_of("mom_return_5d") is primary_view()
     assert view_of("text_count_1d") is find_view("features_text")
 
 
 def test_lookback_is_the_longest_of_the_features():
     assert find_view("features_daily").lookback_sessions == 253
+    assert find_view("features_alpha158").lookback_sessions == 61
     assert find_view("features_text").lookback_sessions == 20
     assert max_lookback() == 253
 

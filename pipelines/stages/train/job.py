@@ -58,12 +58,13 @@ def train_on(
     """Train on a pinned view; a model that exists already is asked for again, not fitted again."""
     params = context.params(ModelsParams)
     features = context.params(FeaturesParams).sets[params.feature_set]
-    frame = read_frame(view, sessions.end, params.split.horizon_sessions, features)
+    columns = params.baselines.read_beside(features)
+    frame = read_frame(view, sessions.end, params.split.horizon_sessions, columns)
     try:
         plan = plan_splits(frame, params.split)
     except InsufficientHistoryError as error:
         return nothing_to_do(str(error), rows_in=frame.height)
-    lineage = build_lineage(view, sessions.end, frame, plan, versions=versions)
+    lineage = build_lineage(view, sessions.end, frame, features, plan, versions=versions)
     # A version that the lake has no record of is nobody's word: it is fitted again.
     adopt_former(context)
     recorded = find_trained(context.lake, lineage.model_key)

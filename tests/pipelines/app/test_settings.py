@@ -51,10 +51,6 @@ def test_settings_are_frozen() -> None:
             r"models.split.horizon_sessions=5 must be one of labels.horizon_sessions=\[1\]",
         ),
         (
-            "models.baselines.momentum_feature=mom_of_another_set",
-            "models.baselines.momentum_feature='mom_of_another_set' must be in the model's feature set",
-        ),
-        (
             "models.feature_set=cor",
             r"models.feature_set='cor' must be one of features.sets, which names .*core",
         ),

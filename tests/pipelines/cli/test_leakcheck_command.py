@@ -132,7 +132,7 @@ def test_bars_of_a_file(file, tmp_path):
     [
         ((), 2, "name one thing to check"),
         (("--view", "features_hourly"), 78, "no feature view is called 'features_hourly'"),
-        (("--set", "cores"), 78, "--set cores is no feature set, nor KEY=VALUE; there are core"),
+        (("--set", "cores"), 78, "--set cores is no feature set, nor KEY=VALUE; there are core, alpha158"),
         (("absent.py",), 78, "name a Python file that defines features(bars)"),
         (("--view", "features_text", "--bars", "x.parquet"), 78, "reads scored_texts, not bars"),
     ],
@@ -142,7 +142,10 @@ def test_a_slip_is_named(words, status, said):
     assert (result.exit_code, said in result.output) == (status, True), result.output
 
 
-@pytest.mark.parametrize("words", [("--view", "features_daily"), ("--view", "features_text")])
+@pytest.mark.parametrize(
+    "words",
+    [("--view", "features_daily"), ("--view", "features_alpha158"), ("--view", "features_text")],
+)
 def test_the_catalog_is_clean(words):
     few = ("--symbols", "6", "--sessions", "320", "--json")
     result = CliRunner().invoke(main, ["leakcheck", *words, *few])

@@ -42,6 +42,11 @@ def bellwether(*command: str) -> Result:
             78,
             "features.sets.mine=['mom_retrun_5d']: no feature is called 'mom_retrun_5d'; near matches: mom_",
         ),
+        (
+            ("run", "--set", "models.baselines.momentum_feature=mom_retrun_5d"),
+            78,
+            "models.baselines.momentum_feature='mom_retrun_5d': no feature is called 'mom_retrun_5d'; near",
+        ),
         (("status", "--set", "calendar.name=XNYC"), 78, "is no calendar of exchange_calendars"),
         (
             ("ingest", "--set", "calendar.name=XTKS"),

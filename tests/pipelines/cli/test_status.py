@@ -82,7 +82,7 @@ def test_it_is_put_into_words_or_json(state: dict[str, Any]) -> None:
     text = render_status(state, as_json=False)
     assert "champion  version 2 (promotion as of 2024-01-09; lost to: ridge)" in text
     assert "drift     drift (reports/2024-01-09.html)" in text
-    assert "│ gold.forecasts      ┆ 3    ┆ 1       ┆ 2024-01-08 ┆ 2024-01-09 │" in text
+    assert "│ gold.forecasts         ┆ 3    ┆ 1       ┆ 2024-01-08 ┆ 2024-01-09 │" in text
     assert json.loads(render_status(state, as_json=True))["champion"]["as_of"] == "2024-01-09"
 
 

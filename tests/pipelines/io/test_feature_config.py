@@ -32,6 +32,6 @@ def test_command_files_define_what_the_platform_applies(tmp_path: Path) -> None:
     defined = runpy.run_path(str(tmp_path / "definitions.py"))
     views = [value.name for value in defined.values() if isinstance(value, feast.FeatureView)]
     assert {value.ttl for value in defined.values() if isinstance(value, feast.FeatureView)} == {TTL}
-    assert views == ["features_daily", "features_text", "issued_forecasts"]
-    assert [projection.name for projection in defined["few"].feature_view_projections] == views[:2]
+    assert views == ["features_daily", "features_alpha158", "features_text", "issued_forecasts"]
+    assert [projection.name for projection in defined["few"].feature_view_projections] == [views[0], views[2]]
     assert feast.FeatureStore(fs_yaml_file=tmp_path / "feature_store.yaml").project == "bellwether"

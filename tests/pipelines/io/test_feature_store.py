@@ -199,7 +199,7 @@ def test_feasts_own_materialisation_is_refused(context: Context, store: FeatureS
 
     config = build_config(context.settings.feature_store, context.home.feast, offline_store=OFFLINE_STORE)
     opened = feast.FeatureStore(config=config)
-    assert {service.name for service in opened.list_feature_services()} == {"core", "issued"}
+    assert {service.name for service in opened.list_feature_services()} == {"core", "alpha158", "issued"}
     start, end = CALENDAR.close_at(day) - timedelta(days=3), CALENDAR.close_at(day)
     with pytest.raises(NotImplementedError, match="bellwether materialize"):
         opened.materialize(start_date=start, end_date=end, feature_views=["features_daily"])

@@ -28,12 +28,14 @@ class Lake:
     open_home: Callable[..., Context]
     folder: Path
 
-    def lineage(self, *overrides: str, names: tuple[str, ...] = NAMES) -> Lineage:
+    def lineage(
+        self, *overrides: str, names: tuple[str, ...] = NAMES, beside: tuple[str, ...] = ()
+    ) -> Lineage:
         context, gold = self.open_home(self.folder, *overrides), make_gold()
         as_of = gold.sessions[-6]
-        frame = read_frame(context, as_of, 1, names)
+        frame = read_frame(context, as_of, 1, (*names, *beside))
         plan = plan_splits(frame, context.settings.models.split)
-        return build_lineage(context, as_of, frame, plan, versions={})
+        return build_lineage(context, as_of, frame, names, plan, versions={})
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +49,13 @@ def test_another_order_of_the_same_features_is_another_model(lake: Lake) -> None
     one, other = lake.lineage(), lake.lineage(names=NAMES[::-1])
     assert one.frame_digest == other.frame_digest
     assert one.model_key != other.model_key
+
+
+def test_what_only_baselines_read_is_no_feature_of_the_model(lake: Lake) -> None:
+    alone, beside = lake.lineage(), lake.lineage(beside=("mom_overnight_20d",))
+    assert beside.feature_names == alone.feature_names == NAMES
+    assert set(beside.feature_digests) == set(NAMES)
+    assert beside.frame_digest != alone.frame_digest
 
 
 def test_labels_of_another_horizon_change_nothing_and_their_lag_does(lake: Lake) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 import struct
 
+import polars as pl
 import pytest
 from feast.protos.feast.types.Value_pb2 import Value
 
@@ -20,6 +21,15 @@ def test_numbers_come_back_bit_for_bit(value: float) -> None:
     found = decode_numbers([[number(value), number(2.0)]], ["a", "b"])
     assert struct.pack("<d", found["a"][0]) == struct.pack("<d", value)
     assert found["b"].to_list() == [2.0]
+
+
+@pytest.mark.parametrize("value", [0.0, -0.0, 1.5, -1e-44, 3e38, struct.unpack("<f", b"\x35" * 4)[0]])
+def test_single_precision_comes_back_bit_for_bit_in_its_own_type(value: float) -> None:
+    stored, other = Value(float_val=value).SerializeToString(), number(2.0)
+    found = decode_numbers([[stored, None], [other, stored]], ["a", "b"], pl.Float32)
+    assert found.schema == {"a": pl.Float32, "b": pl.Float32}
+    assert struct.pack("<f", found["a"][0]) == struct.pack("<f", found["b"][1]) == struct.pack("<f", value)
+    assert (found["b"][0], found["a"][1]) == (None, None)
 
 
 def test_unknown_values_are_null_where_they_are() -> None:

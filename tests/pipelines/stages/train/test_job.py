@@ -15,7 +15,6 @@ import mlflow.pyfunc
 import polars as pl
 import pytest
 
-from features.views import all_features
 from models.base import load_forecaster
 from models.targets import add_target
 from pipelines.app.runner import run_stage
@@ -40,7 +39,7 @@ from tests.pipelines.conftest import SMALL_MODEL
 from tests.pipelines.stages.files_home import rows
 from tests.pipelines.synthetic_gold import CALENDAR, Gold, make_gold
 
-FEATURES = [feature.name for feature in all_features()]
+FEATURES = list(load_settings()[0].features.sets["core"])
 
 
 @pytest.fixture(scope="module")

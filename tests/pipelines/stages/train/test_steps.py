@@ -15,7 +15,7 @@ from models.training import fit_final
 from models.xgboost_params import XGBoostParams
 from pipelines.registry.fitting import fit_model
 from pipelines.registry.model_identity import compute_model_key, last_label_end
-from pipelines.registry.training_frame import feature_columns, finish_frame
+from pipelines.registry.training_frame import finish_frame
 from pipelines.stages.train.steps import choose_example, collect_warnings
 from tests.models.market import feature_names, make_market
 from tests.pipelines.stages.evaluate.test_steps import PARAMS, Zero
@@ -57,7 +57,6 @@ def test_frame_is_sorted_and_gets_its_target(market: pl.DataFrame) -> None:
         market.select("session", "symbol").sort("session", "symbol")
     )
     assert finished["target"].equals(market.sort("session", "symbol")["target"])
-    assert feature_columns(finished) == tuple(feature_names(market))
 
 
 def test_last_label_end_is_what_the_final_fit_has_seen(market: pl.DataFrame) -> None:
