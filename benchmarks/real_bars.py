@@ -1,9 +1,10 @@
-"""The tables of `evaluate` on real bars: the daily default on two markets, the transformer on fifty symbols.
+"""The tables of `evaluate` on real bars: two feature sets, two markets, the transformer on fifty symbols.
 
-Everything is done by the commands that a user has. The fifty symbols are the first, by name, of those with a
-bar in every session of the span. The second market trades every day, coins on `24/7`.
+Everything is done by the commands that a user has. Each set has a home of its own, in which its first model
+is trained, installed, packaged and asked over HTTP for all symbols. The fifty symbols are the first, by name,
+of those with a bar in every session of the span. The second market trades every day, coins on `24/7`.
 
-    python -m benchmarks.real_bars [--work FOLDER]
+    python -m benchmarks.real_bars [--work FOLDER]    (at most 40 minutes on 2 cores)
 
 Homes that stand in --work are used as they are, so a run that was cut short goes on.
 """
@@ -11,6 +12,7 @@ Homes that stand in --work are used as they are, so a run that was cut short goe
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import os
 import subprocess
@@ -23,11 +25,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import polars as pl
+
+from benchmarks.serving_load import wait_until_ready
+from pipelines.app.settings import load_settings
+from serving.pointer import read_pointer
+from serving.served_model import read_manifest
+from tests.serving.process import serving
 
 RESULT = Path(__file__).parent / "results" / "real_bars.md"
 DATA = Path(os.environ.get("BELLWETHER_DATA", "../shared/data"))
-FEW, MOST_MINUTES = 50, 15
+FEW, MOST_MINUTES, ASKED_AT_ONCE = 50, 15, 500
 COLUMNS = {
     "rank IC": "{rank_ic:+.4f}",
     "95 % interval": "{rank_ic_low:+.4f} to {rank_ic_high:+.4f}",
@@ -51,6 +60,7 @@ class Bars:
 
 
 MEMBERS = Bars(DATA / "bars_sp500_2013_2018" / "bars.parquet", "2013-02-08", "2018-02-06")
+FACTORS = replace(MEMBERS, settings=("models.feature_set=alpha158",))
 COINS = Bars(
     DATA / "bars_crypto_daily_2013_2020" / "bars.parquet", "2013-04-29", "2020-12-30",
     ("calendar.name=24/7", "sources.files.calendar=24/7", "sources.files.timezone=UTC"),
@@ -96,6 +106,47 @@ def ensure_history(home: Path, bars: Bars) -> None:
         bellwether(home, bars, "run", "--start", bars.first, "--end", bars.last)
 
 
+def ask(home: Path, bars: Bars) -> str:
+    """Serve a home's Bento, ask it for every symbol of the last session, and say what answered.
+
+    Raises
+    ------
+    RuntimeError
+        If the Bento reads anything but its set, or a symbol of the session gets no forecast.
+    """
+    settings, _ = load_settings(overrides=bars.settings)
+    wanted = settings.features.sets[settings.models.feature_set]
+    every = pl.read_parquet(bars.path).filter(pl.col("date").cast(pl.String) == bars.last)
+    symbols = every.drop_nulls("close")["symbol"].sort().to_list()
+    pointer = read_pointer(home / "bento")
+    if pointer is None:
+        raise RuntimeError(f"{home} holds no Bento: its first model was not installed")
+    manifest = read_manifest(home / "bento" / pointer.champion)
+    with (
+        serving(home, overrides=bars.settings, log=home / "serve.log") as address,
+        httpx.Client(base_url=address, timeout=60) as client,
+    ):
+        asyncio.run(_ready(address))
+        parts = [symbols[start : start + ASKED_AT_ONCE] for start in range(0, len(symbols), ASKED_AT_ONCE)]
+        answers = [
+            client.post("/forecast", json={"symbols": part}).raise_for_status().json() for part in parts
+        ]
+    told = [row for answer in answers for row in answer["forecasts"] if row["status"] == "ok"]
+    if manifest.feature_names != wanted or len(told) < len(symbols):
+        raise RuntimeError(
+            f"{len(told)} of {len(symbols)} answered from {len(manifest.feature_names)} features"
+        )
+    return (
+        f"`{manifest.feature_set}`: the Bento reads its {len(wanted)} features and no others, and answers "
+        f"{len(told)} of the {len(symbols)} symbols that traded on {bars.last}."
+    )
+
+
+async def _ready(address: str) -> None:
+    async with httpx.AsyncClient(base_url=address, timeout=60) as client:
+        await wait_until_ready(client, seconds=300)
+
+
 def render_table(rows: Rows) -> list[str]:
     """Return one table, best first as `evaluate` has it; what is unknown stays empty."""
     lines = [f"| forecaster | {' | '.join(COLUMNS)} |", "|---" * (len(COLUMNS) + 1) + "|"]
@@ -117,8 +168,8 @@ def describe(rows: Rows) -> str:
     return f"{rows[0]['sessions']} sessions, {rows[0]['rows']:,} rows, five-session returns"
 
 
-def render(tables: Mapping[str, Mapping[str, Rows]], minutes: float) -> str:
-    """Return the page of results; `tables` by title."""
+def render(tables: Mapping[str, Mapping[str, Rows]], minutes: float, served: Sequence[str]) -> str:
+    """Return the page of results; `tables` by title, `served` one line a set."""
     story = (
         f"S&P 500 members of 2018, bars of {MEMBERS.first} to {MEMBERS.last}, adjusted for splits "
         f"and not for dividends; coins, a bar a day of UTC, {COINS.first} to {COINS.last}. "
@@ -131,6 +182,7 @@ def render(tables: Mapping[str, Mapping[str, Rows]], minutes: float) -> str:
     for title, both in tables.items():
         for name, part in (("out of fold", "out_of_fold"), ("held out", "holdout")):
             parts += [f"## {title}: {name}\n", f"{describe(both[part])}.\n", *render_table(both[part])]
+    parts += ["## Served\n", *(f"- {line}" for line in served), ""]
     within = "met" if minutes <= MOST_MINUTES else "NOT met"
     parts.append(
         f"The transformer took {minutes:.1f} minutes on {os.cpu_count()} cores; wanted at most "
@@ -148,20 +200,22 @@ def main() -> int:
         work = asked.work or Path(scratch)
         work.mkdir(parents=True, exist_ok=True)
         tables = {}
-        for name, bars in (("every", MEMBERS), ("coins", COINS)):
+        for name, bars in (("every", MEMBERS), ("alpha158", FACTORS), ("coins", COINS)):
             ensure_history(work / name, bars)
             tables[name] = judge(work / name, bars)
+        served = [ask(work / name, bars) for name, bars in (("every", MEMBERS), ("alpha158", FACTORS))]
         fifty = choose_few(MEMBERS, work / "fifty.parquet")
         ensure_history(work / "fifty", fifty)
         trained, seconds = bellwether(work / "fifty", fifty, "train", "--model", "tft", "--as-of", fifty.last)
         if trained["status"] != "done":
             raise RuntimeError(f"{work / 'fifty'} holds the transformer already: remove it to time it again")
         titled = {
-            "All 505 symbols": tables["every"],
+            "All 505 symbols, set `core`": tables["every"],
+            "All 505 symbols, set `alpha158`": tables["alpha158"],
             f"{FEW} symbols, with the transformer": judge(work / "fifty", fifty),
             "Coins": tables["coins"],
         }
-        page = render(titled, seconds / 60)
+        page = render(titled, seconds / 60, served)
     print(page)
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(page, encoding="utf-8")

@@ -5,7 +5,7 @@ symbol's newest row known at the session's cut.
 
 **Inputs:** silver.bars, silver.text; started by the asset `silver` of the same session.
 
-**Outputs:** silver.text_scores, gold.features_daily, gold.features_text, gold.labels, Feast's online store;
+**Outputs:** silver.text_scores, the gold.features_* tables, gold.labels, Feast's online store;
 the asset `features`.
 
 **Parameters:** None. The session is the run's partition key.

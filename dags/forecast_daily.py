@@ -3,7 +3,7 @@
 **Purpose:** Scores the session with its champion, from what was known at the session's cut, and keeps what
 was issued for ever.
 
-**Inputs:** gold.features_daily, gold.features_text, the champion in MLflow; started by the asset `features`
+**Inputs:** The gold.features_* tables, the champion in MLflow; started by the asset `features`
 of the same session.
 
 **Outputs:** gold.forecasts (only rows that are not there yet); the asset `forecasts`.

@@ -3,8 +3,8 @@
 **Purpose:** Compares the current window with the reference of the champion: features, forecasts, data
 quality, realised rank correlation. The verdict may start train_weekly for the same session, once.
 
-**Inputs:** gold.features_daily, gold.labels, gold.forecasts; started by the asset `forecasts` of the same
-session.
+**Inputs:** The gold.features_* tables, gold.labels, gold.forecasts; started by the asset `forecasts` of
+the same session.
 
 **Outputs:** An HTML report and a verdict under reports/, and their index page.
 

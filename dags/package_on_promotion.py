@@ -5,8 +5,8 @@ Its answers must equal the batch scorer's first, and the running service then ch
 request. `promote` does the same, so that mostly nothing is left: a first model that was promoted before
 anything was published is.
 
-**Inputs:** The ledger, the champion in MLflow, gold.features_daily, Feast's online store; started by the
-asset `champion`.
+**Inputs:** The ledger, the champion in MLflow, the gold.features_* tables, Feast's online store; started by
+the asset `champion`.
 
 **Outputs:** A Bento in the home's store that the pointer names, the alias, the champion's issued forecasts
 in Feast.

@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from feature_repo.definitions import ISSUED_VIEW
+from features.views import feature_views
 from pipelines.app.runner import open_context, run_stage
 from pipelines.app.settings import load_settings
 from pipelines.base.context import Context
@@ -22,8 +23,8 @@ from pipelines.tables.contracts import (
     SILVER_BARS,
     SILVER_TEXT,
     SILVER_TEXT_SCORES,
+    feature_table,
 )
-from tests.gold_tables import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT
 
 BUILD = ("ingest", "curate", "score_text", "build_features")
 MARKET = (
@@ -52,7 +53,7 @@ FIRST = date(2023, 1, 3)
 NOW = datetime(2024, 6, 3, 12, tzinfo=UTC)
 COMPARED = (
     SILVER_BARS, SILVER_ACTIONS, SILVER_TEXT, SILVER_TEXT_SCORES,
-    GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT, GOLD_LABELS, OPS_QUARANTINE,
+    *map(feature_table, feature_views()), GOLD_LABELS, OPS_QUARANTINE,
 )  # fmt: skip
 
 
@@ -95,7 +96,7 @@ def online_rows(context: Context) -> dict[str, pl.DataFrame]:
     ].to_list()
     return {
         view: store.online(symbols, view).sort("symbol")
-        for view in ("features_daily", "features_text", ISSUED_VIEW)
+        for view in (*(one.name for one in feature_views()), ISSUED_VIEW)
     }
 
 
