@@ -24,7 +24,7 @@ from typing import Any
 
 from features.feature import Feature
 from features.labels import compute_labels
-from features.views import FeatureView, feature_views, view_of
+from features.views import FeatureView, view_of
 
 Place = tuple[str, str]
 """Module and name of a top-level definition."""
@@ -65,10 +65,9 @@ def view_digest(view: FeatureView) -> str:
     return _digest([view.name, view.columns, *_rule_of(view), features])
 
 
-def definitions_digest() -> str:
-    """Return the digest of all views and of the labels: what is built anew when it changes."""
-    labels = code_digest([_place_of(compute_labels)])
-    return _digest([[view_digest(view) for view in feature_views()], labels])
+def labels_digest() -> str:
+    """Return the digest of the code that computes the labels."""
+    return code_digest([_place_of(compute_labels)])
 
 
 def _digest(parts: object) -> str:

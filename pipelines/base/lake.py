@@ -102,8 +102,10 @@ class Lake(Protocol):
         """Make the rows of `scope` equal to `frame`, writing only what differs."""
         ...
 
-    def replace_parts(self, contract: TableContract, parts: Iterable[tuple[pl.DataFrame, str]]) -> Changes:
-        """Make a table equal to rows that come a part at a time, each with the condition of what it owns."""
+    def replace_parts(
+        self, contract: TableContract, parts: Iterable[tuple[pl.DataFrame, str]], *, whole: bool = True
+    ) -> Changes:
+        """Make rows equal to parts, each with the condition of what it owns; `whole`: of all of the table."""
         ...
 
     def insert_absent(self, contract: TableContract, frame: Frame, *, scope: str = "true") -> int:

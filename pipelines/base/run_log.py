@@ -9,6 +9,9 @@ from typing import Any, Protocol
 
 from pipelines.base.report import SessionRange, StageReport
 
+DEFINITIONS = "definitions"
+"""Where the details of a run name the definition digest of each part of what its stage makes, by the part."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LastRun:
@@ -45,8 +48,11 @@ class CoveredCalendar:
 class RunLog(Protocol):
     """Where the next run of a stage takes up."""
 
-    def last(self, stage: str) -> LastRun:
-        """Return the last finished run of `stage`, or an empty one."""
+    def last(self, stage: str, part: str = "") -> LastRun:
+        """Return the last finished run of `stage`, or an empty one.
+
+        With `part` its definition is that of one part of what the stage makes, empty where it told none.
+        """
         ...
 
     def last_calendar(self, stage: str) -> CoveredCalendar | None:

@@ -11,7 +11,7 @@ import polars as pl
 from pipelines.base.context import Context
 from pipelines.base.errors import BadDataError, UnavailableError
 from pipelines.io.feature_retrieval import read_features
-from pipelines.io.lake import decode_versions
+from pipelines.io.run_log import decode_versions
 from pipelines.registry.champion import load_model
 from pipelines.registry.issue import digest_inputs, plan_history
 from pipelines.registry.ledger import LedgerEntry, read_ledger

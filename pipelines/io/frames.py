@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias, TypeVar
 
@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.pandas.types import to_arrow_schema
 
+from pipelines.base.frames import Step
 from pipelines.base.table import TableContract
 
 Frame: TypeAlias = pl.DataFrame | DataFrame
@@ -126,13 +127,41 @@ def local_difference(contract: TableContract, wanted: pl.DataFrame, existing: pl
     Parameters
     ----------
     wanted, existing : polars.DataFrame
-        The contract's columns; both unique by its key.
+        The contract's columns; both unique by its key. Nulls, and NaN, are equal to one another.
     """
-    keys = list(contract.key)
-    columns = list(contract.columns)
-    new = wanted.join(existing, on=columns, how="anti", nulls_equal=True)
-    known = existing.select(keys).with_columns(_known=pl.lit(value=True))
-    change = pl.when(pl.col("_known")).then(pl.lit("update")).otherwise(pl.lit("insert"))
-    changed = new.join(known, on=keys, how="left").select(*columns, change.alias("_change"))
-    gone = existing.join(wanted, on=keys, how="anti").with_columns(_change=pl.lit("delete"))
+    keys, columns = list(contract.key), list(contract.columns)
+    places = existing.select(keys).with_row_index("_place")
+    found = wanted.select(keys).join(places, on=keys, how="left", nulls_equal=True, maintain_order="left")
+    place = found["_place"]
+    same = place.is_not_null()
+    # A column at a time: a join on hundreds of columns would hold every row as one key.
+    for name in columns:
+        if name not in keys:
+            same &= wanted[name].eq_missing(existing[name].gather(place))
+    change = pl.when(place.is_not_null()).then(pl.lit("update")).otherwise(pl.lit("insert"))
+    changed = wanted.select(*columns, change.alias("_change")).filter(~same)
+    gone = existing.join(wanted, on=keys, how="anti", nulls_equal=True).with_columns(_change=pl.lit("delete"))
     return pl.concat([changed, gone.select(changed.columns)])
+
+
+def map_groups_in_workers(
+    frame: DataFrame, by: Sequence[str], step: Step, schema: Mapping[str, Any]
+) -> DataFrame:
+    """Run a Polars step on every group of a Spark frame, in its workers."""
+    target = spark_schema(schema)
+
+    def run(table: pa.Table) -> pa.Table:
+        return to_arrow(step(pl.from_arrow(table)), target)  # type: ignore[arg-type]
+
+    return frame.groupBy(*by).applyInArrow(run, target)
+
+
+def map_batches_in_workers(frame: DataFrame, step: Step, schema: Mapping[str, Any]) -> DataFrame:
+    """Run a row-wise Polars step on batches of a Spark frame, in its workers."""
+    target = spark_schema(schema)
+
+    def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            yield from to_arrow(step(pl.from_arrow(batch)), target).to_batches()  # type: ignore[arg-type]
+
+    return frame.mapInArrow(run, target)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import polars as pl
-import pyarrow as pa
 from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -25,17 +23,22 @@ from pipelines.io.frames import (
     Frame,
     conform,
     local_difference,
+    map_batches_in_workers,
+    map_groups_in_workers,
     persisted,
     spark_difference,
     spark_schema,
     spark_type,
     to_arrow,
 )
+from pipelines.io.table_parts import ComparedParts, count_changes
 from pipelines.tables import queries
 
 log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
+MOST_MERGED_ROWS = 100_000
+"""Where more rows than this differ, a whole table is written anew: that costs less than to merge them."""
 
 
 class Lake:
@@ -253,7 +256,8 @@ class Lake:
             if isinstance(here, pl.DataFrame):
                 changed = local_difference(contract, frame.select(contract.columns), here)
                 self.ensure(contract)
-                return self._write_difference(contract, changed, changed.group_by("_change").len().rows())
+                counts = changed.group_by("_change").len().rows()
+                return self._write_difference(contract, changed, count_changes(counts))
         wanted = self.distribute(frame, contract.schema).select(*contract.columns)
         if not self.exists(contract):
             return Changes(inserted=self._append_counted(contract, wanted))
@@ -262,10 +266,18 @@ class Lake:
             return Changes(inserted=self._append_some(contract, wanted))
         with persisted(spark_difference(contract, wanted, existing)) as difference:
             counts = difference.groupBy("_change").count().collect()
-            return self._write_difference(contract, difference, counts)
+            return self._write_difference(contract, difference, count_changes(counts))
 
-    def replace_parts(self, contract: TableContract, parts: Iterable[tuple[pl.DataFrame, str]]) -> Changes:
-        """Make a table equal to parts that are all of it, each with the condition of what it owns."""
+    def replace_parts(
+        self, contract: TableContract, parts: Iterable[tuple[pl.DataFrame, str]], *, whole: bool = True
+    ) -> Changes:
+        """Make rows equal to parts, each with the condition of what it owns, in one commit.
+
+        Parameters
+        ----------
+        whole : bool
+            Whether the parts together own the whole table. Where much of it differs it is written anew.
+        """
         if not self.collect_query(queries.count_rows(contract), contract).item():
             written = 0
 
@@ -277,16 +289,23 @@ class Lake:
 
             self.append_parts(contract, counted())
             return Changes(inserted=written)
-        differences = [
-            local_difference(
-                contract,
-                frame.select(contract.columns),
-                self.collect_query(queries.rows_of(contract, contract.columns, scope), contract),
-            )
-            for frame, scope in parts
-        ]
-        changed = pl.concat(differences)
-        return self._write_difference(contract, changed, changed.group_by("_change").len().rows())
+        coming = iter(parts)
+        compared = ComparedParts(
+            contract,
+            lambda scope: self.collect_query(queries.rows_of(contract, contract.columns, scope), contract),
+        )
+        folder = self._folder if whole else None
+        if compared.compare(coming, most=None if folder is None else MOST_MERGED_ROWS) or folder is None:
+            return self._write_difference(contract, compared.difference(), compared.changes)
+        self._overwrite(folder, contract, compared.all_rows(coming))
+        return compared.changes
+
+    def _overwrite(self, folder: DeltaFolder, contract: TableContract, parts: Iterable[pl.DataFrame]) -> None:
+        """Write a folder's table anew, in one commit; an error among the parts leaves it as it stood."""
+        self.ensure(contract)
+        target = spark_schema(contract.schema)
+        tables = (to_arrow(part, target) for part in parts)
+        folder.overwrite(contract, tables, to_arrow_schema(target, timezone="UTC"))
 
     def _existing(self, contract: TableContract, columns: Sequence[str], scope: str) -> Frame:
         return self.collect_query_if_small(queries.rows_of(contract, columns, scope), contract)
@@ -304,16 +323,8 @@ class Lake:
         last = DeltaTable.forPath(self.spark, self.path(contract.name)).history(1).select("operationMetrics")
         return int(last.collect()[0][0].get("numOutputRows", 0))
 
-    def _write_difference(
-        self, contract: TableContract, difference: Frame, counts: Sequence[tuple[Any, ...]]
-    ) -> Changes:
-        """Write rows marked in ``_change`` in one commit; `counts` has (mark, rows)."""
-        by_mark = dict(counts)
-        changes = Changes(
-            inserted=by_mark.get("insert", 0),
-            updated=by_mark.get("update", 0),
-            deleted=by_mark.get("delete", 0),
-        )
+    def _write_difference(self, contract: TableContract, difference: Frame, changes: Changes) -> Changes:
+        """Write rows marked in ``_change`` in one commit."""
         if changes.total == changes.inserted > 0:
             self.append(contract, difference.drop("_change"))
         elif changes.total:
@@ -364,24 +375,13 @@ class Lake:
                 conform(step(group), schema) for _, group in frame.group_by(list(by), maintain_order=True)
             ]
             return pl.concat(done) if done else pl.DataFrame(schema=dict(schema))
-        target = spark_schema(schema)
-
-        def run(table: pa.Table) -> pa.Table:
-            return to_arrow(step(pl.from_arrow(table)), target)  # type: ignore[arg-type]
-
-        return frame.groupBy(*by).applyInArrow(run, target)
+        return map_groups_in_workers(frame, by, step, schema)
 
     def map_batches(self, frame: Frame, step: Step, schema: Mapping[str, Any]) -> Frame:
         """Run a row-wise Polars step on batches of `frame`, where `map_groups` would."""
         if isinstance(frame, pl.DataFrame):
             return conform(step(frame), schema)
-        target = spark_schema(schema)
-
-        def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            for batch in batches:
-                yield from to_arrow(step(pl.from_arrow(batch)), target).to_batches()  # type: ignore[arg-type]
-
-        return frame.mapInArrow(run, target)
+        return map_batches_in_workers(frame, step, schema)
 
 
 def run_concurrently(*calls: Callable[[], Answer]) -> list[Answer]:
@@ -392,8 +392,3 @@ def run_concurrently(*calls: Callable[[], Answer]) -> list[Answer]:
     """
     with ThreadPoolExecutor(max_workers=len(calls)) as workers:
         return [running.result() for running in [workers.submit(call) for call in calls]]
-
-
-def decode_versions(text: str | None) -> dict[str, int]:
-    """Return the table versions that a stage run recorded as JSON."""
-    return json.loads(text) if text else {}

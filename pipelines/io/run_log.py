@@ -13,8 +13,7 @@ import polars as pl
 
 from pipelines.base.lake import Lake
 from pipelines.base.report import SessionRange, StageReport
-from pipelines.base.run_log import CoveredCalendar, LastRun
-from pipelines.io.lake import decode_versions
+from pipelines.base.run_log import DEFINITIONS, CoveredCalendar, LastRun
 from pipelines.tables import queries
 from pipelines.tables.contracts import OPS_STAGE_RUNS
 
@@ -41,31 +40,36 @@ class RunLog:
         self._lake = lake
         self._runs: pl.DataFrame | None = None
         self._version: int | None = None
-        self._calendars: dict[str, CoveredCalendar | None] = {}
+        self._details: dict[str, dict[str, Any]] = {}
 
-    def last(self, stage: str) -> LastRun:
-        """Return the last finished run of `stage`, or an empty one."""
+    def last(self, stage: str, part: str = "") -> LastRun:
+        """Return the last finished run of `stage`, or an empty one.
+
+        With `part` its definition is that of one part of what the stage makes, empty where it told none.
+        """
         runs = self._read().filter(pl.col("stage") == stage)
         if runs.is_empty():
             return LastRun(inputs={}, definition="")
         row = runs.row(-1, named=True)
-        return LastRun(inputs=decode_versions(row["inputs"]), definition=row["definition"])
+        definition: str = row["definition"]
+        if part:
+            definition = self._read_details(row["run_id"]).get(DEFINITIONS, {}).get(part, "")
+        return LastRun(inputs=decode_versions(row["inputs"]), definition=definition)
 
     def last_calendar(self, stage: str) -> CoveredCalendar | None:
         """Return the calendar that the last finished run of `stage` covered, None where it covered none."""
         runs = self._read().filter(pl.col("stage") == stage)
         if runs.is_empty():
             return None
-        run_id: str = runs["run_id"][-1]
-        if run_id not in self._calendars:
-            self._calendars[run_id] = _parse_calendar(self._read_details(run_id).get(CALENDAR))
-        return self._calendars[run_id]
+        return _parse_calendar(self._read_details(runs["run_id"][-1]).get(CALENDAR))
 
     def _read_details(self, run_id: str) -> dict[str, Any]:
         """Return what one run told: details are long, so they are read of one run and not of all."""
-        own = queries.rows_of(OPS_STAGE_RUNS, ["details"], queries.equals("run_id", run_id))
-        told: dict[str, Any] = json.loads(self._lake.collect_query(own, OPS_STAGE_RUNS)["details"][0] or "{}")
-        return told
+        if run_id not in self._details:
+            own = queries.rows_of(OPS_STAGE_RUNS, ["details"], queries.equals("run_id", run_id))
+            told = self._lake.collect_query(own, OPS_STAGE_RUNS)["details"][0]
+            self._details[run_id] = json.loads(told or "{}")
+        return self._details[run_id]
 
     def last_as_of(self, stage: str, as_of: date) -> date | None:
         """Return the latest as-of, not after `as_of`, that `stage` was run for; None before the first."""
@@ -159,3 +163,8 @@ def _parse_calendar(covered: dict[str, str] | None) -> CoveredCalendar | None:
         digest=covered["digest"],
         epoch=covered["epoch"],
     )
+
+
+def decode_versions(text: str | None) -> dict[str, int]:
+    """Return the table versions that a stage run recorded as JSON."""
+    return json.loads(text) if text else {}

@@ -24,7 +24,7 @@ from pipelines.io.text_params import TextParams
 from pipelines.registry.feature_revisions import SourceRows
 from pipelines.tables import queries
 from pipelines.tables.contracts import SILVER_BARS
-from pipelines.tables.view_sources import columns_of, primary_bars, source_query, tables_of
+from pipelines.tables.view_sources import columns_of, primary_bars, read_together, source_query, tables_of
 from simulation.feed import compute_true_bars
 from simulation.params import SimulatedParams
 
@@ -159,11 +159,10 @@ def to_source_rows(bars: pl.DataFrame) -> pl.DataFrame:
 
 def _view_a_source() -> dict[str, FeatureView]:
     """Return, for each source, a view that reads the columns of all views of it."""
-    merged: dict[str, FeatureView] = {}
-    for view in feature_views():
-        before = merged.get(view.source, view)
-        merged[view.source] = replace(before, columns=tuple(dict.fromkeys([*before.columns, *view.columns])))
-    return merged
+    sources = dict.fromkeys(view.source for view in feature_views())
+    return {
+        source: read_together(view for view in feature_views() if view.source == source) for source in sources
+    }
 
 
 def _framed(

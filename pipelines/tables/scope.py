@@ -26,6 +26,7 @@ def changed_sessions(
     definition: str,
     *,
     column: str = "session",
+    part: str = "",
 ) -> list[date] | None:
     """Return the sessions of which rows changed since the last run of a stage.
 
@@ -39,13 +40,15 @@ def changed_sessions(
         Digest of what the stage computes now; under another one all sessions count as changed.
     column : str
         Column that names a row's session.
+    part : str, optional
+        Which part of what the stage makes `definition` is of, where each has its own.
 
     Returns
     -------
     list of date or None
         Ascending; None for all of them, also where the change feed has been vacuumed.
     """
-    last, found = context.run_log.last(stage), set[date]()
+    last, found = context.run_log.last(stage, part), set[date]()
     for table in tables:
         if not context.lake.exists(table):
             continue
@@ -75,6 +78,16 @@ def range_condition(first: date, last: date) -> str:
     return (
         f"month between '{first:%Y-%m}' and '{last:%Y-%m}' and session between date'{first}' and date'{last}'"
     )
+
+
+def span_condition(first: date | None, end: date | None) -> str:
+    """Return the condition that a row's session is `first` or later and before `end`; None for no bound."""
+    parts = []
+    if first is not None:
+        parts.append(f"month >= '{first:%Y-%m}' and session >= date'{first}'")
+    if end is not None:
+        parts.append(f"month <= '{end:%Y-%m}' and session < date'{end}'")
+    return " and ".join(parts) or "true"
 
 
 def sessions_condition(sessions: Sequence[date]) -> str:

@@ -19,8 +19,9 @@ from pipelines.base.stage import Stage
 from pipelines.tables import queries
 from pipelines.tables.contracts import select_tables
 
-TOLD_OTHERWISE = ("features.sessions", "features.views", "features.catalog")
-"""Not followed as code: sessions are told by the calendar that is covered, features by their own digests."""
+TOLD_OTHERWISE = ("features.sessions", "features.views", "features.catalog", "features.labels")
+"""Not followed as code: sessions are told by the calendar that is covered, features and labels by digests of
+their own."""
 
 
 def define_stage(context: Context, stage: str, *parts: Any, follow: Iterable[str] = ()) -> str:

@@ -5,7 +5,8 @@ Any number of feeds stand beside one another in silver; what is built rests on t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from features.views import FeatureView
 from pipelines.base.table import Dtype, TableContract
@@ -47,6 +48,13 @@ def tables_of(view: FeatureView) -> tuple[TableContract, ...]:
         msg = f"view {view.name} reads the source {view.source!r}; there are {', '.join(_SOURCES)}"
         raise KeyError(msg)
     return _SOURCES[view.source][0]
+
+
+def read_together(views: Iterable[FeatureView]) -> FeatureView:
+    """Return a view that reads what all of some views of one source read of it."""
+    first, *others = views
+    columns = dict.fromkeys([*first.columns, *(name for view in others for name in view.columns)])
+    return replace(first, columns=tuple(columns))
 
 
 def columns_of(view: FeatureView) -> dict[str, Dtype]:

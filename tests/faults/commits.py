@@ -36,7 +36,7 @@ IMPORTED_AHEAD = [
 ]
 
 COMMITS = {
-    "pipelines.io.lake:Lake": ("ensure", "append", "append_parts", "_merge"),
+    "pipelines.io.lake:Lake": ("ensure", "append", "append_parts", "_merge", "_overwrite"),
     "pipelines.io.tracking:Tracking": (
         "begin_run",
         "log_folder",

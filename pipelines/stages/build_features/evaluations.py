@@ -84,7 +84,7 @@ def as_of(rows: pl.DataFrame, key: Sequence[str], instant: datetime) -> pl.DataF
     Parameters
     ----------
     rows : polars.DataFrame
-        Versions with `known_at`, sorted by key and then by `known_at`: the last row of a key is its newest.
+        Versions with `known_at`, from `sort_versions`: the last row of a key is its newest.
     instant : datetime
         UTC; what becomes known at it is included.
 
@@ -93,7 +93,15 @@ def as_of(rows: pl.DataFrame, key: Sequence[str], instant: datetime) -> pl.DataF
     polars.DataFrame
         At most one row a key, in the given order; a retracted version too, whose `valid` is false.
     """
-    return rows.filter(pl.col("known_at") <= instant).unique(list(key), keep="last", maintain_order=True)
+    known = rows.filter(pl.col("known_at") <= instant)
+    # In this order the newest of a key is followed by another key: no key has to be looked up.
+    last = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift(-1)) for name in key)
+    return known.filter(last | (pl.int_range(pl.len()) == pl.len() - 1))
+
+
+def sort_versions(rows: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
+    """Return versions in the order that `as_of` relies on: by key, then by when they were known."""
+    return rows.sort(*key, "known_at")
 
 
 def evaluate_chains(
@@ -110,7 +118,8 @@ def evaluate_chains(
     Parameters
     ----------
     rows : polars.DataFrame
-        Placed versions of all sessions that the touched ones look back to, in any order.
+        Placed versions of all sessions that the touched ones look back to, from `sort_versions`; more may
+        be among them.
     key : sequence of str
         Columns that name what the versions are of.
     touched : mapping of position to cut
@@ -127,8 +136,10 @@ def evaluate_chains(
         What `evaluate` returns, with `evaluated_at`; several rows of one session where its past changed
         later, equal ones among them. None where nothing is to be evaluated.
     """
-    # `as_of` relies on this order; sorted once, every view below is a filter.
-    ordered = rows.sort(*key, "known_at")
+    if not touched:
+        return None
+    reached = pl.col("position").is_between(min(touched) - lookback + 1, max(touched))
+    ordered = rows.filter(reached)
     results = []
     for instant, members in plan_evaluations(touched, late_events(ordered, grid), lookback=lookback):
         first, last = min(members), max(members)
@@ -139,8 +150,20 @@ def evaluate_chains(
             {"position": list(members), "evaluated_at": list(members.values())},
             schema={"position": pl.Int64, "evaluated_at": grid.frame.schema["cutoff_at"]},
         )
-        results.append(values.join(stands_for, on="position", how="inner"))
+        results.append(values.join(stands_for, on="position", how="inner", maintain_order="left"))
     return pl.concat(results) if results else None
+
+
+def split_chains(evaluated: pl.DataFrame, key: Sequence[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the rows of keys that were evaluated once, and those of keys that were evaluated again.
+
+    Nearly all are of the first kind, and need no comparison with the evaluation before.
+    """
+    again = pl.struct(key).is_duplicated()
+    marks = evaluated.select(again.alias("again"))["again"]
+    if not marks.any():
+        return evaluated, evaluated.clear()
+    return evaluated.filter(~marks), evaluated.filter(marks)
 
 
 def latest_known(

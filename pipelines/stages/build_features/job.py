@@ -2,94 +2,136 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
 
 import polars as pl
 
-from features.code_digest import definitions_digest
 from features.params import CalendarParams, LabelParams
-from features.views import FeatureView, feature_views, primary_view
+from features.views import feature_views, primary_view
 from pipelines.base.context import Context
-from pipelines.base.frames import Frame
+from pipelines.base.digest import digest_of
+from pipelines.base.frames import Changes, DistributedFrame, Frame
 from pipelines.base.report import Outcome, SessionRange
-from pipelines.io.frames import persisted, reshape
+from pipelines.base.run_log import DEFINITIONS
+from pipelines.io.frames import conform, persisted
 from pipelines.io.lake import run_concurrently
 from pipelines.io.sources.params import FeedsParams
 from pipelines.io.text_models import scorer_version
 from pipelines.io.text_params import TextParams
 from pipelines.stages.build_features import steps
+from pipelines.stages.build_features.built_tables import BuiltTable, FeatureTable, LabelTable
+from pipelines.stages.build_features.evaluations import sort_versions
 from pipelines.stages.build_features.params import BuildFeaturesParams
 from pipelines.tables import queries
-from pipelines.tables.contracts import GOLD_LABELS, SILVER_BARS, feature_table
-from pipelines.tables.scope import MOST_TOUCHED, changed_sessions, dates_condition
+from pipelines.tables.contracts import SILVER_BARS
+from pipelines.tables.scope import MOST_TOUCHED, changed_sessions, span_condition
 from pipelines.tables.session_grid import SessionGrid
 from pipelines.tables.stage_definitions import define_stage
-from pipelines.tables.view_sources import columns_of, primary_bars, source_query, tables_of
+from pipelines.tables.view_sources import columns_of, primary_bars, read_together, source_query, tables_of
 
+STAGE = "build_features"
 NOTHING = {"rows_in": 0, "rows_out": 0, "sessions_touched": 0}
-LABELS = "labels"
 FEW_ROWS = 30_000
-"""A whole source of so few rows is built in this process: workers would cost more than they save."""
-Counts = dict[str, int]
+"""A whole source of so few rows is built in this process even where Spark holds the tables: workers would
+cost more than they save."""
+MODEST_ROWS = 8_000_000
+"""So many rows of a source are held in this process, where its tables are: about a gigabyte."""
+PART_ROWS = 500_000
+"""Symbols times sessions, look-back included, that are evaluated at a time: about a gigabyte."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Build:
+    """A table, and the sessions of it that are built: ascending, None for all."""
+
+    table: BuiltTable
+    touched: list[date] | None
 
 
 def define(context: Context, sessions: SessionRange) -> str:
-    """Return a digest of what is built and how: features, labels, calendar, scorer and primary feeds."""
+    """Return a digest of what is built and how: of the definitions of all tables."""
     del sessions
-    return define_stage(
-        context,
-        "build_features",
-        definitions_digest(),
-        context.params(LabelParams),
-        context.params(CalendarParams),
-        scorer_version(context.params(TextParams)),
-        context.params(FeedsParams).bars,
-        context.params(FeedsParams).texts,
-    )
+    return digest_of(define_tables(context))
 
 
 def run(context: Context, sessions: SessionRange, definition: str) -> Outcome:
     """Bring gold up to what silver holds. The as-of bounds what later stages see, never the build."""
-    del sessions
-    parts: dict[str, Counts] = {LABELS: NOTHING} | {view.name: NOTHING for view in feature_views()}
+    del sessions, definition
+    definitions = define_tables(context)
+    parts = {table.name: NOTHING for table in list_tables(context)}
     if has_bars(context):
-        bars = changed_sessions(context, "build_features", [SILVER_BARS], definition)
-        for view in feature_views():
-            parts |= build_view(context, view, find_touched(context, view, bars, definition))
+        last = last_session(context)
+        for builds in plan_builds(context, definitions, last):
+            parts |= build_source(context, builds, last)
     rows_out = sum(part["rows_out"] for part in parts.values())
     return Outcome(
         status="done" if rows_out else "unchanged",
         rows_in=sum(part["rows_in"] for part in parts.values()),
         rows_out=rows_out,
         sessions_touched=max(part["sessions_touched"] for part in parts.values()) if rows_out else 0,
-        details=parts,
+        details={**parts, DEFINITIONS: definitions},
     )
 
 
-def find_touched(
-    context: Context, view: FeatureView, bars: list[date] | None, definition: str
-) -> list[date] | None:
-    """Return the sessions of a view that depend on what changed, None for all.
+def list_tables(context: Context) -> list[BuiltTable]:
+    """Return everything that is built, that of the primary view first."""
+    outcomes = context.params(LabelParams)
+    labels = LabelTable(
+        view=primary_view(),
+        horizons=tuple(sorted(set(outcomes.horizon_sessions))),
+        lag=timedelta(minutes=outcomes.lag_minutes),
+    )
+    return [*(FeatureTable(view=view) for view in feature_views()), labels]
+
+
+def define_tables(context: Context) -> dict[str, str]:
+    """Return the definition digest of each table: under another one it alone is built anew.
+
+    Beside its features it covers the stage's own code, the calendar, the primary feed of bars and what else
+    the query of its source names: feed and scorer of texts are part of no other's.
+    """
+    return {
+        table.name: define_stage(
+            context,
+            STAGE,
+            table.digest(),
+            context.params(CalendarParams),
+            from_primary(context),
+            query_source(context, [table]),
+        )
+        for table in list_tables(context)
+    }
+
+
+def plan_builds(context: Context, definitions: Mapping[str, str], last: date) -> list[list[Build]]:
+    """Return what is to be built, the tables of one source together."""
+    by_source: dict[str, list[Build]] = {}
+    for table in list_tables(context):
+        touched = find_touched(context, table, definitions[table.name], last)
+        if touched is None or touched:
+            by_source.setdefault(table.view.source, []).append(Build(table=table, touched=touched))
+    return list(by_source.values())
+
+
+def find_touched(context: Context, table: BuiltTable, definition: str, last: date) -> list[date] | None:
+    """Return the sessions of a table that depend on what changed, None for all.
 
     A session that got its first bars is touched in every view: before it, nothing was built for it.
-
-    Parameters
-    ----------
-    bars : list of date or None
-        Sessions whose bars changed.
 
     Returns
     -------
     list of date or None
         Ascending; sessions that the change itself touched and those that look back to them.
     """
-    tables = tables_of(view)
-    if not all(context.lake.exists(table) for table in tables):
+    tables = tables_of(table.view)
+    if not all(context.lake.exists(one) for one in tables):
         return []
-    changed = changed_sessions(context, "build_features", tables, definition)
-    depending = following(context, changed, last_session(context), lookback=view.lookback_sessions)
+    changed = partial(changed_sessions, context, STAGE, definition=definition, part=table.name)
+    depending = following(context, changed(tables), last, lookback=table.lookback)
+    bars = changed([SILVER_BARS])
     return None if depending is None or bars is None else sorted({*depending, *bars})
 
 
@@ -124,9 +166,17 @@ def has_bars(context: Context) -> bool:
 
 def last_session(context: Context) -> date:
     """Return the newest session that silver has bars of."""
-    newest = queries.extent(SILVER_BARS, "session", from_primary(context))
-    last: date = context.lake.collect_query(newest, SILVER_BARS)["last"].item()
-    return last
+    primary, before = from_primary(context), context.run_log.last_calendar(STAGE)
+    # What is there since the last session of the run before holds the newest one, unless that was another
+    # feed's or is gone: only then all sessions are looked through.
+    newer = [] if before is None else [f"{primary} and {span_condition(before.last, None)}"]
+    for where in (*newer, primary):
+        newest = context.lake.collect_query(queries.extent(SILVER_BARS, "session", where), SILVER_BARS)
+        last: date | None = newest["last"].item()
+        if last is not None:
+            return last
+    msg = "no bars of the primary feed; ask `has_bars` first"
+    raise ValueError(msg)
 
 
 def from_primary(context: Context) -> str:
@@ -134,110 +184,143 @@ def from_primary(context: Context) -> str:
     return primary_bars(context.params(FeedsParams).bars)
 
 
-def build_view(context: Context, view: FeatureView, touched: list[date] | None) -> dict[str, Counts]:
-    """Rebuild a view's touched sessions, and labels with the primary one; return the counts of each."""
-    if touched == []:
-        return {}
-    lake = context.lake
-    labels = None
-    if view is primary_view():
-        outcomes = context.params(LabelParams)
-        labels = steps.LabelPlan(
-            horizons=tuple(sorted(outcomes.horizon_sessions)), lag=timedelta(minutes=outcomes.lag_minutes)
-        )
-    step = partial(
-        steps.build_block,
-        view=view,
-        grid=all_sessions(context, touched),
-        last=last_session(context),
-        block_sessions=context.params(BuildFeaturesParams).block_sessions,
-        calendar=context.calendar,
-        labels=labels,
-    )
-    read, rows = in_blocks(context, view, touched)
-    with persisted(lake.map_groups(rows, ["block"], step, steps.block_schema(view, labels))) as built:
-        targets = [(steps.FEATURES, feature_table(view), dates_condition(touched))]
-        if labels:
-            targets.append((steps.LABELS, GOLD_LABELS, labels_condition(context, touched)))
-        writes = [
-            partial(lake.replace, table, reshape(built, queries.of_kind(kind)), scope=scope)
-            for kind, table, scope in targets
-        ]
-        # A few sessions wait for planning and not for cores; whole tables would fight for memory.
-        changes = run_concurrently(*writes) if touched is not None else [write() for write in writes]
-    if touched is None:
-        every = queries.counted(queries.distinct_values(SILVER_BARS, "session", from_primary(context)))
-        size = int(lake.collect_query(every, SILVER_BARS).item())
+def query_source(context: Context, tables: Sequence[BuiltTable]) -> str:
+    """Return the query for all that some tables read of their source."""
+    feeds, scorer = context.params(FeedsParams), scorer_version(context.params(TextParams))
+    view = read_together(table.view for table in tables)
+    return source_query(view, bars=feeds.bars, texts=feeds.texts, scorer=scorer)
+
+
+def build_source(context: Context, builds: Sequence[Build], last: date) -> dict[str, dict[str, int]]:
+    """Build the tables of one source, whose rows are read once; return the counts of each."""
+    read, rows = read_source(context, builds)
+    if isinstance(rows, pl.DataFrame):
+        changes = build_here(context, builds, rows, last)
     else:
-        size = len(touched)
-    counts = {view.name: {"rows_in": read, "rows_out": changes[0].total, "sessions_touched": size}}
-    if labels:
-        counts[LABELS] = {"rows_in": 0, "rows_out": changes[1].total, "sessions_touched": 0}
+        changes = build_distributed(context, builds, rows, last)
+    counts = {
+        build.table.name: {
+            "rows_in": 0,
+            "rows_out": change.total,
+            "sessions_touched": count_sessions(context) if build.touched is None else len(build.touched),
+        }
+        for build, change in zip(builds, changes, strict=True)
+    }
+    # Rows that several tables are built from are read for the first of them.
+    counts[builds[0].table.name]["rows_in"] = read
     return counts
 
 
-def labels_condition(context: Context, touched: list[date] | None) -> str:
-    """Return the condition of the labels that END in a touched session."""
-    if touched is None:
-        return "true"
-    # The label of session t runs from the close of t + 1 to that of t + 1 + h: it ends in a touched session
-    # where t lies 1 + h before it. Rows of other horizons of that session are left as they are.
-    parts = []
-    for horizon in context.params(LabelParams).horizon_sessions:
-        calendar, back = context.calendar, 1 + horizon
-        signals = [calendar.shift(day, -back) for day in touched if calendar.position(day) >= back]
-        parts.append(queries.of_horizon(horizon, dates_condition(signals)))
-    return " or ".join(parts)
+def count_sessions(context: Context) -> int:
+    """Return how many sessions have bars."""
+    every = queries.counted(queries.distinct_values(SILVER_BARS, "session", from_primary(context)))
+    return int(context.lake.collect_query(every, SILVER_BARS).item())
 
 
-def all_sessions(context: Context, touched: Sequence[date] | None = None) -> SessionGrid:
-    """Return every session of the calendar."""
-    calendar = context.calendar
-    return SessionGrid.spanning(calendar, calendar.first, calendar.last, touched=touched)
-
-
-def in_blocks(context: Context, view: FeatureView, touched: list[date] | None) -> tuple[int, Frame]:
-    """Return how many source rows are read, and each of them once for every block that needs it.
-
-    Parameters
-    ----------
-    touched : list of date or None
-        Sessions to rebuild, None for all; their blocks alone are returned.
+def read_source(context: Context, builds: Sequence[Build]) -> tuple[int, Frame]:
+    """Return how many rows of a source some tables are built from, and these rows.
 
     Returns
     -------
     read : int
-        Rows of the source, each counted once.
     rows : Frame
-        The view's `source_columns` and ``block`` (Int64), in this process for few touched sessions.
-
-    Notes
-    -----
-    A block is `block_sessions` consecutive sessions of the calendar, named in ``block``; it needs its own
-    rows and those of the look-back before. Values do not depend on how sessions are cut into blocks: each is
-    a function of its own look-back alone.
+        All versions of the touched sessions and of the longest look-back before them: in this process where
+        they are modest, else in the distributed engine.
     """
-    lake, size = context.lake, context.params(BuildFeaturesParams).block_sessions
-    feeds, scorer = context.params(FeedsParams), scorer_version(context.params(TextParams))
-    query = source_query(view, bars=feeds.bars, texts=feeds.texts, scorer=scorer)
-    tables, grid, wanted = tables_of(view), all_sessions(context), None
-    if touched is None:
-        counted = lake.collect_query(queries.counted(query), *tables).item()
-        few = counted <= min(FEW_ROWS, context.lake.local_rows)
-        rows: Frame = (lake.collect_query if few else lake.scan_query)(query, *tables)
+    lake, calendar, view = context.lake, context.calendar, read_together(build.table.view for build in builds)
+    query, most = query_source(context, [build.table for build in builds]), min(FEW_ROWS, lake.local_rows)
+    spans = [
+        (calendar.look_back(build.touched[0], build.table.lookback - 1), build.touched[-1])
+        for build in builds
+        if build.touched is not None
+    ]
+    if len(spans) == len(builds):
+        reached = [min(first for first, _ in spans), max(last for _, last in spans)]
+        query = queries.restricted(query, queries.session_span(pl.Series(reached)))
+        most = lake.local_rows
+    tables = tables_of(view)
+    read = int(lake.collect_query(queries.counted(query), *tables).item())
+    if read <= (MODEST_ROWS if lake.reads_here else most):
+        return read, conform(lake.collect_query(query, *tables), columns_of(view))
+    return read, lake.scan_query(query, *tables)
+
+
+def exchange_of(context: Context, build: Build, last: date) -> steps.Exchange:
+    """Return the exchange's sessions as a build needs them."""
+    calendar = context.calendar
+    grid = SessionGrid.spanning(calendar, calendar.first, calendar.last, touched=build.touched)
+    return steps.Exchange(grid=grid, last=last, calendar=calendar)
+
+
+def build_here(context: Context, builds: Sequence[Build], rows: pl.DataFrame, last: date) -> list[Changes]:
+    """Build tables in this process, a part of the sessions at a time, each in one commit of its own."""
+    placed = exchange_of(context, builds[0], last).grid.placed(rows)
+    keys = {build.table.view.version_key for build in builds}
+    ordered = {key: sort_versions(placed, key) for key in keys}
+
+    def write(build: Build) -> Changes:
+        parts = make_parts(context, build, ordered[build.table.view.version_key], last)
+        return context.lake.replace_parts(build.table.contract, parts, whole=build.touched is None)
+
+    writes = [partial(write, build) for build in builds]
+    # A few sessions wait for commits and not for cores; whole tables would fight for memory.
+    few = all(build.touched is not None for build in builds)
+    return run_concurrently(*writes) if few else [write() for write in writes]
+
+
+def make_parts(
+    context: Context, build: Build, rows: pl.DataFrame, last: date
+) -> Iterator[tuple[pl.DataFrame, str]]:
+    """Yield a table's rows, those of a part of the sessions at a time, and the condition of that part."""
+    table, calendar, exchange = build.table, context.calendar, exchange_of(context, build, last)
+    newest, size = calendar.position(last), part_sessions(context, table, rows)
+    if build.touched is None:
+        first = rows.select(pl.col("position").min().fill_null(newest)).item()
+        spans = steps.cut_sessions(range(min(first, newest), newest + 1), size)
     else:
-        # Positions count from the calendar's start, so a block has the same bounds in every run.
-        position, lookback = context.calendar.position, view.lookback_sessions
-        first, last = position(min(touched)) - lookback + 1, position(max(touched))
-        grid = SessionGrid(frame=grid.between(first, last))
-        wanted = {position(day) // size for day in touched}
-        query = queries.restricted(query, queries.session_span(grid.frame["session"]))
-        rows = lake.collect_query_if_small(query, *tables)
-    # Rows are counted before they are marked: `mark_blocks` repeats those that several blocks need.
-    read = (
-        rows.height
-        if isinstance(rows, pl.DataFrame)
-        else lake.collect_query(queries.counted(query), *tables).item()
-    )
-    mark = partial(steps.mark_blocks, grid=grid, size=size, lookback=view.lookback_sessions, wanted=wanted)
-    return read, lake.map_batches(rows, mark, columns_of(view) | {"block": pl.Int64})
+        spans = steps.cut_sessions([calendar.position(session) for session in build.touched], size)
+    days = exchange.grid.frame["session"]
+    # Together the parts of a whole table own what lies before, between and after its sessions too.
+    begins = [None, *(days[start] for start, _ in spans[1:]), None]
+    for place, (start, end) in enumerate(spans):
+        if build.touched is None:
+            scope = table.span_condition(calendar, begins[place], begins[place + 1])
+        else:
+            own = [session for session in build.touched if days[start] <= session <= days[end]]
+            scope = table.touched_condition(calendar, own)
+        yield steps.build_sessions(rows, exchange.due(start, end), table, exchange), scope
+
+
+def part_sessions(context: Context, table: BuiltTable, rows: pl.DataFrame) -> int:
+    """Return how many sessions are evaluated at a time: as many as memory allows, look-back included.
+
+    Each part repeats the look-back before it; no value depends on where it begins.
+    """
+    symbols = max(rows["symbol"].n_unique(), 1)
+    return max(PART_ROWS // symbols - table.lookback, context.params(BuildFeaturesParams).block_sessions)
+
+
+def build_distributed(
+    context: Context, builds: Sequence[Build], rows: DistributedFrame, last: date
+) -> list[Changes]:
+    """Build tables in the distributed engine's workers, a block of sessions a task, each in one commit."""
+    lake, size = context.lake, context.params(BuildFeaturesParams).block_sessions
+    columns = columns_of(read_together(build.table.view for build in builds)) | {"block": pl.Int64}
+
+    def write(build: Build) -> Changes:
+        table, exchange, blocks, scope = build.table, exchange_of(context, build, last), None, "true"
+        if build.touched is not None:
+            blocks = {context.calendar.position(session) // size for session in build.touched}
+            scope = table.touched_condition(context.calendar, build.touched)
+        mark = partial(
+            steps.mark_blocks, grid=exchange.grid, size=size, lookback=table.lookback, wanted=blocks
+        )
+        step = partial(steps.build_block, table=table, exchange=exchange, block_sessions=size)
+        marked = lake.map_batches(kept, mark, columns)
+        built = lake.map_groups(marked, ["block"], step, table.contract.schema)
+        return lake.replace(table.contract, built, scope=scope)
+
+    with persisted(rows) as kept:
+        writes = [partial(write, build) for build in builds]
+        few = all(build.touched is not None for build in builds)
+        return run_concurrently(*writes) if few else [write() for write in writes]

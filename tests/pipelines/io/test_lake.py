@@ -316,6 +316,31 @@ def test_parts_write_what_differs_from_what_each_of_them_owns(either: Lake) -> N
     assert either.version(TABLE) == before + 1
 
 
+def test_a_table_of_which_much_differs_is_written_anew(either: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipelines.io.lake.MOST_MERGED_ROWS", 0)
+    either.append(TABLE, rows(("A", 1, 1.0), ("A", 9, 9.0), ("B", 8, 8.0)))
+    before = either.version(TABLE)
+    assert before is not None
+    changes = either.replace_parts(TABLE, ((part, scope) for scope, part in PARTS))
+    assert changes == Changes(inserted=1, updated=1, deleted=1)
+    assert standing(either) == [("A", DAYS[1], 1.0), ("A", DAYS[2], 2.0), ("B", DAYS[8], None)]
+    assert either.version(TABLE) == before + 1
+    changed = either.changed(TABLE, "session", since=before)
+    assert changed is not None
+    assert changed >= {DAYS[2], DAYS[8], DAYS[9]}
+    # Nothing differs any more: nothing is written.
+    assert either.replace_parts(TABLE, ((part, scope) for scope, part in PARTS)) == Changes()
+    assert either.version(TABLE) == before + 1
+
+
+def test_parts_that_own_a_piece_leave_the_rest(either: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipelines.io.lake.MOST_MERGED_ROWS", 0)
+    either.append(TABLE, rows(("A", 1, 5.0), ("B", 8, 8.0)))
+    piece = [(rows(("A", 1, 1.0)), "symbol = 'A'")]
+    assert either.replace_parts(TABLE, piece, whole=False) == Changes(updated=1)
+    assert standing(either) == [("A", DAYS[1], 1.0), ("B", DAYS[8], 8.0)]
+
+
 @pytest.mark.parametrize("stood", [rows(), rows(("C", 9, 9.0))])
 def test_an_error_among_the_parts_leaves_the_table_as_it_stood(either: Lake, stood: pl.DataFrame) -> None:
     def parts() -> Iterator[tuple[pl.DataFrame, str]]:

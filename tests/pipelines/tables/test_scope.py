@@ -10,7 +10,13 @@ import pytest
 
 from features.sessions import SessionCalendar
 from pipelines.tables.queries import date_literal, text_literal
-from pipelines.tables.scope import around, dates_condition, range_condition, sessions_condition
+from pipelines.tables.scope import (
+    around,
+    dates_condition,
+    range_condition,
+    sessions_condition,
+    span_condition,
+)
 
 CALENDAR = SessionCalendar("XNYS")
 DAYS = CALENDAR.sessions(date(2023, 11, 1), date(2024, 2, 29))
@@ -38,6 +44,14 @@ def test_all_none_and_a_range() -> None:
     assert selected(dates_condition([])) == []
     first, last = date(2023, 12, 28), date(2024, 1, 3)
     assert selected(range_condition(first, last)) == [day for day in DAYS if first <= day <= last]
+
+
+def test_spans_meet_without_overlap() -> None:
+    first, later = date(2023, 12, 1), date(2024, 1, 16)
+    cut = [selected(span_condition(*bounds)) for bounds in ((None, first), (first, later), (later, None))]
+    assert [day for part in cut for day in part] == DAYS
+    assert (cut[1][0], cut[2][0]) == (first, later)
+    assert selected(span_condition(None, None)) == DAYS
 
 
 def test_neighbours_are_sessions_and_days_off_are_left_out() -> None:

@@ -11,6 +11,8 @@ from pipelines.stages.build_features.evaluations import (
     evaluate_chains,
     latest_known,
     plan_evaluations,
+    sort_versions,
+    split_chains,
 )
 from pipelines.tables.session_grid import SessionGrid
 
@@ -78,8 +80,9 @@ def total(view: pl.DataFrame, first: int, last: int) -> pl.DataFrame:
 
 
 def chains(rows: pl.DataFrame, touched: dict[int, datetime]) -> list[tuple[int, int, float]]:
+    key = ("symbol", "position")
     found = evaluate_chains(
-        rows, key=("symbol", "position"), touched=touched, grid=days(), lookback=2, evaluate=total
+        sort_versions(rows, key), key=key, touched=touched, grid=days(), lookback=2, evaluate=total
     )
     if found is None:
         return []
@@ -106,8 +109,16 @@ def test_evaluating_one_session_gives_what_evaluating_all_gives() -> None:
     assert sorted(alone) == sorted(every)
 
 
+def test_what_was_evaluated_again_is_told_from_what_was_not() -> None:
+    rows = pl.DataFrame({"symbol": ["A", "A", "B"], "session": [1, 1, 1], "value": [1.0, 2.0, 3.0]})
+    once, again = split_chains(rows, ("symbol", "session"))
+    assert (once["value"].to_list(), again["value"].to_list()) == ([3.0], [1.0, 2.0])
+    once, again = split_chains(rows.tail(2), ("symbol", "session"))
+    assert (once.height, again.height) == (2, 0)
+
+
 def test_a_view_holds_the_newest_version_known() -> None:
-    rows = versions((1, -0.5, 2.0), (1, 1.5, 20.0)).sort("symbol", "position", "known_at")
+    rows = sort_versions(versions((1, 1.5, 20.0), (1, -0.5, 2.0)), ("symbol", "position"))
     assert as_of(rows, ("symbol", "position"), decision(2))["value"].to_list() == [2.0]
     assert as_of(rows, ("symbol", "position"), decision(3))["value"].to_list() == [20.0]
 

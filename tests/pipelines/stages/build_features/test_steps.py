@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
@@ -11,7 +12,8 @@ import pytest
 
 from features.sessions import SessionCalendar
 from features.views import VIEWS, primary_view
-from pipelines.stages.build_features.steps import build_block, mark_blocks
+from pipelines.stages.build_features.built_tables import FeatureTable
+from pipelines.stages.build_features.steps import Exchange, build_block, cut_sessions, mark_blocks
 from pipelines.tables.session_grid import SessionGrid
 
 FIRST = date(2024, 7, 1)
@@ -58,6 +60,21 @@ def test_only_wanted_blocks_are_returned(wanted: set[int]) -> None:
     assert placed(size=2, lookback=3, wanted=wanted) == [row for row in everything if row[1] in wanted]
 
 
+@pytest.mark.parametrize(
+    ("positions", "size", "runs"),
+    [
+        ([], 3, []),
+        (range(4, 11), 3, [(4, 6), (7, 9), (10, 10)]),
+        (range(4, 12), 6, [(4, 7), (8, 11)]),
+        ([4, 5, 90, 92], 10, [(4, 5), (90, 92)]),
+    ],
+)
+def test_sessions_are_cut_into_runs_of_about_equal_length(
+    positions: Sequence[int], size: int, runs: list[tuple[int, int]]
+) -> None:
+    assert cut_sessions(positions, size) == runs
+
+
 def test_a_view_that_the_worker_has_not_registered_is_built():
     daily = primary_view()
     view = replace(daily, name="features_of_the_driver", features=(daily.features[0],), compute=take_close)
@@ -71,11 +88,9 @@ def test_a_view_that_the_worker_has_not_registered_is_built():
     }
     built = build_block(
         rows.with_columns(**prices),
-        view=pickle.loads(pickle.dumps(view)),  # noqa: S301 (as a Spark worker gets it)
-        grid=DAYS,
-        last=date(2024, 7, 5),
+        table=pickle.loads(pickle.dumps(FeatureTable(view=view))),  # noqa: S301 (as a Spark worker gets it)
+        exchange=Exchange(grid=DAYS, last=date(2024, 7, 5), calendar=SessionCalendar()),
         block_sessions=5,
-        calendar=SessionCalendar(),
     )
     assert built["session"].to_list() == DAYS.frame["session"][:4].to_list()
     assert built[view.feature_names[0]].to_list() == [7.5] * 4
