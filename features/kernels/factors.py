@@ -150,13 +150,25 @@ def write_ranges(
 
 
 @compiled
+def write_quantile(around: Floats, count: Floats, share: float, close: Floats, out: Singles) -> None:
+    """Write a quantile, linear between the two values around it."""
+    for row in range(out.size):
+        place = share * (count[row] - 1.0)
+        part = place - np.floor(place)
+        step = (around[1, row] - around[0, row]) * part if part > 0.0 else 0.0
+        out[row] = put((around[0, row] + step) / close[row], not np.isnan(close[row]))
+
+
+@compiled
 def write_order(order: Floats, close: Floats, at: int, out: Singles) -> None:
     """Write ranks and quantiles."""
-    for row in range(close.size):
-        known = not np.isnan(close[row])
-        out[column(QTLU, at), row] = put(order[ordered.UPPER, row] / close[row], known)
-        out[column(QTLD, at), row] = put(order[ordered.LOWER, row] / close[row], known)
-        out[column(RANK, at), row] = put(order[ordered.RANK, row], known)
+    count, below, equal = order[ordered.COUNT], order[ordered.BELOW], order[ordered.EQUAL]
+    upper, lower = order[ordered.UPPER : ordered.UPPER + 2], order[ordered.LOWER : ordered.LOWER + 2]
+    write_quantile(upper, count, SHARES[0], close, out[column(QTLU, at)])
+    write_quantile(lower, count, SHARES[1], close, out[column(QTLD, at)])
+    rank = out[column(RANK, at)]
+    for row in range(rank.size):
+        rank[row] = put((below[row] + equal[row] / 2.0 + 1.0) / count[row], not np.isnan(close[row]))
 
 
 @compiled

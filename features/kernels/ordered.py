@@ -1,76 +1,64 @@
-"""Ranks and quantiles: one sorted window for all of them."""
+"""Ranks and quantiles of several windows, each kept sorted."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from features.kernels.compiled import Floats, compiled
+from features.kernels.compiled import Floats, Integers, compiled
 
-UPPER, LOWER, RANK = 0, 1, 2
-"""Rows of what is found: both quantiles, and the average rank of the last value as a share."""
-
-
-@compiled
-def _find(ordered: Floats, count: int, value: float) -> int:
-    """Return the first place of a value that is there."""
-    below = 0
-    for at in range(count):  # without a branch, several at once: quicker than halving for windows of months
-        below += ordered[at] < value
-    return below
+UPPER, LOWER, BELOW, EQUAL, COUNT = 0, 2, 4, 5, 6
+"""Rows of what is found: the two values around the upper quantile and around the lower one, how many known
+values are below the last one, how many others equal it, and how many are known."""
+ROWS = 7
 
 
 @compiled
-def _drop(ordered: Floats, count: int, value: float) -> int:
-    """Remove a value that is there; return how many are left."""
-    for at in range(_find(ordered, count, value), count - 1):
-        ordered[at] = ordered[at + 1]
-    return count - 1
+def _exchange(ordered: Floats, window: np.uint64, old: float, new: float) -> None:
+    """Put a value into a sorted window in the place of one that is there; the window is padded with ∞."""
+    # Each place takes one of three neighbours, and an unsigned index is never negative: several at once.
+    one, here, before = np.uint64(1), ordered[0], -np.inf
+    for at in range(window):
+        after = ordered[at + one]
+        left = here if here < old else after  # the window without the old value
+        ordered[at] = min(left, max(before, new))
+        before, here = left, after
 
 
 @compiled
-def _sink(ordered: Floats, at: int, value: float) -> int:
-    """Move what is larger up by one place, from `at` down, and put the value below it; return its place."""
-    while at > 0 and ordered[at - 1] > value:
-        ordered[at] = ordered[at - 1]
-        at -= 1
-    ordered[at] = value
-    return at
+def _count_below(values: Floats, scale: Floats, windows: Integers, out: Floats) -> None:
+    """Count the older values of each window below its last one, and equal to it."""
+    aged, units = values.copy(), np.where(scale == 0.0, np.nan, scale)
+    below, equal = np.zeros(values.size), np.zeros(values.size)
+    longest, changed = windows[windows.size - 1], (scale != 1.0).any()
+    at = 0
+    for shift in range(1, longest + 1):
+        if shift == windows[at]:
+            out[at, BELOW], out[at, EQUAL] = below, equal
+            at += 1
+        older, last, unit = aged[: values.size - shift], values[shift:], units[shift:]
+        fewer, same = below[shift:], equal[shift:]
+        if changed:
+            for row in range(last.size):
+                older[row] *= unit[row]
+        for row in range(last.size):
+            fewer[row] += 1.0 if older[row] < last[row] else 0.0
+            same[row] += 1.0 if older[row] == last[row] else 0.0
 
 
 @compiled
-def _exchange(ordered: Floats, count: int, old: float, new: float) -> int:
-    """Put a value in the place of one that is there and move it to its own; return this place."""
-    at = _find(ordered, count, old)
-    while at + 1 < count and ordered[at + 1] < new:
-        ordered[at] = ordered[at + 1]
-        at += 1
-    return _sink(ordered, at, new)
+def _places(longest: int, share: float) -> Integers:
+    """Return at which place of so many sorted values the one below a quantile is."""
+    places = np.zeros(longest + 1, dtype=np.int64)
+    for count in range(1, longest + 1):
+        places[count] = int(share * (count - 1))
+    return places
 
 
 @compiled
-def _mean_rank(ordered: Floats, count: int, at: int) -> float:
-    """Return the rank, from 1, of the value at a place, that of equal ones averaged."""
-    first, last = at, at
-    while first > 0 and ordered[first - 1] == ordered[at]:
-        first -= 1
-    while last + 1 < count and ordered[last + 1] == ordered[at]:
-        last += 1
-    return (first + last) / 2.0 + 1.0
-
-
-@compiled
-def _quantile(ordered: Floats, count: int, share: float) -> float:
-    """Return the quantile, linear between the two values around it."""
-    place = share * (count - 1)
-    at = int(place)
-    if at == place:
-        return float(ordered[at])
-    return float(ordered[at] + (ordered[at + 1] - ordered[at]) * (place - at))
-
-
-@compiled
-def slide_order(values: Floats, scale: Floats, window: int, shares: tuple[float, float], out: Floats) -> None:
-    """Fill ranks and quantiles of the known values of each window of one symbol.
+def slide_order(
+    values: Floats, scale: Floats, windows: Integers, shares: tuple[float, float], out: Floats
+) -> None:
+    """Fill what ranks and quantiles of the known values of each window of one symbol rest on.
 
     Parameters
     ----------
@@ -78,32 +66,34 @@ def slide_order(values: Floats, scale: Floats, window: int, shares: tuple[float,
     scale : shape (n_sessions,)
         What a unit of the session before counts; 0 where nobody knows. Older values are brought to the units
         of each session in turn, so theirs do not depend on where the slice starts.
+    windows : shape (n_windows,)
+        Ascending.
     shares : (float, float)
         Of the upper and of the lower quantile.
-    out : shape (3, n_sessions)
-        `UPPER`, `LOWER` and `RANK`, the rank of equal values averaged; NaN where nothing is known, and the
-        rank where the last value is not.
+    out : shape (n_windows, 7, n_sessions)
+        See `UPPER`; without meaning where the last value is not known.
     """
-    ordered = np.empty(window)
-    ring = np.full(window, np.nan)
-    count = 0
+    _count_below(values, scale, windows, out)
+    longest = windows[windows.size - 1]
+    upper, lower = _places(longest, shares[0]), _places(longest, shares[1])
+    keys = np.full(longest + values.size, np.inf)  # what is not known is above all that is
+    ordered = np.full((windows.size, longest + 2), np.inf)
+    counts = np.zeros(windows.size, dtype=np.int64)
     for row in range(values.size):
         if scale[row] == 0.0:
-            ring[:] = np.nan
-            count = 0
+            keys[row : row + longest] = np.inf
+            ordered[:] = np.inf
+            counts[:] = 0
         elif scale[row] != 1.0:  # keeps the order: rounding is monotone
-            ring *= scale[row]
+            keys[row : row + longest] *= scale[row]
             ordered *= scale[row]
-        old, new = ring[row % window], values[row]
-        ring[row % window] = new
-        place = -1
-        if not np.isnan(old) and not np.isnan(new):
-            place = _exchange(ordered, count, old, new)
-        elif not np.isnan(old):
-            count = _drop(ordered, count, old)
-        elif not np.isnan(new):
-            place = _sink(ordered, count, new)
-            count += 1
-        out[UPPER, row] = _quantile(ordered, count, shares[0]) if count > 0 else np.nan
-        out[LOWER, row] = _quantile(ordered, count, shares[1]) if count > 0 else np.nan
-        out[RANK, row] = _mean_rank(ordered, count, place) / count if place >= 0 else np.nan
+        new = values[row] if not np.isnan(values[row]) else np.inf
+        keys[row + longest] = new
+        for at in range(windows.size):
+            old, kept = keys[row + longest - windows[at]], ordered[at]
+            _exchange(kept, np.uint64(windows[at]), old, new)
+            counts[at] += int(new < np.inf) - int(old < np.inf)
+            count = counts[at]
+            out[at, UPPER, row], out[at, UPPER + 1, row] = kept[upper[count]], kept[upper[count] + 1]
+            out[at, LOWER, row], out[at, LOWER + 1, row] = kept[lower[count]], kept[lower[count] + 1]
+            out[at, COUNT, row] = count

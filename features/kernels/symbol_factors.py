@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from features.kernels import factors, single_bars
+from features.kernels import factors, ordered, single_bars
 from features.kernels.compiled import Floats, Integers, compiled
 from features.kernels.extremes import fill_best
 from features.kernels.factors import CORD, CORR, ROC, SHARES, SUMP, VSUMP, column
@@ -88,7 +88,9 @@ def _ranges(rows: Floats, scales: Scales, plan: Plan, tables: tuple[Floats, Floa
     close, high, low, risen, fallen = rows
     steps, places = plan
     best, worst = tables
-    order, spans = np.empty((3, close.size)), np.empty((2, close.size))
+    order, spans = np.empty((places.size, ordered.ROWS, close.size)), np.empty((2, close.size))
+    windows = np.array([steps[made, 0] for made in places])
+    slide_order(close, scales[0][0], windows, SHARES, order)
     following = _find_next_bars(close)
     totals = np.empty((2, steps.shape[0], close.size))
     # Of equal values the oldest counts, as to NumPy's argmax.
@@ -100,8 +102,7 @@ def _ranges(rows: Floats, scales: Scales, plan: Plan, tables: tuple[Floats, Floa
         made, window = places[at], steps[places[at], 0]
         _fill_spans(following, scales[0][0], window, spans)
         factors.write_ranges(best[made], worst[made], (close, spans[1]), (at, window), out)
-        slide_order(close, scales[0][0], window, SHARES, order)
-        factors.write_order(order, close, at, out)
+        factors.write_order(order[at], close, at, out)
         factors.write_counts(totals[:, made], spans[0], at, out)
 
 
