@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from features import windows
@@ -105,6 +106,11 @@ def compute_factors(panel: pl.DataFrame) -> NDArray[np.float32]:
     CORR and CORD rest on NumPy's logarithm for float32, whose bits are the same wherever a slice starts, with
     AVX2 and with AVX-512; a processor without AVX2 computes others.
     """
+    return _compute(panel)[0]
+
+
+def _compute(panel: pl.DataFrame) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Return the factors, and which of them are known in the bits of Arrow."""
     sessions = windows.sessions_of(panel.get_column("position"))
     vwap = (pl.col("high") + pl.col("low") + pl.col("close")) / 3.0
     inputs = np.empty((8, panel.height), dtype=np.float32)
@@ -116,8 +122,9 @@ def compute_factors(panel: pl.DataFrame) -> NDArray[np.float32]:
     with np.errstate(divide="ignore", invalid="ignore"):
         np.log(arguments, out=inputs[single_bars.LOG_VOLUME :])
     out = np.empty((len(FACTORS), panel.height), dtype=np.float32)
-    symbol_factors.compute_factors(inputs, scales, sessions, _plan(), out)
-    return out
+    known = np.full((len(FACTORS), (panel.height + 7) // 8), 0xFF, dtype=np.uint8)
+    symbol_factors.compute_factors(inputs, scales, sessions, _plan(), (out, known))
+    return out, known
 
 
 def _scales(panel: pl.DataFrame) -> Floats:
@@ -143,10 +150,18 @@ def compute_alpha158(
     """
     del calendar  # no factor looks at days
     panel = mask_bars(dense_panel(rows, sessions))
-    values = compute_factors(panel)
+    values, known = _compute(panel)
     place = {f"{PREFIX}{name}": at for at, name in enumerate(FACTORS)}
-    columns = [pl.Series(one.name, values[place[one.name]]).fill_nan(None) for one in features]
-    return panel.select("symbol", "session").with_columns(columns)
+    chosen = [place[one.name] for one in features]
+    columns = [_column_of(values[at], known[at]) for at in chosen]
+    return panel.select("symbol", "session").with_columns(
+        pl.Series(one.name, column) for one, column in zip(features, columns, strict=True)
+    )
+
+
+def _column_of(values: NDArray[np.float32], known: NDArray[np.uint8]) -> pa.Array:
+    """Return one factor with its nulls; nothing is copied."""
+    return pa.Array.from_buffers(pa.float32(), values.size, [pa.py_buffer(known), pa.py_buffer(values)])
 
 
 def _column(series: Sequence[pl.Series], *, factor: str) -> NDArray[np.float32]:

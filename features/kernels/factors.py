@@ -34,9 +34,7 @@ def column(group: int, at: int) -> int:
 def write_ratio(values: Floats, bases: Floats, out: Singles) -> None:
     """Write one factor: values over bases, NaN where either is."""
     for row in range(out.size):
-        out[row] = values[row] / bases[row]
-    for row in range(out.size):
-        out[row] = out[row] if abs(out[row]) < np.inf else np.float32(np.nan)
+        out[row] = put(values[row] / bases[row], True)
 
 
 @compiled
@@ -73,9 +71,9 @@ def write_trends(line: Floats, close: Floats, at: int, out: Singles) -> None:
 def write_change(close: Floats, scale: Floats, window: int, out: Singles) -> None:
     """Write ROC."""
     out[:window] = np.nan
-    for row in range(window, close.size):
-        known = not np.isnan(close[row]) and scale[row] != 0.0
-        out[row] = put(close[row - window] * scale[row] / close[row], known)
+    before, units, now, made = close[: close.size - window], scale[window:], close[window:], out[window:]
+    for row in range(made.size):
+        made[row] = put(before[row] * units[row] / now[row], units[row] != 0.0)
 
 
 @compiled
@@ -122,6 +120,14 @@ def correct_correlations(close: Floats, volume: Floats, units: Floats, window: i
 
 
 @compiled
+def write_place(spans: Floats, best: Floats, age: Floats, window: int, out: Singles) -> None:
+    """Write IMAX or IMIN: sessions from a window's first bar to its extreme."""
+    for row in range(out.size):
+        # Both are whole numbers, whose quotient single precision rounds as double precision would.
+        out[row] = put(np.float32(spans[row] - age[row]) / np.float32(window), abs(best[row]) < np.inf)
+
+
+@compiled
 def write_ranges(
     high: Floats, low: Floats, rows: tuple[Floats, Floats], size: tuple[int, int], out: Singles
 ) -> None:
@@ -134,19 +140,20 @@ def write_ranges(
     size : (int, int)
         Place of the window among all, and its sessions.
     """
+    # A loop for each output, here and below: several values at once.
     close, spans = rows
     at, window = size
+    highest, lowest = high[extremes.BEST], low[extremes.BEST]  # the lowest with its sign turned
+    ratio, difference = out[column(RSV, at)], out[column(IMXD, at)]
+    write_ratio(highest, close, out[column(MAX, at)])
+    write_ratio(lowest, -close, out[column(MIN, at)])
+    write_place(spans, highest, high[extremes.AGE], window, out[column(IMAX, at)])
+    write_place(spans, lowest, low[extremes.AGE], window, out[column(IMIN, at)])
     for row in range(close.size):
-        known = not np.isnan(close[row])
-        highest, lowest = high[extremes.BEST, row], -low[extremes.BEST, row]
-        top, bottom = spans[row] - high[extremes.AGE, row], spans[row] - low[extremes.AGE, row]
-        reach = highest - lowest
-        out[column(MAX, at), row] = put(highest / close[row], known)
-        out[column(MIN, at), row] = put(lowest / close[row], known)
-        out[column(RSV, at), row] = put((close[row] - lowest) / (reach + EPSILON), known)
-        out[column(IMAX, at), row] = put(top / window, known and abs(highest) < np.inf)
-        out[column(IMIN, at), row] = put(bottom / window, known and abs(lowest) < np.inf)
-        out[column(IMXD, at), row] = put((top - bottom) / window, known and abs(reach) < np.inf)
+        ratio[row] = put((close[row] + lowest[row]) / (highest[row] + lowest[row] + EPSILON), True)
+    for row in range(close.size):
+        apart = np.float32(low[extremes.AGE, row] - high[extremes.AGE, row])
+        difference[row] = put(apart / np.float32(window), abs(highest[row] + lowest[row]) < np.inf)
 
 
 @compiled
@@ -162,13 +169,13 @@ def write_quantile(around: Floats, count: Floats, share: float, close: Floats, o
 @compiled
 def write_order(order: Floats, close: Floats, at: int, out: Singles) -> None:
     """Write ranks and quantiles."""
-    count, below, equal = order[ordered.COUNT], order[ordered.BELOW], order[ordered.EQUAL]
+    count, reached = order[ordered.COUNT], order[ordered.REACHED]
     upper, lower = order[ordered.UPPER : ordered.UPPER + 2], order[ordered.LOWER : ordered.LOWER + 2]
     write_quantile(upper, count, SHARES[0], close, out[column(QTLU, at)])
     write_quantile(lower, count, SHARES[1], close, out[column(QTLD, at)])
     rank = out[column(RANK, at)]
     for row in range(rank.size):
-        rank[row] = put((below[row] + equal[row] / 2.0 + 1.0) / count[row], not np.isnan(close[row]))
+        rank[row] = put((reached[row] / 2.0 + 1.0) / count[row], not np.isnan(close[row]))
 
 
 @compiled
@@ -190,19 +197,24 @@ def write_volumes(traded: Floats, volume: Floats, moved: Floats, at: int, out: S
 def write_balance(up: Floats, down: Floats, count: Floats, places: tuple[int, int], out: Singles) -> None:
     """Write a group of sums of rises, its falls and its difference, as shares of both."""
     group, at = places
+    both, balance = np.empty(up.size), np.empty(up.size)
     for row in range(up.size):
-        both, known = up[row] + down[row] + EPSILON, count[row] > 0.0
-        out[column(group, at), row] = put(up[row] / both, known)
-        out[column(group + 1, at), row] = put(down[row] / both, known)
-        out[column(group + 2, at), row] = put((up[row] - down[row]) / both, known)
+        both[row] = up[row] + down[row] + EPSILON if count[row] > 0.0 else np.nan
+    for row in range(up.size):
+        balance[row] = up[row] - down[row]
+    write_ratio(up, both, out[column(group, at)])
+    write_ratio(down, both, out[column(group + 1, at)])
+    write_ratio(balance, both, out[column(group + 2, at)])
 
 
 @compiled
 def write_counts(changes: Floats, spans: Floats, at: int, out: Singles) -> None:
-    """Write the shares of sessions that closed higher and lower."""
+    """Write the shares of sessions that closed higher and lower; unknown where spans are 0."""
     risen, fallen = changes
+    more, less, difference = out[column(CNTP, at)], out[column(CNTN, at)], out[column(CNTD, at)]
     for row in range(spans.size):
-        known = spans[row] > 0.0
-        out[column(CNTP, at), row] = put(risen[row] / spans[row], known)
-        out[column(CNTN, at), row] = put(fallen[row] / spans[row], known)
-        out[column(CNTD, at), row] = put(risen[row] / spans[row] - fallen[row] / spans[row], known)
+        more[row] = put(risen[row] / spans[row], spans[row] > 0.0)
+    for row in range(spans.size):
+        less[row] = put(fallen[row] / spans[row], spans[row] > 0.0)
+    for row in range(spans.size):
+        difference[row] = put(risen[row] / spans[row] - fallen[row] / spans[row], spans[row] > 0.0)

@@ -6,10 +6,10 @@ import numpy as np
 
 from features.kernels.compiled import Floats, Integers, compiled
 
-UPPER, LOWER, BELOW, EQUAL, COUNT = 0, 2, 4, 5, 6
-"""Rows of what is found: the two values around the upper quantile and around the lower one, how many known
-values are below the last one, how many others equal it, and how many are known."""
-ROWS = 7
+UPPER, LOWER, REACHED, COUNT = 0, 2, 4, 5
+"""Rows of what is found: the two values around the upper quantile and around the lower one, how many older
+values are below the last one and how many at most equal to it, together, and how many are known."""
+ROWS = 6
 
 
 @compiled
@@ -25,24 +25,24 @@ def _exchange(ordered: Floats, window: np.uint64, old: float, new: float) -> Non
 
 
 @compiled
-def _count_below(values: Floats, scale: Floats, windows: Integers, out: Floats) -> None:
-    """Count the older values of each window below its last one, and equal to it."""
+def _count_reached(values: Floats, scale: Floats, windows: Integers, out: Floats) -> None:
+    """Fill `REACHED` of each window."""
     aged, units = values.copy(), np.where(scale == 0.0, np.nan, scale)
-    below, equal = np.zeros(values.size), np.zeros(values.size)
+    reached = np.zeros(values.size)
     longest, changed = windows[windows.size - 1], (scale != 1.0).any()
     at = 0
     for shift in range(1, longest + 1):
         if shift == windows[at]:
-            out[at, BELOW], out[at, EQUAL] = below, equal
+            out[at, REACHED] = reached
             at += 1
         older, last, unit = aged[: values.size - shift], values[shift:], units[shift:]
-        fewer, same = below[shift:], equal[shift:]
+        counted = reached[shift:]
         if changed:
             for row in range(last.size):
                 older[row] *= unit[row]
         for row in range(last.size):
-            fewer[row] += 1.0 if older[row] < last[row] else 0.0
-            same[row] += 1.0 if older[row] == last[row] else 0.0
+            below = 1.0 if older[row] < last[row] else 0.0
+            counted[row] += below + (1.0 if older[row] <= last[row] else 0.0)
 
 
 @compiled
@@ -70,10 +70,10 @@ def slide_order(
         Ascending.
     shares : (float, float)
         Of the upper and of the lower quantile.
-    out : shape (n_windows, 7, n_sessions)
+    out : shape (n_windows, 6, n_sessions)
         See `UPPER`; without meaning where the last value is not known.
     """
-    _count_below(values, scale, windows, out)
+    _count_reached(values, scale, windows, out)
     longest = windows[windows.size - 1]
     upper, lower = _places(longest, shares[0]), _places(longest, shares[1])
     keys = np.full(longest + values.size, np.inf)  # what is not known is above all that is

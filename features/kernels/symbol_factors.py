@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from features.kernels import factors, ordered, single_bars
 from features.kernels.compiled import Floats, Integers, compiled
@@ -23,6 +24,7 @@ from features.kernels.single_bars import (
 )
 from features.kernels.sums import add_totals, fill_scales
 
+Bits = NDArray[np.uint8]
 Plan = tuple[Integers, Integers]
 """Steps of the ladder, and the numbers of the tables of the five windows."""
 Scales = tuple[Floats, Floats, Floats]
@@ -41,27 +43,54 @@ def _find_next_bars(close: Floats) -> Integers:
 
 
 @compiled
-def _fill_spans(following: Integers, cuts: Floats, window: int, out: Floats) -> None:
+def _find_first_bars(close: Floats, cuts: Floats) -> Floats:
+    """Return first bars of windows, from which `_fill_spans` counts.
+
+    Parameters
+    ----------
+    cuts : shape (n_sessions,)
+        0 where the units changed in a way that nobody knows.
+
+    Returns
+    -------
+    numpy.ndarray, shape (3, n_sessions)
+        Of windows that begin with each session: of the whole window, for which the session before it is
+        looked at too, and without looking; and of those that begin with the last cut before each session.
+    """
+    following = _find_next_bars(close)
+    first = np.empty((3, close.size))
+    first[1] = following
+    cut = 0
+    for row in range(close.size):
+        cut = row if cuts[row] == 0.0 else cut
+        # A bar just before the window tells a missing first session from one before the listing.
+        listed = row > 0 and following[row - 1] == row - 1
+        first[0, row] = row if listed else following[row]
+        first[2, row] = following[cut]
+    return first
+
+
+@compiled
+def _fill_spans(first: Floats, window: int, out: Floats) -> None:
     """Fill the sessions from each window's first bar to its last session.
 
     Parameters
     ----------
-    following : shape (n_sessions,)
-        See `_find_next_bars`.
-    cuts : shape (n_sessions,)
-        0 where the units changed in a way that nobody knows.
+    first : shape (3, n_sessions)
+        See `_find_first_bars`.
     out : shape (2, n_sessions)
-        Of the whole window, for which the session before it is looked at too, and of what lies in the units
-        of its last session; 0 without a bar.
+        Of the whole window, and of what lies in the units of its last session; 0 without a bar.
     """
-    cut = 0
-    for row in range(cuts.size):
-        cut = row if cuts[row] == 0.0 else cut
-        begin = max(row - window + 1, 0)
-        # A bar just before the window tells a missing first session from one before the listing.
-        listed = begin > 0 and following[begin - 1] == begin - 1
-        out[0, row] = max(row - (begin if listed else following[begin]) + 1, 0)
-        out[1, row] = max(row - following[max(begin, cut)] + 1, 0)
+    begun = min(window - 1, out.shape[1])
+    for row in range(begun):  # windows that begin with the first session
+        out[0, row] = max(row - first[0, 0] + 1.0, 0.0)
+        out[1, row] = max(row - max(first[1, 0], first[2, row]) + 1.0, 0.0)
+    whole, units, cut = out[0, begun:], out[1, begun:], first[2, begun:]
+    opening, following = first[0], first[1]
+    for row in range(whole.size):
+        whole[row] = max(row + begun - opening[row] + 1.0, 0.0)
+    for row in range(whole.size):
+        units[row] = max(row + begun - max(following[row], cut[row]) + 1.0, 0.0)
 
 
 @compiled
@@ -91,7 +120,7 @@ def _ranges(rows: Floats, scales: Scales, plan: Plan, tables: tuple[Floats, Floa
     order, spans = np.empty((places.size, ordered.ROWS, close.size)), np.empty((2, close.size))
     windows = np.array([steps[made, 0] for made in places])
     slide_order(close, scales[0][0], windows, SHARES, order)
-    following = _find_next_bars(close)
+    first = _find_first_bars(close, scales[0][0])
     totals = np.empty((2, steps.shape[0], close.size))
     # Of equal values the oldest counts, as to NumPy's argmax.
     fill_best(high, scales[0], steps, (1.0, True), best)
@@ -100,10 +129,10 @@ def _ranges(rows: Floats, scales: Scales, plan: Plan, tables: tuple[Floats, Floa
     add_totals(fallen, scales[2], steps, totals[1])
     for at in range(places.size):
         made, window = places[at], steps[places[at], 0]
-        _fill_spans(following, scales[0][0], window, spans)
+        _fill_spans(first, window, spans)
         factors.write_ranges(best[made], worst[made], (close, spans[1]), (at, window), out)
         factors.write_order(order[at], close, at, out)
-        factors.write_counts(totals[:, made], spans[0], at, out)
+        factors.write_counts((totals[0, made], totals[1, made]), spans[0], at, out)
 
 
 @compiled
@@ -130,7 +159,26 @@ def _volumes(rows: Floats, scale: Floats, plan: Plan, tables: tuple[Floats, Floa
 
 
 @compiled
-def compute_factors(inputs: Singles, scales: Floats, sessions: int, plan: Plan, out: Singles) -> None:
+def _store_factors(made: Singles, first: int, out: Singles, known: Bits) -> None:
+    """Store the factors of one symbol, whose rows begin at `first`, and clear the bits of what is unknown."""
+    for column_at in range(made.shape[0]):
+        values, stored = made[column_at], out[column_at, first : first + made.shape[1]]
+        unknown = 0
+        for row in range(values.size):
+            stored[row] = values[row]
+            unknown += 1 if np.isnan(values[row]) else 0
+        for row in range(values.size):
+            if unknown == 0:  # mostly the first few sessions alone
+                break
+            if np.isnan(values[row]):
+                unknown -= 1
+                known[column_at, (first + row) >> 3] &= np.uint8(~(1 << ((first + row) & 7)) & 255)
+
+
+@compiled
+def compute_factors(
+    inputs: Singles, scales: Floats, sessions: int, plan: Plan, filled: tuple[Singles, Bits]
+) -> None:
     """Fill the 158 factors of every row.
 
     Parameters
@@ -142,10 +190,13 @@ def compute_factors(inputs: Singles, scales: Floats, sessions: int, plan: Plan, 
     sessions : int
         Rows of each symbol.
     plan : (shape (n_tables, 3), shape (5,))
-    out : shape (158, n_rows)
-        NaN where unknown.
+    filled : (shape (158, n_rows), shape (158, ≥ n_rows / 8))
+        The factors, NaN where unknown, and set bits (as Arrow counts them), cleared where unknown.
     """
     steps, places = plan
+    out, known = filled
+    # What one symbol's rows are made of stays near the processor, and rows of whole arrays lie without gaps.
+    bars, made = np.empty((inputs.shape[0], sessions), np.float32), np.empty((out.shape[0], sessions), np.float32)
     units = np.ones((2, sessions))
     price, share = np.ones((steps.shape[0], sessions)), np.ones((steps.shape[0], sessions))
     ones = np.ones((steps.shape[0], sessions))
@@ -154,7 +205,7 @@ def compute_factors(inputs: Singles, scales: Floats, sessions: int, plan: Plan, 
     lines = np.empty((steps.shape[0], 6, sessions))
     one, other = np.empty((steps.shape[0], 3, sessions)), np.empty((steps.shape[0], 3, sessions))
     for first in range(0, inputs.shape[1], sessions):
-        bars, made = inputs[:, first : first + sessions], out[:, first : first + sessions]
+        bars[:] = inputs[:, first : first + sessions]
         if scales.shape[1] > 0:
             units[:] = scales[:, first : first + sessions]
             fill_scales(units[0], steps, price)
@@ -173,9 +224,10 @@ def compute_factors(inputs: Singles, scales: Floats, sessions: int, plan: Plan, 
         rows[0], rows[1] = bars[VOLUME], derived[single_bars.TRADED]
         _volumes(rows, share, plan, (one, other), made)
         rows[1] = bars[CLOSE]
-        for at in range(places.size):
+        for at in range(places.size if (units[1] != 1.0).any() else 0):
             window = steps[places[at], 0]
             factors.correct_correlations(rows[1], rows[0], units, window, made[column(CORR, at)])
         for row in range(sessions):
             if np.isnan(bars[CLOSE, row]):
                 made[:, row] = np.nan
+        _store_factors(made, first, out, known)
