@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from features import windows
 from features.adjust import (
@@ -25,7 +26,15 @@ BAR_RECORD = "bar"
 
 def symbol_grid(rows: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
     """Return `symbol` and `session`, sorted: every symbol of `rows` in every one of `sessions`."""
-    return rows.select("symbol").unique().sort("symbol").join(sessions.select("session"), how="cross")
+    symbols = _runs(rows.get_column("symbol"))[0].unique().sort()
+    return symbols.to_frame().join(sessions.select("session"), how="cross")
+
+
+def _runs(column: pl.Series) -> tuple[pl.Series, NDArray[np.int64]]:
+    """Return the values of the runs of equal ones, and their lengths: rows mostly come symbol by symbol."""
+    runs = column.rle()
+    lengths = runs.struct.field("len").to_numpy().astype(np.int64)
+    return runs.struct.field("value").alias(column.name), lengths
 
 
 def dense_panel(rows: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
@@ -46,39 +55,62 @@ def dense_panel(rows: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
         `price_basis` on every row.
     """
     bars = rows.filter(pl.col("record") == BAR_RECORD)
-    grid = symbol_grid(bars, sessions)
-    panel = _place(grid, bars.select(PANEL_COLUMNS), sessions)
+    panel = _place(bars.select(PANEL_COLUMNS), sessions)
     actions = _action_columns(rows)
     if actions.height:
         panel = panel.join(actions, on=["symbol", "session"], how="left", maintain_order="left")
-    basis = pl.col("price_basis")
-    return (
-        panel.with_columns(
-            pl.col("valid").fill_null(value=False),
-            pl.coalesce(basis, basis.drop_nulls().first().over("symbol")).alias("price_basis"),
-        )
-        .pipe(with_actions)
-        .select(*PANEL_COLUMNS, *ACTIONS)
-    )
+    return panel.pipe(with_actions).select(*PANEL_COLUMNS, *ACTIONS)
 
 
-def _place(grid: pl.DataFrame, bars: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
-    """Return the grid with each bar at its place, nulls without one: what a join gives, in half its time."""
+def _place(bars: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
+    """Return every symbol in every session, each bar at its place: what a join gives, in a third of its time.
+
+    Without a bar `valid` is false, `price_basis` the first that its symbol has, and the rest null.
+    """
     days = sessions.get_column("session")
     if not days.is_sorted():
         msg = "the sessions of a panel must be ascending; sort them"
         raise ValueError(msg)
-    symbols = grid.get_column("symbol").unique(maintain_order=True)
+    grid = symbol_grid(bars, sessions)
     inside = bars.filter(pl.col("session").is_in(days.implode()))
-    number = inside.get_column("symbol").cast(pl.Enum(symbols)).to_physical().cast(pl.Int64)
-    places = (number * days.len() + days.search_sorted(inside.get_column("session"))).to_numpy()
     taken = np.full(grid.height, -1)
-    taken[places] = np.arange(inside.height)
+    taken[_grid_rows(inside, grid.get_column("symbol")[:: max(days.len(), 1)], days)] = np.arange(inside.height)
     if np.count_nonzero(taken >= 0) < inside.height:
         msg = "the bars hold a symbol's session more than once; give one row a bar, as known at one instant"
         raise ValueError(msg)
-    rows = pl.Series(taken).replace(-1, None)
-    return grid.with_columns(inside.drop("symbol", "session").select(pl.all().gather(rows)))
+    basis = inside.get_column("price_basis")
+    return grid.with_columns(
+        *inside.select(pl.col(BARS).gather(_indices(taken))),
+        basis.gather(_indices(_with_first(taken, basis, days.len()))),
+        inside.get_column("valid").gather(_indices(taken)).fill_null(value=False),
+    )
+
+
+def _indices(taken: NDArray[np.int64]) -> pl.Series:
+    return pl.Series(taken).replace(-1, None).cast(pl.get_index_type())
+
+
+def _grid_rows(bars: pl.DataFrame, symbols: pl.Series, days: pl.Series) -> NDArray[np.int64]:
+    """Return the row of the grid to which each bar belongs."""
+    if not bars.height:
+        return np.empty(0, dtype=np.int64)
+    named, lengths = _runs(bars.get_column("symbol"))
+    numbers = named.cast(pl.Enum(symbols)).to_physical().to_numpy().astype(np.int64)
+    dates, session = days.to_physical().to_numpy(), bars.get_column("session").to_physical().to_numpy()
+    place = np.zeros(dates[-1] - dates[0] + 1, dtype=np.int64)  # by calendar day: quicker than a search
+    place[dates - dates[0]] = np.arange(dates.size)
+    return np.repeat(numbers * dates.size, lengths) + place[session - dates[0]]
+
+
+def _with_first(taken: NDArray[np.int64], basis: pl.Series, sessions: int) -> NDArray[np.int64]:
+    """Return from which bar each row has its basis: its own, else the first of its symbol that tells one."""
+    told = taken >= 0
+    if basis.has_nulls():
+        told[told] = basis.is_not_null().to_numpy()[taken[told]]
+    by_symbol = told.reshape(-1, max(sessions, 1))
+    first = np.take_along_axis(taken.reshape(by_symbol.shape), by_symbol.argmax(axis=1)[:, None], axis=1)
+    # Where nothing is told the first row is as good as any: its basis is null, or it has no bar.
+    return np.where(by_symbol, taken.reshape(by_symbol.shape), first).ravel()
 
 
 def _action_columns(rows: pl.DataFrame) -> pl.DataFrame:
@@ -119,15 +151,14 @@ def check_dense(panel: pl.DataFrame) -> int:
     ValueError
         If rows are missing, doubled or out of order.
     """
-    sessions = panel.get_column("session").n_unique()
-    symbols = panel.get_column("symbol").n_unique()
-    names = panel.get_column("symbol").rank("dense").to_numpy().astype(np.int64)
-    days = panel.get_column("session").to_numpy().astype("datetime64[D]").astype(np.int64)
-    if panel.height == symbols * sessions:
-        by_symbol = days.reshape(symbols, sessions)
-        dense = (by_symbol == by_symbol[:1]).all() and (np.diff(by_symbol[0]) > 0).all()
-        if dense and (names == np.repeat(np.arange(1, symbols + 1), sessions)).all():
-            return sessions
+    names, lengths = _runs(panel.get_column("symbol"))
+    days = panel.get_column("session").to_numpy().astype("datetime64[D]").view(np.int64)
+    named = not names.has_nulls() and names.is_sorted() and names.n_unique() == names.len()
+    if named and (lengths == lengths[0]).all():
+        by_symbol = days.reshape(names.len(), lengths[0])
+        if (by_symbol == by_symbol[:1]).all() and (np.diff(by_symbol[0]) > 0).all():
+            return int(lengths[0])
+    sessions, symbols = panel.get_column("session").n_unique(), panel.get_column("symbol").n_unique()
     msg = (
         f"the panel is not dense: {panel.height} rows for {symbols} symbols and {sessions} sessions; give "
         "every symbol a row for every session (nulls and valid=false without a bar), sorted by both"
@@ -151,7 +182,7 @@ def mask_bars(panel: pl.DataFrame) -> pl.DataFrame:
         If columns are missing, the panel is not dense or a price basis (null without a bar) is unknown.
     """
     check_columns(panel, PANEL_COLUMNS, "the panel")
-    unknown = set(panel.get_column("price_basis").drop_nulls().unique()) - set(PRICE_BASES)
+    unknown = set(_runs(panel.get_column("price_basis"))[0].drop_nulls()) - set(PRICE_BASES)
     if unknown:
         msg = f"price_basis holds {sorted(unknown)}; allowed are {list(PRICE_BASES)}: correct the source"
         raise ValueError(msg)
@@ -163,7 +194,11 @@ def mask_bars(panel: pl.DataFrame) -> pl.DataFrame:
         for name, value in zip(BARS, values, strict=True)
     )
     # Actions are not masked: one that falls on a session without a bar still scales what lies before it.
-    if masked.get_column("dividend").null_count() < masked.height:  # else there is nothing to carry
+    happened = [name for name in ACTIONS if masked.get_column(name).null_count() < masked.height]
+    if not happened:
+        one = pl.lit(1.0)
+        return masked.with_columns(price_adjustment_factor=one, share_adjustment_factor=one, valid=known)
+    if "dividend" in happened:  # else there is nothing to carry
         masked = masked.with_columns(dividend=carry_dividends(pl.col("close").is_not_null()))
     return masked.with_columns(
         price_adjustment_factor=price_adjustment_factor(),
