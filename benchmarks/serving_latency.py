@@ -2,9 +2,11 @@
 
     python -m benchmarks.serving_latency [--seconds 30] [--home DIR]
 
-A home is made with 500 symbols, every feature of the catalog published through the feature store, and two
-champions that read them all. The service runs as `bellwether serve` runs it. Load is open-loop: 20
-requests a second, each for 50 symbols drawn at random, timed from the instant at which they were due.
+A home is made with 500 symbols, the features of every view published through the feature store, two
+champions that read those of bars and texts and one that reads those of `alpha158` alone. The service runs as
+`bellwether serve` runs it. Load is open-loop: 20 requests a second, for `alpha158` without the cache 5, each
+for 50 symbols drawn at random, timed from the instant at which they were due. Takes 8 minutes at most, with
+30 seconds a load.
 """
 
 from __future__ import annotations
@@ -26,9 +28,19 @@ import psutil
 from pydantic import SecretStr
 
 from benchmarks.serving_load import Outcome, offer, random_symbols, throw, wait_until_ready
+from features.views import VIEWS
 from serving.online.params import CONNECTION_VARIABLE, FeatureStoreParams
 from serving.served_model import Manifest
-from tests.serving.homes import PARAMS, add_champion, issue, publish, symbols_of
+from tests.serving.homes import (
+    ALPHA158,
+    DAILY,
+    PARAMS,
+    TEXT,
+    add_champion,
+    issue,
+    publish,
+    symbols_of,
+)
 from tests.serving.hostile import by_hand, mutated
 from tests.serving.online.redis_server import redis_server
 from tests.serving.parts import CALENDAR, SESSION, point_at
@@ -36,9 +48,18 @@ from tests.serving.process import serving
 
 SYMBOLS = symbols_of(500)
 PER_SECOND, PER_REQUEST = 20, 50
-LIMITS_MS = {"steady": 15.0, "steady, Redis": 15.0}
 UNCACHED = "steady, every request read from the store"
-UNCACHED_LIMIT_MS = 50.0
+OF_ALPHA158, SELDOM = "alpha158, steady", 5
+OF_ALPHA158_UNCACHED = f"alpha158, {SELDOM} a second, every request read from the store"
+CACHED_LIMIT_MS, UNCACHED_LIMIT_MS, SELDOM_LIMIT_MS = 15.0, 50.0, 60.0
+LIMITS_MS = {
+    "steady": CACHED_LIMIT_MS,
+    "steady, Redis": CACHED_LIMIT_MS,
+    UNCACHED: UNCACHED_LIMIT_MS,
+    f"{UNCACHED}, Redis": UNCACHED_LIMIT_MS,
+    OF_ALPHA158: CACHED_LIMIT_MS,
+    OF_ALPHA158_UNCACHED: SELDOM_LIMIT_MS,
+}
 RESULT = Path(__file__).parent / "results" / "serving_latency.md"
 Champions = list[tuple[Path, Manifest]]
 
@@ -53,6 +74,15 @@ def make_home(home: Path, params: FeatureStoreParams = PARAMS) -> Champions:
     return champions
 
 
+def add_alpha158(home: Path) -> None:
+    """Publish one more session, of every view, and make a champion current that reads Alpha158 alone."""
+    session = CALENDAR.shift(SESSION, 2)
+    publish(home, SYMBOLS, session=session, views=tuple(VIEWS))
+    champion, manifest = add_champion(home, "3", names=ALPHA158)
+    issue(home, champion, SYMBOLS, session=session)
+    point_at(home / "bento", champion, manifest)
+
+
 def service_cpu_seconds() -> float:
     """Return the processor time that the service has used: it says more than the clock on a busy machine."""
     children = psutil.Process().children(recursive=True)
@@ -60,11 +90,15 @@ def service_cpu_seconds() -> float:
 
 
 async def load(
-    client: httpx.AsyncClient, seconds: float, during: Callable[[], None] | None = None
+    client: httpx.AsyncClient,
+    seconds: float,
+    during: Callable[[], None] | None = None,
+    *,
+    per_second: int = PER_SECOND,
 ) -> Outcome:
     """Offer the load while `during` runs in a thread."""
     offered = offer(
-        client, random_symbols(SYMBOLS, PER_REQUEST, seed=1), per_second=PER_SECOND, seconds=seconds
+        client, random_symbols(SYMBOLS, PER_REQUEST, seed=1), per_second=per_second, seconds=seconds
     )
     if during is None:
         return await offered
@@ -104,12 +138,27 @@ def _published(home: Path, session: Any) -> None:
     publish(home, SYMBOLS, session=session, seed=7)
 
 
-async def measure_steady(case: str, address: str, seconds: float) -> list[dict[str, Any]]:
-    """Measure the steady load alone."""
+async def measure_steady(
+    case: str, address: str, seconds: float, *, per_second: int = PER_SECOND
+) -> list[dict[str, Any]]:
+    """Measure the steady load alone, the service warm."""
     async with httpx.AsyncClient(base_url=address, timeout=60) as client:
         await wait_until_ready(client, seconds=600)
         await load(client, 2)
-        return [await measure(case, client, seconds)]
+        return [await measure(case, client, seconds, per_second=per_second)]
+
+
+def run_alpha158(home: Path, seconds: float) -> list[dict[str, Any]]:
+    """Measure a model of `alpha158`: with the cache, and seldom asked without it."""
+    add_alpha158(home)
+    rows = []
+    for case, cache, per_second in (
+        (OF_ALPHA158, "true", PER_SECOND),
+        (OF_ALPHA158_UNCACHED, "false", SELDOM),
+    ):
+        with serving(home, overrides=[f"serving.cache={cache}"], log=home / "alpha158.log") as address:
+            rows += shown(asyncio.run(measure_steady(case, address, seconds, per_second=per_second)))
+    return rows
 
 
 def run_redis(home: Path, seconds: float) -> list[dict[str, Any]]:
@@ -128,10 +177,12 @@ def run_redis(home: Path, seconds: float) -> list[dict[str, Any]]:
     return rows
 
 
-async def measure(case: str, client: httpx.AsyncClient, seconds: float) -> dict[str, Any]:
+async def measure(
+    case: str, client: httpx.AsyncClient, seconds: float, *, per_second: int = PER_SECOND
+) -> dict[str, Any]:
     """Measure one steady load, with the processor time that a request costs."""
     before = service_cpu_seconds()
-    outcome = await load(client, seconds)
+    outcome = await load(client, seconds, per_second=per_second)
     spent = (service_cpu_seconds() - before) * 1000 / sum(outcome.codes.values())
     return describe(case, outcome) | {"service_cpu_ms_per_request": round(spent, 2)}
 
@@ -152,7 +203,7 @@ def run(home: Path, seconds: float) -> list[dict[str, Any]]:
         rows = shown(asyncio.run(measure_memory(address, home, champions, seconds)))
     with serving(home, overrides=["serving.cache=false"], log=home / "store.log") as address:
         rows += shown(asyncio.run(measure_steady(UNCACHED, address, seconds)))
-    return rows + run_redis(home / "redis", seconds)
+    return rows + run_redis(home / "redis", seconds) + run_alpha158(home, seconds)
 
 
 def shown(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -164,8 +215,7 @@ def shown(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def verdict(rows: Sequence[dict[str, Any]]) -> int:
     """Return 0 if the limits hold: p95 in the steady states, no failure anywhere, no 5xx."""
-    limits = LIMITS_MS | {UNCACHED: UNCACHED_LIMIT_MS, f"{UNCACHED}, Redis": UNCACHED_LIMIT_MS}
-    steady = all(row["p95_ms"] < limits[row["case"]] for row in rows if row["case"] in limits)
+    steady = all(row["p95_ms"] < LIMITS_MS[row["case"]] for row in rows if row["case"] in LIMITS_MS)
     return int(not (steady and not any(row.get("failures") or row.get("server_errors") for row in rows)))
 
 
@@ -173,10 +223,11 @@ def render(rows: Sequence[dict[str, Any]], *, met: bool) -> str:
     """Return the page of results, losing rows included."""
     story = (
         f"One service process on {os.cpu_count()} cores, asked over HTTP on loopback from the same machine: "
-        f"{PER_SECOND} requests a second, each for {PER_REQUEST} of {len(SYMBOLS)} symbols with every "
-        "feature of the catalog, timed in milliseconds from the instant at which each was due. By default "
-        "the service reads a symbol from the online store, Feast's SQLite file or Redis, once after every "
-        "publication and remembers it until there is another; two rows read the store for every request."
+        f"{PER_SECOND} requests a second, each for {PER_REQUEST} of {len(SYMBOLS)} symbols with the "
+        f"{len(DAILY + TEXT)} features of bars and texts, or with the {len(ALPHA158)} of alpha158, timed in "
+        "milliseconds from the instant at which each was due. By default the service reads a symbol from the "
+        "online store, Feast's SQLite file or Redis, once after every publication and remembers it until "
+        "there is another; where a row says so, every request reads the store."
     )
     loads = [row for row in rows if "p95_ms" in row]
     cells = [
@@ -197,9 +248,12 @@ def render(rows: Sequence[dict[str, Any]], *, met: bool) -> str:
         "",
         f"{hostile['case']}: {hostile['codes']}; {hostile['server_errors']} server errors.",
         "",
-        f"Wanted: p95 under {LIMITS_MS['steady']:.0f} ms in the steady state, {UNCACHED_LIMIT_MS:.0f} ms "
-        "where every request reads the store, no failed request, no server error: "
-        f"{'met' if met else 'NOT met'}.",
+        textwrap.fill(
+            f"Wanted: p95 under {CACHED_LIMIT_MS:.0f} ms in the steady state, {UNCACHED_LIMIT_MS:.0f} ms "
+            f"where every request reads the store, {SELDOM_LIMIT_MS:.0f} ms for alpha158 so; no failed "
+            f"request, no server error: {'met' if met else 'NOT met'}.",
+            110,
+        ),
         "",
     ]
     return "\n".join(parts)

@@ -11,19 +11,19 @@ from pydantic import SecretStr
 
 from feature_repo.definitions import ISSUED_VIEW, view_ttl
 from features.sessions import SessionCalendar
-from features.views import find_view
+from features.views import find_view, names_by_view
 from pipelines.io.feature_store import FeatureStore
 from pipelines.io.lake import Lake
-from pipelines.tables.contracts import GOLD_FORECASTS
+from pipelines.tables.contracts import GOLD_FORECASTS, feature_table
 from serving.online.params import FeatureStoreParams
 from serving.online.store import ViewFeatures
 from serving.served_model import Manifest, load_served_model
-from tests.gold_tables import GOLD_FEATURES_DAILY, GOLD_FEATURES_TEXT
 from tests.serving.parts import CALENDAR, SESSION, manifest_of, write_champion
 
 PARAMS = FeatureStoreParams(online="sqlite", connection=SecretStr(""))
 DAILY = find_view("features_daily").feature_names
 TEXT = find_view("features_text").feature_names
+ALPHA158 = find_view("features_alpha158").feature_names
 
 
 def open_store(home: Path, params: FeatureStoreParams = PARAMS) -> FeatureStore:
@@ -43,18 +43,19 @@ def symbols_of(count: int) -> list[str]:
     return [f"S{number:03d}" for number in range(count)]
 
 
-def feature_rows(
-    symbols: list[str], names: tuple[str, ...], *, session: date = SESSION, seed: int = 0
-) -> pl.DataFrame:
-    """Random rows of a feature table."""
-    values = np.random.default_rng(seed).standard_normal((len(symbols), len(names)))
+def feature_rows(symbols: list[str], view: str, *, session: date = SESSION, seed: int = 0) -> pl.DataFrame:
+    """Random rows of a view's gold table; only every other symbol was in the texts."""
+    about = symbols[::2] if view == "features_text" else symbols
+    names, dtype = find_view(view).feature_names, find_view(view).value_type
+    values = np.random.default_rng([seed, *view.encode()]).standard_normal((len(about), len(names)))
     close = CALENDAR.close_at(session)
     stamps = {"event_timestamp": close, "known_at": close + timedelta(minutes=10), "valid": True}
-    key = pl.DataFrame({"symbol": symbols}).with_columns(
+    key = pl.DataFrame({"symbol": about}).with_columns(
         session=pl.lit(session), month=pl.lit(f"{session:%Y-%m}")
     )
-    features = [pl.Series(name, values[:, place]) for place, name in enumerate(names)]
-    return key.with_columns(*(pl.lit(value).alias(name) for name, value in stamps.items()), *features)
+    features = [pl.Series(name, values[:, place], dtype) for place, name in enumerate(names)]
+    rows = key.with_columns(*(pl.lit(value).alias(name) for name, value in stamps.items()), *features)
+    return rows.select(feature_table(find_view(view)).columns)
 
 
 def publish(
@@ -64,13 +65,14 @@ def publish(
     session: date = SESSION,
     seed: int = 0,
     params: FeatureStoreParams = PARAMS,
+    views: tuple[str, ...] = ("features_daily", "features_text"),
 ) -> pl.DataFrame:
-    """Publish a session's rows of both feature views and return the daily ones."""
+    """Publish a session's rows of the views, the daily one first, and return its rows."""
     store = open_store(home, params)
-    daily = feature_rows(symbols, DAILY, session=session, seed=seed).select(GOLD_FEATURES_DAILY.columns)
-    text = feature_rows(symbols[::2], TEXT, session=session, seed=seed + 1).select(GOLD_FEATURES_TEXT.columns)
-    store.publish(daily, "features_daily")
-    store.publish(text, "features_text")
+    rows = {view: feature_rows(symbols, view, session=session, seed=seed) for view in views}
+    for view in views:
+        store.publish(rows[view], view)
+    daily = rows["features_daily"]
     store.record_publication(daily, session=session, at=CALENDAR.decision_at(session))
     return daily
 
@@ -78,8 +80,7 @@ def publish(
 def add_champion(home: Path, version: str, *, names: tuple[str, ...] = DAILY + TEXT) -> tuple[Path, Manifest]:
     """Write a champion below the home's Bento store, without making it current."""
     views = tuple(
-        ViewFeatures(name=view, features=tuple(name for name in names if name in held))
-        for view, held in (("features_daily", DAILY), ("features_text", TEXT))
+        ViewFeatures(name=view, features=features) for view, features in names_by_view(names).items()
     )
     manifest = manifest_of(
         bento=f"bellwether:v{version}", model_version=version, model_key=version * 64, feature_names=names,
@@ -100,9 +101,10 @@ def issue(
 ) -> pl.DataFrame:
     """Publish what a champion forecasts for the published session, as the forecast stage does."""
     model = load_served_model(champion)
-    daily = feature_rows(symbols, DAILY, session=session, seed=seed)
-    text = feature_rows(symbols[::2], TEXT, session=session, seed=seed + 1)
-    rows = daily.join(text.select("symbol", *TEXT), on="symbol", how="left")
+    rows = pl.DataFrame({"symbol": symbols}).with_columns(session=pl.lit(session))
+    for view in model.manifest.views:
+        held = feature_rows(symbols, view.name, session=session, seed=seed)
+        rows = rows.join(held.select("symbol", *view.features), on="symbol", how="left")
     forecasts = model.predict(rows.select("symbol", "session", *model.manifest.feature_names))
     issued_at: datetime = CALENDAR.decision_at(session)
     constants = {
