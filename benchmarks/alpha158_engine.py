@@ -33,8 +33,8 @@ def main() -> None:
     os.environ["POLARS_MAX_THREADS"] = str(asked.cores)
     import polars as pl
 
+    from benchmarks.bar_sets import source_rows
     from features.alpha158 import FEATURES, PREFIX, compute_alpha158
-    from features.panel import BAR_RECORD
     from features.sessions import SessionCalendar
 
     calendar = SessionCalendar()
@@ -44,15 +44,8 @@ def main() -> None:
         if symbols:
             names = bars["symbol"].unique().sort().head(symbols)
             bars = bars.filter(pl.col("symbol").is_in(names.implode()))
-        rows = bars.with_columns(
-            pl.lit(BAR_RECORD).alias("record"),
-            pl.lit("split").alias("price_basis"),
-            pl.col("close").is_not_null().alias("valid"),
-            pl.lit(None, pl.Float64).alias("value"),
-            pl.lit(None, pl.Float64).alias("share_value"),
-        )
         sessions = bars.select(pl.col("session").unique().sort())
-        return compute_alpha158(rows, sessions, calendar, FEATURES)
+        return compute_alpha158(source_rows(bars), sessions, calendar, FEATURES)
 
     compute(symbols=2)  # loads what set-up has compiled
     runs, frame = [], None

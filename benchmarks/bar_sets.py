@@ -11,6 +11,8 @@ from pathlib import Path
 
 import polars as pl
 
+from features.panel import BAR_RECORD
+
 DATA = Path(os.environ.get("BELLWETHER_DATA", "../shared/data"))
 BARS = ("symbol", "session", "open", "high", "low", "close", "volume")
 CRYPTO, MEMBERS, ACTIONS, HOURLY, VENDOR2, FEED = (
@@ -44,6 +46,17 @@ def read_bars(name: str) -> pl.DataFrame:
         pl.col("session").cast(pl.Date), pl.col("volume").cast(pl.Float64)
     )
     return placed(typed.drop_nulls())
+
+
+def source_rows(bars: pl.DataFrame) -> pl.DataFrame:
+    """Return daily bars as the views of bars read them: split-adjusted, and no action among them."""
+    return bars.with_columns(
+        pl.lit(BAR_RECORD).alias("record"),
+        pl.lit("split").alias("price_basis"),
+        pl.col("close").is_not_null().alias("valid"),
+        pl.lit(None, pl.Float64).alias("value"),
+        pl.lit(None, pl.Float64).alias("share_value"),
+    )
 
 
 def placed(bars: pl.DataFrame) -> pl.DataFrame:
