@@ -7,9 +7,10 @@ history is evaluated in one go.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from itertools import pairwise
 
 import polars as pl
 
@@ -43,9 +44,16 @@ def late_events(rows: pl.DataFrame, grid: SessionGrid) -> list[tuple[int, dateti
 
 
 def plan_evaluations(
-    touched: Mapping[int, datetime], late: Sequence[tuple[int, datetime]], *, lookback: int
+    touched: Mapping[int, datetime],
+    late: Sequence[tuple[int, datetime]],
+    *,
+    cuts: Sequence[datetime],
+    lookback: int,
 ) -> list[tuple[datetime, dict[int, datetime]]]:
     """Return which sessions are evaluated with the view of which instant.
+
+    What a session is at one cut it stays until the next one before which something in its look-back changed.
+    A view of any instant between the two gives the same values, so that one view serves many sessions.
 
     Parameters
     ----------
@@ -53,6 +61,8 @@ def plan_evaluations(
         The sessions whose chains are wanted.
     late : sequence of (position, cut)
         See `late_events`.
+    cuts : sequence of datetime
+        Of all sessions, ascending.
     lookback : int
         Sessions that a value reads, its own included.
 
@@ -62,20 +72,38 @@ def plan_evaluations(
         View instants, ascending; of each the sessions to evaluate with it, and the cut that the values
         stand for.
     """
-    plan: dict[datetime, dict[int, datetime]] = defaultdict(dict)
-    if not touched:
-        return []
-    # The latest view of all. A session of whose look-back nothing changes between its own cut and this
-    # instant has the same values in both views, and thousands of sessions then cost one evaluation.
-    shared = max(touched.values())
+    changes = sorted(late)
+    places = [place for place, _ in changes]
+    passing: list[tuple[datetime, datetime, int]] = []
+    lasting: dict[int, datetime] = {}
     for position, cut in touched.items():
-        pending = [at for place, at in late if position - lookback < place <= position and at > cut]
-        # What comes only after the shared view is not in it either, and gets its own evaluation below.
-        complete = all(at > shared for at in pending)
-        plan[shared if complete else cut].setdefault(position, cut)
-        for at in set(pending):
-            plan[at][position] = at
+        reached = slice(bisect_right(places, position - lookback), bisect_right(places, position))
+        starts = [cut, *sorted({at for _, at in changes[reached] if at > cut})]
+        for start, end in pairwise(starts):
+            passing.append((cuts[bisect_left(cuts, end) - 1], start, position))
+        lasting[position] = starts[-1]
+    plan: dict[datetime, dict[int, datetime]] = {}
+    # The one that changes first has to be seen by then: whatever else stands at that instant is seen with it.
+    instant = None
+    for until, start, position in sorted(passing):
+        if instant is None or start > instant:
+            instant = until
+        plan.setdefault(instant, {})[position] = start
+    if lasting:
+        plan.setdefault(max(lasting.values()), {}).update(lasting)
     return sorted(plan.items())
+
+
+def split_far_sessions(members: Mapping[int, datetime], *, lookback: int) -> list[dict[int, datetime]]:
+    """Return sessions by runs: more than a look-back apart they cost less apart."""
+    runs: list[dict[int, datetime]] = []
+    last = None
+    for position in sorted(members):
+        if last is None or position - last > lookback:
+            runs.append({})
+        runs[-1][position] = members[position]
+        last = position
+    return runs
 
 
 def as_of(rows: pl.DataFrame, key: Sequence[str], instant: datetime) -> pl.DataFrame:
@@ -140,8 +168,13 @@ def evaluate_chains(
         return None
     reached = pl.col("position").is_between(min(touched) - lookback + 1, max(touched))
     ordered = rows.filter(reached)
+    plan = plan_evaluations(
+        touched, late_events(ordered, grid), cuts=grid.frame["cutoff_at"].sort().to_list(), lookback=lookback
+    )
     results = []
-    for instant, members in plan_evaluations(touched, late_events(ordered, grid), lookback=lookback):
+    for instant, members in (
+        (instant, run) for instant, every in plan for run in split_far_sessions(every, lookback=lookback)
+    ):
         first, last = min(members), max(members)
         near = ordered.filter(pl.col("position").is_between(first - lookback + 1, last))
         values = evaluate(as_of(near, key, instant), first, last)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from random import Random
 
 import polars as pl
 
@@ -13,6 +14,7 @@ from pipelines.stages.build_features.evaluations import (
     plan_evaluations,
     sort_versions,
     split_chains,
+    split_far_sessions,
 )
 from pipelines.tables.session_grid import SessionGrid
 
@@ -26,25 +28,69 @@ def decision(position: int) -> datetime:
 TOUCHED = {position: decision(position) for position in range(4)}
 
 
+CUTS = [decision(position) for position in range(20)]
+
+
 def test_a_healthy_history_is_evaluated_in_one_go() -> None:
-    assert plan_evaluations(TOUCHED, [], lookback=3) == [(decision(3), TOUCHED)]
+    assert plan_evaluations(TOUCHED, [], cuts=CUTS, lookback=3) == [(decision(3), TOUCHED)]
 
 
 def test_a_late_change_splits_off_the_sessions_decided_without_it() -> None:
-    plan = dict(plan_evaluations(TOUCHED, [(1, decision(2))], lookback=3))
+    plan = dict(plan_evaluations(TOUCHED, [(1, decision(2))], cuts=CUTS, lookback=3))
     assert plan[decision(1)] == {1: decision(1)}
-    assert plan[decision(2)] == {1: decision(2)}
-    assert plan[decision(3)] == {0: decision(0), 2: decision(2), 3: decision(3)}
+    assert plan[decision(3)] == {0: decision(0), 1: decision(2), 2: decision(2), 3: decision(3)}
+    assert len(plan) == 2
 
 
 def test_a_change_after_the_last_decision_revises_only_what_looks_back_to_it() -> None:
     late = decision(9)
-    plan = dict(plan_evaluations(TOUCHED, [(1, late)], lookback=2))
-    assert plan == {decision(3): TOUCHED, late: {1: late, 2: late}}
+    plan = dict(plan_evaluations(TOUCHED, [(1, late)], cuts=CUTS, lookback=2))
+    revised = {0: decision(0), 1: late, 2: late, 3: decision(3)}
+    assert plan == {decision(8): {1: decision(1), 2: decision(2)}, late: revised}
+
+
+def test_sessions_before_one_late_change_are_seen_together_just_before_it() -> None:
+    touched = {position: decision(position) for position in range(10)}
+    plan = dict(plan_evaluations(touched, [(2, decision(7))], cuts=CUTS, lookback=100))
+    assert plan[decision(6)] == {position: decision(position) for position in range(2, 7)}
+    assert plan[decision(9)] == {
+        position: decision(7) if 2 <= position < 7 else decision(position) for position in range(10)
+    }
+    assert len(plan) == 2
+
+
+def test_no_session_is_seen_at_an_instant_at_which_it_was_another() -> None:
+    random = Random(5)
+    for _ in range(50):
+        lookback, touched = random.randint(1, 6), {place: decision(place) for place in range(12)}
+        drawn = {(random.randint(0, 11), random.randint(1, 19)) for _ in range(random.randint(0, 9))}
+        late = [(place, decision(at)) for place, at in sorted(drawn) if at > place]
+        seen = {}
+        for instant, members in plan_evaluations(touched, late, cuts=CUTS, lookback=lookback):
+            for place, stands_for in members.items():
+                own = [at for one, at in late if place - lookback < one <= place and at > decision(place)]
+                assert stands_for in {decision(place), *own}
+                assert not any(stands_for < at <= instant for at in own)
+                assert instant >= stands_for
+                seen[place, stands_for] = seen.get((place, stands_for), 0) + 1
+        wanted = {(place, decision(place)) for place in touched} | {
+            (place, at)
+            for place in touched
+            for one, at in late
+            if place - lookback < one <= place and at > decision(place)
+        }
+        assert seen == dict.fromkeys(wanted, 1)
+
+
+def test_what_lies_far_apart_is_evaluated_apart() -> None:
+    members = {place: decision(place) for place in (1, 3, 9, 10)}
+    runs = split_far_sessions(members, lookback=5)
+    assert [list(run) for run in runs] == [[1, 3], [9, 10]]
+    assert split_far_sessions({}, lookback=5) == []
 
 
 def test_nothing_touched_is_nothing_planned() -> None:
-    assert plan_evaluations({}, [(1, decision(2))], lookback=3) == []
+    assert plan_evaluations({}, [(1, decision(2))], cuts=CUTS, lookback=3) == []
 
 
 def days() -> SessionGrid:
