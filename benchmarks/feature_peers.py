@@ -10,7 +10,6 @@ import resource
 import statistics
 import time
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -26,16 +25,6 @@ BAR_VIEWS = tuple(view for view in VIEWS.values() if view.source == "bars")
 REPEATS = 3
 
 
-def start_engine(folder: str) -> Any:
-    """Return a Spark session as the stage starts it."""
-    return build_session(load_settings(overrides=ENGINE)[0].spark, warehouse=Path(folder) / "spark")
-
-
-def start_and_stop(folder: str) -> None:
-    """Start the engine and end it again: the empty session, which is timed from outside."""
-    start_engine(folder).stop()
-
-
 def copy_tables(lake: str, target: str, read: str, *written: str) -> None:
     """Read one table of a lake and write others' rows to Delta once, timed from when the session is ready.
 
@@ -48,7 +37,7 @@ def copy_tables(lake: str, target: str, read: str, *written: str) -> None:
     *written : str
         Tables that are read and written, unpartitioned.
     """
-    spark = start_engine(target)
+    spark = build_session(load_settings(overrides=ENGINE)[0].spark, warehouse=Path(target) / "spark")
     began = time.perf_counter()
     spark.read.format("delta").load(f"{lake}/{read}").write.format("noop").mode("overwrite").save()
     for table in written:

@@ -42,6 +42,15 @@ KERNELS_ALLOWED, MOST_GIB = 3.0, 8.0
 QLIB_CORES = 2
 GIB, MIB = 2**30, 2**20
 WRITTEN = (*map(feature_table, BAR_VIEWS), GOLD_LABELS)
+EMPTY = """
+import sys
+from pathlib import Path
+from pipelines.app.settings import load_settings
+from pipelines.io.spark import build_session
+settings = load_settings(overrides=sys.argv[2:])[0]
+build_session(settings.spark, warehouse=Path(sys.argv[1]) / "spark").stop()
+"""
+"""An empty Spark session as the stage starts one, and nothing that it imports besides."""
 STORY = (
     "`bellwether build_features` of {rows:,} feature vectors a view, {views}, and of the labels ({first} "
     "to {last}), beside Spark that reads the same bars and writes the rows of the same tables to Delta "
@@ -128,24 +137,18 @@ def tree_memory(process: psutil.Process) -> int:
 
 def told_by(function: str, *arguments: str) -> dict[str, Any]:
     """Call a function of `benchmarks.feature_peers` in a process of its own and return what it printed."""
-    done = subprocess.run(
-        peer(function, *arguments), check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
+    program = f"import sys; from benchmarks import feature_peers; feature_peers.{function}(*sys.argv[1:])"
+    command = [sys.executable, "-c", program, *arguments]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     told: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     return told
-
-
-def peer(function: str, *arguments: str) -> list[str]:
-    """Return the command line that calls a function of `benchmarks.feature_peers`."""
-    program = f"import sys; from benchmarks import feature_peers; feature_peers.{function}(*sys.argv[1:])"
-    return [sys.executable, "-c", program, *arguments]
 
 
 def run_turn(history: Path, home: Path, bars: Path) -> Turn:
     """Run one turn on a copy of the loaded home, which is left with its gold tables."""
     shutil.copytree(history, home)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:  # a JVM may still be tidying up
-        empty = timed(peer("start_and_stop", scratch))
+        empty = timed([sys.executable, "-c", EMPTY, scratch, *ENGINE])
         (command,) = bellwether(home, bars, "build_features")
         stage, peak = watched(command)
         tables = [table.name.replace(".", "/") for table in (SILVER_BARS, *WRITTEN)]
