@@ -74,7 +74,9 @@ def _place(bars: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
     grid = symbol_grid(bars, sessions)
     inside = bars.filter(pl.col("session").is_in(days.implode()))
     taken = np.full(grid.height, -1)
-    taken[_grid_rows(inside, grid.get_column("symbol")[:: max(days.len(), 1)], days)] = np.arange(inside.height)
+    taken[_grid_rows(inside, grid.get_column("symbol")[:: max(days.len(), 1)], days)] = np.arange(
+        inside.height
+    )
     if np.count_nonzero(taken >= 0) < inside.height:
         msg = "the bars hold a symbol's session more than once; give one row a bar, as known at one instant"
         raise ValueError(msg)
@@ -99,7 +101,8 @@ def _grid_rows(bars: pl.DataFrame, symbols: pl.Series, days: pl.Series) -> NDArr
     dates, session = days.to_physical().to_numpy(), bars.get_column("session").to_physical().to_numpy()
     place = np.zeros(dates[-1] - dates[0] + 1, dtype=np.int64)  # by calendar day: quicker than a search
     place[dates - dates[0]] = np.arange(dates.size)
-    return np.repeat(numbers * dates.size, lengths) + place[session - dates[0]]
+    rows: NDArray[np.int64] = np.repeat(numbers * dates.size, lengths) + place[session - dates[0]]
+    return rows
 
 
 def _with_first(taken: NDArray[np.int64], basis: pl.Series, sessions: int) -> NDArray[np.int64]:

@@ -208,7 +208,7 @@ def write_balance(up: Floats, down: Floats, count: Floats, places: tuple[int, in
 
 
 @compiled
-def write_counts(changes: Floats, spans: Floats, at: int, out: Singles) -> None:
+def write_counts(changes: tuple[Floats, Floats], spans: Floats, at: int, out: Singles) -> None:
     """Write the shares of sessions that closed higher and lower; unknown where spans are 0."""
     risen, fallen = changes
     more, less, difference = out[column(CNTP, at)], out[column(CNTN, at)], out[column(CNTD, at)]

@@ -63,7 +63,7 @@ def derive_changes(inputs: Singles, price: Floats, share: Floats, out: Floats) -
 
 
 @compiled
-def put(value: float, known: bool) -> np.float32:
+def put(value: float | np.float32, known: bool) -> np.float32:
     """Return a value as it is stored: NaN where it is not finite or the session has no bar."""
     stored = np.float32(value)
     return stored if known and abs(stored) < np.inf else np.float32(np.nan)

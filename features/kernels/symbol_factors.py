@@ -196,7 +196,10 @@ def compute_factors(
     steps, places = plan
     out, known = filled
     # What one symbol's rows are made of stays near the processor, and rows of whole arrays lie without gaps.
-    bars, made = np.empty((inputs.shape[0], sessions), np.float32), np.empty((out.shape[0], sessions), np.float32)
+    bars, made = (
+        np.empty((inputs.shape[0], sessions), np.float32),
+        np.empty((out.shape[0], sessions), np.float32),
+    )
     units = np.ones((2, sessions))
     price, share = np.ones((steps.shape[0], sessions)), np.ones((steps.shape[0], sessions))
     ones = np.ones((steps.shape[0], sessions))
