@@ -62,8 +62,11 @@ format: setup ## let ruff put the code into its form
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
 
+# Halves of alpha158.py, which starts them with what they have to be told.
+PARTS_OF_BENCH := $(addprefix benchmarks/,alpha158_engine.py alpha158_parity.py qlib_factors.py qlib_peer.py)
+
 bench: setup ## run the measurements (BENCH=benchmarks/name.py: one of them)
-	@for program in $(or $(BENCH),$(sort $(wildcard benchmarks/[a-z]*.py))); do \
+	@for program in $(or $(BENCH),$(filter-out $(PARTS_OF_BENCH),$(sort $(wildcard benchmarks/[a-z]*.py)))); do \
 	  echo "--- $$program"; module=$${program%.py}; $(BIN)/python -m $${module//\//.} $(ARGS) || exit 1; done
 
 clean: ## remove caches and reports of the tools (ALL=1: environments, jars and the Java link too); homes stay
