@@ -115,8 +115,11 @@ def _compute(panel: pl.DataFrame) -> tuple[NDArray[np.float32], NDArray[np.uint8
     vwap = (pl.col("high") + pl.col("low") + pl.col("close")) / 3.0
     inputs = np.empty((8, panel.height), dtype=np.float32)
     bars = panel.with_columns(vwap=vwap).select(_INPUTS)
-    for row, series in zip(inputs, bars.iter_columns(), strict=False):
-        row[:] = series.fill_null(np.nan).to_numpy()
+    with np.errstate(over="ignore"):
+        for row, series in zip(inputs, bars.iter_columns(), strict=False):
+            row[:] = series.fill_null(np.nan).to_numpy()
+    prices = inputs[: len(_INPUTS)]
+    prices[np.isinf(prices)] = np.nan  # what float32 cannot hold is unknown
     scales = _scales(panel)
     arguments = single_bars.log_arguments(inputs[single_bars.VOLUME], scales[1], sessions)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -98,7 +98,9 @@ def _grid_rows(bars: pl.DataFrame, symbols: pl.Series, days: pl.Series) -> NDArr
         return np.empty(0, dtype=np.int64)
     named, lengths = _runs(bars.get_column("symbol"))
     numbers = named.cast(pl.Enum(symbols)).to_physical().to_numpy().astype(np.int64)
-    dates, session = days.to_physical().to_numpy(), bars.get_column("session").to_physical().to_numpy()
+    dates, session = (
+        one.cast(pl.Date).to_physical().to_numpy() for one in (days, bars.get_column("session"))
+    )
     place = np.zeros(dates[-1] - dates[0] + 1, dtype=np.int64)  # by calendar day: quicker than a search
     place[dates - dates[0]] = np.arange(dates.size)
     rows: NDArray[np.int64] = np.repeat(numbers * dates.size, lengths) + place[session - dates[0]]

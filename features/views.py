@@ -65,7 +65,8 @@ class FeatureView:
         For ``of_source``: only rows of this ``record`` count, where the source holds rows of several.
     precision : {"double", "single"}
         Of the values, in its table and wherever they are published. ``compute`` returns columns of that type:
-        what is computed in double precision is rounded there, once.
+        what is computed in double precision is rounded there, once. A view in another precision is another
+        view: tables and online rows keep their types.
     entity : {"symbol"}
     cadence : {"session"}
 
@@ -123,6 +124,14 @@ class FeatureView:
     def feature_names(self) -> tuple[str, ...]:
         """The names of the features, in the order of their columns."""
         return tuple(feature.name for feature in self.features)
+
+    @property
+    def is_required(self) -> bool:
+        """Whether who reads it refuses a row of which the view knows nothing valid.
+
+        It has a row for each row of its source, so that an absent one is not built, and says nothing.
+        """
+        return self.row_rule == "of_source"
 
     @property
     def value_type(self) -> type[pl.DataType]:

@@ -65,7 +65,12 @@ def answer_symbols(
         told = rows.views[view.name].select("symbol", "session", "event_timestamp", "valid")
         known[view.name] = {row["symbol"]: row for row in told.iter_rows(named=True)}
     primary = known[manifest.primary_view]
-    refused = {symbol: _refusal(primary.get(symbol), symbol, clock) for symbol in symbols}
+    needed = [view.name for view in manifest.views[1:] if view.required]
+    refused = {
+        symbol: _refusal(primary.get(symbol), symbol, clock)
+        or _refusal_beside(primary[symbol], {view: known[view].get(symbol) for view in needed})
+        for symbol in symbols
+    }
     numbers = _numbers([symbol for symbol in symbols if refused[symbol] is None], rows, model)
     answers = []
     for symbol in symbols:
@@ -114,6 +119,20 @@ def _refusal(row: Row | None, symbol: str, clock: Clock) -> tuple[Status, str] |
             "invalid",
             f"the bar of session {session} is missing or was retracted; there is nothing to forecast from",
         )
+    return None
+
+
+def _refusal_beside(row: Row, others: Mapping[str, Row | None]) -> tuple[Status, str] | None:
+    """Refuse where a view that a model cannot do without has nothing valid of the primary row's session."""
+    for view, other in others.items():
+        session = None if other is None else other["session"]
+        if other is None or session != row["session"]:
+            return "other_session", (
+                f"the features of {view} are of session {session}, not of {row['session']}; "
+                "a publication may be under way, ask again"
+            )
+        if not other["valid"]:
+            return "invalid", f"the features of {view} of session {session} were retracted"
     return None
 
 

@@ -43,6 +43,7 @@ class Manifest:
     views : tuple of ViewFeatures
         Where the features come from. The first is the primary view: its rows say which symbols have a valid
         session; a row of another view counts where it is of the same session and valid.
+        Manifests of before `required` say nothing of it: then no other view is.
     settings : mapping
         Default settings of a service started from the Bento; see `serving.settings.ServiceDefaults`.
     """
@@ -92,7 +93,7 @@ def read_manifest(folder: Path) -> Manifest:
         content = _as_of_today(json.loads(path.read_text(encoding="utf-8")))
         content["feature_names"] = tuple(content["feature_names"])
         content["views"] = tuple(
-            ViewFeatures(name=view["name"], features=tuple(view["features"])) for view in content["views"]
+            ViewFeatures(**{**view, "features": tuple(view["features"])}) for view in content["views"]
         )
         manifest = Manifest(**content)
     except (OSError, TypeError, KeyError, ValueError) as error:

@@ -12,9 +12,10 @@ from datetime import date, datetime
 from typing import Any
 
 import polars as pl
+from polars._typing import JoinStrategy
 
 from feature_repo.definitions import view_ttl
-from features.views import FeatureView, find_view, names_by_view, primary_view
+from features.views import FeatureView, find_view, names_by_view, primary_view, view_of
 from pipelines.base.context import Context
 from pipelines.base.frames import Frame
 from pipelines.io.feature_store import open_feature_store
@@ -46,9 +47,10 @@ def read_features(context: Context, rows: Frame, names: Sequence[str], *, at: st
     Frame, shape (n_accepted_rows, n_columns + n_features)
         `symbol`, the other columns of the rows, then one a feature; in any order: in this process for
         few rows of this process, distributed otherwise. A row stays only if the newest version of its own
-        session that the instant admits is valid in the primary view: neither yesterday's vector nor the one
-        before a retraction is ever used. Features of another view are null where that has nothing valid, as
-        are unknown values; never NaN.
+        session that the instant admits is valid in the primary view, and in every other asked for that has a
+        row for each row of its source: neither yesterday's vector nor the one before a retraction is ever
+        used, and none that is not built yet. Features of a view that speaks at times, such as of texts, are
+        null where that has nothing valid, as are unknown values; never NaN.
 
     Raises
     ------
@@ -60,7 +62,8 @@ def read_features(context: Context, rows: Frame, names: Sequence[str], *, at: st
     columns = [*dict.fromkeys(["symbol", *rows.columns]), *names]
     if isinstance(rows, pl.DataFrame):
         if rows.is_empty():
-            empty: dict[str, Any] = {"symbol": pl.String, **dict.fromkeys(names, pl.Float64), **rows.schema}
+            types = {name: view_of(name).value_type for name in names}
+            empty: dict[str, Any] = {"symbol": pl.String, **types, **rows.schema}
             return pl.DataFrame(schema={name: empty[name] for name in columns})
         joined = _join_here(context, rows, names_by_view(names), at)
         if joined is not None:
@@ -129,7 +132,8 @@ def _join_here(
         if valid is None:
             return None
         on = [_ROW, "symbol"]
-        joined = valid if joined is None else joined.join(valid.select(*on, *features), on=on, how="left")
+        how: JoinStrategy = "inner" if find_view(name).is_required else "left"
+        joined = valid if joined is None else joined.join(valid.select(*on, *features), on=on, how=how)
     return joined
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
+from operator import or_
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from feature_repo.definitions import source_table
-from features.views import FeatureView, primary_view
+from features.views import FeatureView, find_view, primary_view
 from pipelines.base.errors import ContractViolation
 from pipelines.base.lake import Lake
 from pipelines.tables.contracts import feature_table
@@ -52,14 +54,17 @@ def register_versions(lake: Lake, view: FeatureView, at_version: int | None) -> 
     versions.createOrReplaceTempView(source_table(view.name))
 
 
-def refusal() -> Column:
-    """Why a joined row must not be used, null where it may: the primary view says what is valid.
+def refusal(views: Iterable[str] = ()) -> Column:
+    """Why a joined row must not be used, null where it may.
 
+    The primary view says what is valid, and those of `views` that have a row for each row of their source do.
     The session is matched by the join itself, so a session without a vector is ``absent`` and never
     answered with the one before it; a retraction is the newest version and is ``retracted``.
     """
-    view = primary_view().name
-    return F.when(F.col(f"{view}__session").isNull(), "absent").when(~F.col(f"{view}__valid"), "retracted")
+    required = dict.fromkeys([primary_view().name, *(one for one in views if find_view(one).is_required)])
+    absent = reduce(or_, (F.col(f"{view}__session").isNull() for view in required))
+    retracted = reduce(or_, (~F.col(f"{view}__valid") for view in required))
+    return F.when(absent, "absent").when(retracted, "retracted")
 
 
 def with_features(joined: DataFrame, kept: Sequence[str], views: Mapping[str, Sequence[str]]) -> DataFrame:
@@ -83,4 +88,4 @@ def with_features(joined: DataFrame, kept: Sequence[str], views: Mapping[str, Se
         for view, names in views.items()
         for name in names
     ]
-    return joined.where(refusal().isNull()).select(*kept, *columns)
+    return joined.where(refusal(views).isNull()).select(*kept, *columns)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from features.params import CalendarParams
-from features.views import names_by_view
+from features.views import find_view, names_by_view
 from pipelines.base.context import Context
 from pipelines.io.bento import bento_tag, release
 from pipelines.io.model_folder import forecaster_folder
@@ -44,7 +44,10 @@ def describe_champion(context: Context, champion: Champion) -> Manifest:
         history_sessions=lineage.history_sessions,
         feature_set=lineage.feature_set,
         feature_names=lineage.feature_names,
-        views=tuple(ViewFeatures(name=view, features=tuple(names)) for view, names in by_view.items()),
+        views=tuple(
+            ViewFeatures(name=view, features=tuple(names), required=find_view(view).is_required)
+            for view, names in by_view.items()
+        ),
         settings=defaults.without_secrets(),
     )
     return replace(manifest, bento=bento_tag(manifest))

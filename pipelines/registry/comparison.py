@@ -88,6 +88,13 @@ def forecast_champion(
     if lacking:
         near = _of_part(frame, test, forecaster.history_sessions)
         frame = context.lake.collect(read_features(context, near, lacking, at="cutoff_at"))
+        if unbuilt := near.height - frame.height:
+            why_not = (
+                f"{name} cannot be asked: of {unbuilt} of {near.height} rows there are no features "
+                f"{lacking[:5]}; run build_features"
+            )
+            log.warning(why_not)
+            return ChampionForecasts(name=name, forecasts=None, unseen=tuple(unseen), why_not=why_not)
     forecasts = forecast_part(forecaster, frame, test)
     return ChampionForecasts(name=name, forecasts=forecasts, unseen=tuple(unseen))
 

@@ -98,7 +98,7 @@ def _count_rows(spine: DistributedFrame, most: int) -> int:
     if rows > most:
         msg = (
             f"{rows} labelled rows exceed training.max_frame_rows={most}; it is held in memory at about "
-            "4 bytes a feature: raise the bound on a larger machine, or keep fewer symbols"
+            "4 bytes a value: raise the bound on a larger machine, or keep fewer symbols"
         )
         raise BadDataError(msg)
     return rows

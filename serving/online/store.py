@@ -34,10 +34,20 @@ class Published:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViewFeatures:
-    """A feature view, and those of its features that a model reads; it may read none but `valid`."""
+    """A feature view, and those of its features that a model reads; it may read none but `valid`.
+
+    Attributes
+    ----------
+    name : str
+    features : tuple of str
+    required : bool
+        Whether a symbol without a valid row of the primary view's session gets no answer; else the features
+        are unknown then.
+    """
 
     name: str
     features: tuple[str, ...]
+    required: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

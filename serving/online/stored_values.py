@@ -25,6 +25,10 @@ def decode_numbers(
     ----------
     cells : sequence of sequences, shape (n_rows, n_names)
         Serialized values; None or empty where unknown.
+    names : sequence of str
+        Of the columns.
+    dtype : polars.Float64 or polars.Float32
+        Of the values, as they were stored.
 
     Returns
     -------

@@ -246,6 +246,15 @@ def test_the_view_gives_float32_and_each_factor_alone_the_same():
         assert alone[feature.name].cast(pl.Float32).equals(frame[feature.name].rename(feature.name))
 
 
+def test_a_price_beyond_single_precision_is_unknown():
+    panel = panel_of({"A": [10.0, 12.0, 1e39, 12.0, 8.0]})
+    without = panel_of({"A": [10.0, 12.0, None, 12.0, 8.0]})
+    values, wanted = (compute_factors(mask_bars(one))[:, 4] for one in (panel, without))
+    np.testing.assert_array_equal(values[FACTORS.index("RANK5")], wanted[FACTORS.index("RANK5")])
+    np.testing.assert_array_equal(values[FACTORS.index("QTLU5")], wanted[FACTORS.index("QTLU5")])
+    assert not np.isinf(values).any()
+
+
 def test_a_small_case_by_hand():
     values = dict(
         zip(

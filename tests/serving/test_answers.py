@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -16,6 +17,7 @@ from tests.serving.parts import (
     BEFORE,
     CALENDAR,
     SESSION,
+    VIEWS,
     InMemoryStore,
     daily_row,
     issued_row,
@@ -93,6 +95,24 @@ def test_texts_of_another_session_or_retracted_are_no_texts(champion: ServedMode
     store = InMemoryStore([daily_row("AAA")], [text] if text else [])
     frame = feature_frame(store.read(["AAA"]), manifest_of())
     assert frame.row(0) == ("AAA", SESSION, 0.5, 0.5, 0.5, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "reason"),
+    [
+        (None, "other_session", "the features of features_text are of session None, not of 2018-02-07"),
+        (text_row("AAA", BEFORE), "other_session", "are of session 2018-02-06, not of 2018-02-07"),
+        (text_row("AAA", valid=False), "invalid", "of session 2018-02-07 were retracted"),
+    ],
+)
+def test_a_view_that_the_model_cannot_do_without_is_not_done_without(
+    champion_folder: Path, text: dict | None, status: str, reason: str
+) -> None:
+    needing = ServedModel(manifest_of(views=(VIEWS[0], replace(VIEWS[1], required=True))), champion_folder)
+    store = InMemoryStore([daily_row("AAA"), daily_row("BBB")], [text_row("BBB"), *([text] if text else [])])
+    found = answers_of(store, needing, ["AAA", "BBB"])
+    assert (found["AAA"].status, found["AAA"].value, found["BBB"].status) == (status, None, "ok")
+    assert reason in (found["AAA"].reason or "")
 
 
 def test_a_feature_that_no_view_holds_is_named() -> None:

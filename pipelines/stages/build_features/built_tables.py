@@ -125,7 +125,8 @@ class FeatureTable:
                 values = view.compute(near, sessions, calendar, features)
                 fresh = [name for name in values.columns if name not in rows.columns]
                 rows = rows.join(values.select(*_KEY, *fresh), on=_KEY, how="inner", maintain_order="left")
-            return rows.select(pl.exclude(view.feature_names), *view.feature_names)
+            values_of = pl.col(view.feature_names).cast(view.value_type)
+            return rows.select(pl.exclude(view.feature_names), values_of)
         sessions = grid.between(first - self.lookback + 1, last).select("session")
         values = view.evaluate(known, sessions, calendar)
         said = values.filter(pl.any_horizontal(pl.col(view.feature_names).is_not_null()))

@@ -81,6 +81,35 @@ def test_every_read_gives_the_bits_that_were_computed(stored: Stored, distribute
     assert found.select(pl.col(NAMES).is_not_null().any()).row(0).count(False) == 0
 
 
+@pytest.fixture(scope="module")
+def half_built(stored: Stored) -> date:
+    """One more session, of which the primary view is built and no other."""
+    beyond = CALENDAR.shift(stored.last, 1)
+    rows = stored.context.lake.collect_table(GOLD_FEATURES_DAILY).filter(pl.col("session") == stored.last)
+    later = (pl.lit(CALENDAR.close_at(beyond)).alias(name) for name in ("event_timestamp", "known_at"))
+    moved = rows.with_columns(pl.lit(beyond).alias("session"), *later).with_columns(MONTH)
+    stored.context.lake.append(GOLD_FEATURES_DAILY, moved.select(GOLD_FEATURES_DAILY.columns))
+    return beyond
+
+
+@pytest.mark.parametrize("distributed", [False, True])
+def test_a_row_that_is_not_built_yet_is_no_row_of_unknown_values(
+    stored: Stored, half_built: date, distributed: bool
+) -> None:
+    context = stored.context
+    spine = stored.computed.filter(pl.col("session") == stored.last).select(
+        "symbol",
+        pl.lit(half_built).alias("session"),
+        pl.lit(CALENDAR.cutoff_at(half_built)).alias(INSTANT_COLUMN),
+    )
+    asked = context.lake.distribute(spine, spine.schema) if distributed else spine
+    found = {
+        name: context.lake.collect(read_features(context, asked, [name])).height
+        for name in ("mom_return_1d", "text_count_1d", "a158_KMID")
+    }
+    assert found == {"mom_return_1d": spine.height, "text_count_1d": spine.height, "a158_KMID": 0}
+
+
 def test_what_goes_online_comes_back_in_its_own_type(stored: Stored) -> None:
     context, store = stored.context, open_feature_store(stored.context)
     store.apply()

@@ -67,6 +67,14 @@ def test_features_that_the_frame_lacks_are_read_as_they_were_known_at_each_cut(
     assert ranks["value"].equals(ranks[OTHER])
 
 
+def test_a_feature_that_is_not_built_yet_is_no_ground_to_judge_by(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = home.ask(monkeypatch, "a158_KMID")
+    assert told.forecasts is None
+    assert "there are no features ['a158_KMID']; run build_features" in told.why_not
+
+
 def test_a_feature_that_nobody_builds_any_more_is_named(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     told = home.ask(monkeypatch, "mom_gone_3d")
     assert told.forecasts is None
