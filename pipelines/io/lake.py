@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -280,12 +281,17 @@ class Lake:
         """
         if not self.collect_query(queries.count_rows(contract), contract).item():
             written = 0
+            filled = (frame.select(contract.columns) for frame, _ in parts if frame.height)
+            first = next(filled, None)
+            if first is None:
+                self.ensure(contract)
+                return Changes()
 
             def counted() -> Iterator[pl.DataFrame]:
                 nonlocal written
-                for frame, _ in parts:
+                for frame in chain([first], filled):
                     written += frame.height
-                    yield frame.select(contract.columns)
+                    yield frame
 
             self.append_parts(contract, counted())
             return Changes(inserted=written)
