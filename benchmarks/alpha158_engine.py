@@ -15,7 +15,8 @@ from pathlib import Path
 COLUMNS = ("symbol", "session", "open", "high", "low", "close", "volume")
 
 
-def _processor() -> float:
+def processor_seconds() -> float:
+    """Return what this process has used of processors, in user and system mode."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
 
@@ -51,9 +52,9 @@ def main() -> None:
     runs, frame = [], None
     for _ in range(asked.repeats):
         frame = None  # not two frames at a time
-        wall, cpu = time.perf_counter(), _processor()
+        wall, cpu = time.perf_counter(), processor_seconds()
         frame = compute()
-        runs.append({"wall": time.perf_counter() - wall, "cpu": _processor() - cpu})
+        runs.append({"wall": time.perf_counter() - wall, "cpu": processor_seconds() - cpu})
     if asked.frame is not None and frame is not None:
         frame.rename({one.name: one.name.removeprefix(PREFIX) for one in FEATURES}).write_parquet(asked.frame)
     asked.report.write_text(json.dumps({"runs": runs}), encoding="utf-8")

@@ -6,13 +6,13 @@ Nothing here is a program: `benchmarks.feature_stage` calls these by ``python -c
 from __future__ import annotations
 
 import json
-import resource
 import statistics
 import time
 from pathlib import Path
 
 import polars as pl
 
+from benchmarks.alpha158_engine import processor_seconds
 from benchmarks.bar_sets import source_rows
 from features.sessions import SessionCalendar
 from features.views import VIEWS, FeatureView
@@ -69,11 +69,6 @@ def evaluate_views(bars: str) -> None:
 def _time_view(
     view: FeatureView, rows: pl.DataFrame, sessions: pl.DataFrame, calendar: SessionCalendar
 ) -> tuple[float, float]:
-    wall, cpu = time.perf_counter(), _processor()
+    wall, cpu = time.perf_counter(), processor_seconds()
     view.evaluate(rows, sessions, calendar)
-    return time.perf_counter() - wall, _processor() - cpu
-
-
-def _processor() -> float:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
+    return time.perf_counter() - wall, processor_seconds() - cpu

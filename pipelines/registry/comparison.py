@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
@@ -79,24 +80,24 @@ def forecast_champion(
     lacking = [one for one in forecaster.feature_names if one not in frame.columns]
     missing = sorted(set(lacking).difference(feature.name for feature in all_features()))
     if missing:
-        why_not = (
-            f"{name} cannot be asked: the features {missing[:5]} ({len(missing)} in all) are no longer built"
-        )
-        log.warning(why_not)
-        return ChampionForecasts(name=name, forecasts=None, unseen=tuple(unseen), why_not=why_not)
+        why = f"the features {missing[:5]} ({len(missing)} in all) are no longer built"
+        return _mute(name, unseen, why)
     test = _holdout(challenger)
     if lacking:
         near = _of_part(frame, test, forecaster.history_sessions)
         frame = context.lake.collect(read_features(context, near, lacking, at="cutoff_at"))
         if unbuilt := near.height - frame.height:
-            why_not = (
-                f"{name} cannot be asked: of {unbuilt} of {near.height} rows there are no features "
-                f"{lacking[:5]}; run build_features"
-            )
-            log.warning(why_not)
-            return ChampionForecasts(name=name, forecasts=None, unseen=tuple(unseen), why_not=why_not)
+            rows = f"{unbuilt} of {near.height} rows"
+            return _mute(name, unseen, f"of {rows} there are no features {lacking[:5]}; run build_features")
     forecasts = forecast_part(forecaster, frame, test)
     return ChampionForecasts(name=name, forecasts=forecasts, unseen=tuple(unseen))
+
+
+def _mute(name: str, unseen: Iterable[date], why: str) -> ChampionForecasts:
+    """Return what is known of a champion that cannot forecast the rows, and say so."""
+    why_not = f"{name} cannot be asked: {why}"
+    log.warning(why_not)
+    return ChampionForecasts(name=name, forecasts=None, unseen=tuple(unseen), why_not=why_not)
 
 
 def _of_part(frame: pl.DataFrame, part: Part, history_sessions: int) -> pl.DataFrame:

@@ -24,7 +24,14 @@ from pipelines.io.text_params import TextParams
 from pipelines.registry.feature_revisions import SourceRows
 from pipelines.tables import queries
 from pipelines.tables.contracts import SILVER_BARS
-from pipelines.tables.view_sources import columns_of, primary_bars, read_together, source_query, tables_of
+from pipelines.tables.view_sources import (
+    columns_of,
+    holds_bars,
+    primary_bars,
+    read_together,
+    source_query,
+    tables_of,
+)
 from simulation.feed import compute_true_bars
 from simulation.params import SimulatedParams
 
@@ -47,11 +54,7 @@ class SampleSize:
 
 def has_bars(context: Context) -> bool:
     """Tell whether the home's lake holds any bar of the primary feed; asked of a home that is there."""
-    if not context.lake.exists(SILVER_BARS):
-        return False
-    feed = primary_bars(context.params(FeedsParams).bars)
-    some = queries.limited(queries.rows_of(SILVER_BARS, ["symbol"], feed), 1)
-    return context.lake.collect_query(some, SILVER_BARS).height > 0
+    return holds_bars(context.lake, context.params(FeedsParams).bars)
 
 
 def read_lake(context: Context, size: SampleSize) -> SourceRows:

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from features.views import FeatureView
+from pipelines.base.lake import Lake
 from pipelines.base.table import Dtype, TableContract
 from pipelines.tables.contracts import SILVER_ACTIONS, SILVER_BARS, SILVER_TEXT, SILVER_TEXT_SCORES, TEXT
-from pipelines.tables.queries import bars_and_actions, equals, scored_texts
+from pipelines.tables.queries import bars_and_actions, equals, limited, rows_of, scored_texts
 
 Build = Callable[[FeatureView, str, str | None, str], str]
 """From a view, the primary sources of bars and texts and the scorer's version to the query."""
@@ -66,6 +67,12 @@ def columns_of(view: FeatureView) -> dict[str, Dtype]:
 def primary_bars(source: str) -> str:
     """Return the condition of the rows of bars and actions that the platform's own tables are built from."""
     return equals("source", source)
+
+
+def holds_bars(lake: Lake, source: str) -> bool:
+    """Tell whether silver holds any bar of a source."""
+    some = limited(rows_of(SILVER_BARS, ["symbol"], primary_bars(source)), 1)
+    return lake.exists(SILVER_BARS) and lake.collect_query(some, SILVER_BARS).height > 0
 
 
 def source_query(view: FeatureView, *, bars: str, texts: str | None, scorer: str) -> str:

@@ -1,8 +1,8 @@
 """When a session's values have to be evaluated, and with which view of the past.
 
 A session t is evaluated at its own cut and again at every later cut before which something in its
-look-back changed. Sessions whose past was complete at their own cut share one view, so a healthy
-history is evaluated in one go.
+look-back changed. Sessions that stand the same at one instant share its view, so a healthy history is
+evaluated in one go.
 """
 
 from __future__ import annotations
@@ -72,13 +72,12 @@ def plan_evaluations(
         View instants, ascending; of each the sessions to evaluate with it, and the cut that the values
         stand for.
     """
-    changes = sorted(late)
-    places = [place for place, _ in changes]
+    places = [place for place, _ in late]
     passing: list[tuple[datetime, datetime, int]] = []
     lasting: dict[int, datetime] = {}
     for position, cut in touched.items():
         reached = slice(bisect_right(places, position - lookback), bisect_right(places, position))
-        starts = [cut, *sorted({at for _, at in changes[reached] if at > cut})]
+        starts = [cut, *sorted({at for _, at in late[reached] if at > cut})]
         for start, end in pairwise(starts):
             passing.append((cuts[bisect_left(cuts, end) - 1], start, position))
         lasting[position] = starts[-1]
@@ -169,12 +168,11 @@ def evaluate_chains(
     reached = pl.col("position").is_between(min(touched) - lookback + 1, max(touched))
     ordered = rows.filter(reached)
     plan = plan_evaluations(
-        touched, late_events(ordered, grid), cuts=grid.frame["cutoff_at"].sort().to_list(), lookback=lookback
+        touched, late_events(ordered, grid), cuts=grid.frame["cutoff_at"].to_list(), lookback=lookback
     )
+    runs = [(instant, run) for instant, every in plan for run in split_far_sessions(every, lookback=lookback)]
     results = []
-    for instant, members in (
-        (instant, run) for instant, every in plan for run in split_far_sessions(every, lookback=lookback)
-    ):
+    for instant, members in runs:
         first, last = min(members), max(members)
         near = ordered.filter(pl.col("position").is_between(first - lookback + 1, last))
         values = evaluate(as_of(near, key, instant), first, last)

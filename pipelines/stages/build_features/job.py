@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
@@ -30,7 +30,14 @@ from pipelines.tables.contracts import SILVER_BARS
 from pipelines.tables.scope import MOST_TOUCHED, changed_sessions, span_condition
 from pipelines.tables.session_grid import SessionGrid
 from pipelines.tables.stage_definitions import define_stage
-from pipelines.tables.view_sources import columns_of, primary_bars, read_together, source_query, tables_of
+from pipelines.tables.view_sources import (
+    columns_of,
+    holds_bars,
+    primary_bars,
+    read_together,
+    source_query,
+    tables_of,
+)
 
 STAGE = "build_features"
 NOTHING = {"rows_in": 0, "rows_out": 0, "sessions_touched": 0}
@@ -62,7 +69,7 @@ def run(context: Context, sessions: SessionRange, definition: str) -> Outcome:
     del sessions, definition
     definitions = define_tables(context)
     parts = {table.name: NOTHING for table in list_tables(context)}
-    if has_bars(context):
+    if holds_bars(context.lake, context.params(FeedsParams).bars):
         last = last_session(context)
         for builds in plan_builds(context, definitions, last):
             parts |= build_source(context, builds, last)
@@ -158,12 +165,6 @@ def following(
     return wanted if len(wanted) <= MOST_TOUCHED else None
 
 
-def has_bars(context: Context) -> bool:
-    """Tell whether silver holds any bar of the primary feed."""
-    some = queries.limited(queries.rows_of(SILVER_BARS, ["symbol"], from_primary(context)), 1)
-    return context.lake.exists(SILVER_BARS) and context.lake.collect_query(some, SILVER_BARS).height > 0
-
-
 def last_session(context: Context) -> date:
     """Return the newest session that silver has bars of."""
     primary, before = from_primary(context), context.run_log.last_calendar(STAGE)
@@ -175,7 +176,7 @@ def last_session(context: Context) -> date:
         last: date | None = newest["last"].item()
         if last is not None:
             return last
-    msg = "no bars of the primary feed; ask `has_bars` first"
+    msg = "no bars of the primary feed; ask `holds_bars` first"
     raise ValueError(msg)
 
 
@@ -262,6 +263,11 @@ def build_here(context: Context, builds: Sequence[Build], rows: pl.DataFrame, la
         parts = make_parts(context, build, ordered[build.table.view.version_key], last)
         return context.lake.replace_parts(build.table.contract, parts, whole=build.touched is None)
 
+    return write_each(builds, write)
+
+
+def write_each(builds: Sequence[Build], write: Callable[[Build], Changes]) -> list[Changes]:
+    """Write tables, side by side where each is built for some sessions alone."""
     writes = [partial(write, build) for build in builds]
     # A few sessions wait for commits and not for cores; whole tables would fight for memory.
     few = all(build.touched is not None for build in builds)
@@ -321,6 +327,4 @@ def build_distributed(
         return lake.replace(table.contract, built, scope=scope)
 
     with persisted(rows) as kept:
-        writes = [partial(write, build) for build in builds]
-        few = all(build.touched is not None for build in builds)
-        return run_concurrently(*writes) if few else [write() for write in writes]
+        return write_each(builds, write)

@@ -304,7 +304,8 @@ def test_an_absent_table_is_made_of_its_parts(either: Lake) -> None:
     assert len(standing(either)) == 3
 
 
-def test_parts_write_what_differs_from_what_each_of_them_owns(either: Lake) -> None:
+def replace_three_rows(either: Lake) -> int:
+    """Replace rows, of which one differs, one is gone and one is new, and return the version before."""
     either.append(TABLE, rows(("A", 1, 1.0), ("A", 9, 9.0), ("B", 8, 8.0)))
     before = either.version(TABLE)
     assert before is not None
@@ -312,19 +313,18 @@ def test_parts_write_what_differs_from_what_each_of_them_owns(either: Lake) -> N
     assert changes == Changes(inserted=1, updated=1, deleted=1)
     assert standing(either) == [("A", DAYS[1], 1.0), ("A", DAYS[2], 2.0), ("B", DAYS[8], None)]
     assert either.version(TABLE) == before + 1
+    return before
+
+
+def test_parts_write_what_differs_from_what_each_of_them_owns(either: Lake) -> None:
+    before = replace_three_rows(either)
     assert either.replace_parts(TABLE, ((part, scope) for scope, part in PARTS)) == Changes()
     assert either.version(TABLE) == before + 1
 
 
 def test_a_table_of_which_much_differs_is_written_anew(either: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipelines.io.lake.MOST_MERGED_ROWS", 0)
-    either.append(TABLE, rows(("A", 1, 1.0), ("A", 9, 9.0), ("B", 8, 8.0)))
-    before = either.version(TABLE)
-    assert before is not None
-    changes = either.replace_parts(TABLE, ((part, scope) for scope, part in PARTS))
-    assert changes == Changes(inserted=1, updated=1, deleted=1)
-    assert standing(either) == [("A", DAYS[1], 1.0), ("A", DAYS[2], 2.0), ("B", DAYS[8], None)]
-    assert either.version(TABLE) == before + 1
+    before = replace_three_rows(either)
     changed = either.changed(TABLE, "session", since=before)
     assert changed is not None
     assert changed >= {DAYS[2], DAYS[8], DAYS[9]}
